@@ -1,0 +1,473 @@
+//! The rules: what follows from a command in the present state. Nothing here changes anything.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{
+    Actor, Change, Claim, Command, GitHubFact, Grant, Ledger, Outcome, Refusal, Status,
+    StatusChange, Target,
+};
+use crate::domain::{AgentId, ClaimId, IssueKey, SessionRef};
+
+/// Changes to make, in order, and the answer once they are durable. The answer's claim is looked
+/// up after the changes, so a decision names it by id.
+pub(super) struct Step {
+    /// Changes, in order.
+    pub changes: Vec<Change>,
+    /// What to answer then.
+    pub answer: Answer,
+}
+
+pub(super) enum Answer {
+    Granted { claim_id: ClaimId, already_owned: bool },
+    Updated(ClaimId),
+    Unchanged,
+    Refused(Refusal),
+    /// The request was answered before.
+    Repeated { claim: Arc<Claim>, granted: bool },
+}
+
+impl Step {
+    fn refuse(refusal: Refusal) -> Self {
+        Self { changes: Vec::new(), answer: Answer::Refused(refusal) }
+    }
+
+    fn unchanged() -> Self {
+        Self { changes: Vec::new(), answer: Answer::Unchanged }
+    }
+}
+
+impl Ledger {
+    /// Decides a command, applies what follows through `commit` (which assigns the sequence
+    /// number and the journal line) and gives the outcome.
+    pub fn execute(
+        &mut self,
+        command: &Command,
+        now: Timestamp,
+        mut commit: impl FnMut(&mut Ledger, Change),
+    ) -> Outcome {
+        if let Some(agent_id) = self.agent_of(command) {
+            self.renew(&agent_id, now);
+        }
+        let step = self.decide(command, now);
+        for change in step.changes {
+            commit(self, change);
+        }
+        match step.answer {
+            Answer::Granted { claim_id, already_owned } => match self.claim(claim_id) {
+                Some(claim) => Outcome::Granted { claim: claim.clone(), already_owned },
+                None => Outcome::Unchanged,
+            },
+            Answer::Updated(claim_id) => {
+                let claim = self.claim(claim_id).or_else(|| self.ended_claim(claim_id));
+                claim.cloned().map_or(Outcome::Unchanged, Outcome::Updated)
+            }
+            Answer::Unchanged => Outcome::Unchanged,
+            Answer::Refused(refusal) => Outcome::Refused(refusal),
+            Answer::Repeated { claim, granted: true } => {
+                Outcome::Granted { claim, already_owned: false }
+            }
+            Answer::Repeated { claim, granted: false } => Outcome::Updated(claim),
+        }
+    }
+
+    /// Revives what the silence of this agent had made stale.
+    pub fn revive(
+        &mut self,
+        agent_id: &AgentId,
+        now: Timestamp,
+        mut commit: impl FnMut(&mut Ledger, Change),
+    ) {
+        self.renew(agent_id, now);
+        if !self.has_stale(agent_id) {
+            return;
+        }
+        let stale: Vec<Arc<Claim>> = self
+            .held_by(agent_id)
+            .filter(|claim| claim.status == Status::Stale)
+            .cloned()
+            .collect();
+        for claim in stale {
+            let to = claim.working_status();
+            commit(self, moved(&claim, to).note("heard of again").done());
+        }
+    }
+
+    /// Everything that is due at `now`: leases that ran out, stale claims to release.
+    pub fn tick(&mut self, now: Timestamp, mut commit: impl FnMut(&mut Ledger, Change)) {
+        let policy = self.policy;
+        while let Some(agent_id) = self.leases.next_expired(now, &policy) {
+            let silent: Vec<Arc<Claim>> = self
+                .held_by(&agent_id)
+                .filter(|claim| claim.status.needs_renewal())
+                .cloned()
+                .collect();
+            for claim in silent {
+                commit(self, moved(&claim, Status::Stale).note("not heard of").done());
+            }
+        }
+        for claim_id in self.leases.due_releases(now) {
+            if let Some(claim) = self.claim(claim_id).cloned() {
+                let change = moved(&claim, Status::Released).note("stale for too long").done();
+                commit(self, change);
+            }
+        }
+    }
+
+    /// The agent whose lease a command renews: the one it names, or the holder of the claim it
+    /// names. What GitHub tells is not a sign of life of an agent.
+    fn agent_of(&self, command: &Command) -> Option<AgentId> {
+        match command {
+            Command::Grant(grant) => Some(grant.agent_id.clone()),
+            Command::Update { claim_id, actor, .. }
+            | Command::Release { target: Target::Claim(claim_id), actor, .. } => {
+                let holder = || self.claim(*claim_id).map(|claim| claim.agent_id.clone());
+                actor.agent_id.clone().or_else(holder)
+            }
+            Command::Release { actor, .. } => actor.agent_id.clone(),
+            Command::Observe { .. } | Command::Withdraw { .. } => None,
+        }
+    }
+
+    fn decide(&self, command: &Command, now: Timestamp) -> Step {
+        match command {
+            Command::Grant(grant) => self.decide_grant(grant, now),
+            Command::Update { claim_id, actor, status, note, pr_url } => {
+                self.decide_update(*claim_id, actor, *status, note.clone(), pr_url.clone())
+            }
+            Command::Release { target, actor, reason, handoff_note } => {
+                self.decide_release(target, actor, reason.clone(), handoff_note.clone())
+            }
+            Command::Observe { key, fact } => self.decide_fact(key, fact),
+            Command::Withdraw { claim_id, why } => match self.claim(*claim_id) {
+                Some(claim) => Step {
+                    changes: vec![moved(claim, Status::Released).note(why).uncounted().done()],
+                    answer: Answer::Updated(*claim_id),
+                },
+                None => Step::unchanged(),
+            },
+        }
+    }
+
+    fn decide_grant(&self, grant: &Grant, now: Timestamp) -> Step {
+        if let Some(claim) = grant.request_id.and_then(|id| self.answered(id)) {
+            let claim = claim.clone();
+            return Step { changes: Vec::new(), answer: Answer::Repeated { claim, granted: true } };
+        }
+        match self.holder(&grant.key) {
+            Some(held) if held.agent_id != grant.agent_id => {
+                Step::refuse(Refusal::AlreadyClaimed(held.clone()))
+            }
+            Some(held) => self.decide_own(held, grant, now),
+            None => match self.other_sessions(grant) {
+                Err(refusal) => Step::refuse(refusal),
+                Ok(dead) => {
+                    let mut changes = self.take_over(&dead, grant, now, None);
+                    changes.push(Change::Granted {
+                        claim: Arc::new(new_claim(grant, now)),
+                        session: grant.session,
+                        request_id: grant.request_id,
+                    });
+                    let claim_id = grant.new_claim_id;
+                    Step { changes, answer: Answer::Granted { claim_id, already_owned: false } }
+                }
+            },
+        }
+    }
+
+    /// The agent asks for an issue that its name already holds.
+    fn decide_own(&self, held: &Arc<Claim>, grant: &Grant, now: Timestamp) -> Step {
+        let same_session = match (held.session, grant.session) {
+            (Some(theirs), Some(ours)) => theirs.id == ours.id,
+            _ => true,
+        };
+        if !same_session {
+            let dead = match self.other_sessions(grant) {
+                Err(refusal) => return Step::refuse(refusal),
+                Ok(dead) => dead,
+            };
+            let changes = self.take_over(&dead, grant, now, Some(held.claim_id));
+            let answer = Answer::Granted { claim_id: grant.new_claim_id, already_owned: true };
+            return Step { changes, answer };
+        }
+        let mut changes = Vec::new();
+        let adopts = held.session.is_none() && grant.session.is_some();
+        if held.status == Status::Stale || adopts {
+            let to = held.working_status();
+            let session = grant.session.filter(|_| adopts);
+            changes.push(moved(held, to).session(session).request(grant.request_id).done());
+        }
+        let answer = Answer::Granted { claim_id: held.claim_id, already_owned: true };
+        Step { changes, answer }
+    }
+
+    /// The agent's claims that lie with other sessions: an error while one of those lives.
+    fn other_sessions(&self, grant: &Grant) -> Result<Vec<Arc<Claim>>, Refusal> {
+        let Some(ours) = grant.session else {
+            return Ok(Vec::new());
+        };
+        let others = self.sessions_of(&grant.agent_id);
+        for (session, pid) in others.iter().filter(|(session, _)| *session != ours.id) {
+            if self.is_live(*session) {
+                return Err(Refusal::AgentIdInUse { session: *session, pid: *pid });
+            }
+        }
+        let is_other = |claim: &Arc<Claim>| claim.session.is_some_and(|held| held.id != ours.id);
+        Ok(self.held_by(&grant.agent_id).filter(|claim| is_other(claim)).cloned().collect())
+    }
+
+    /// Hands the claims of dead sessions to the new one, each under a new id. The claim `asked`
+    /// for gets the grant's own id.
+    fn take_over(
+        &self,
+        dead: &[Arc<Claim>],
+        grant: &Grant,
+        now: Timestamp,
+        asked: Option<ClaimId>,
+    ) -> Vec<Change> {
+        let hand_on = |old: &Arc<Claim>| {
+            let mut claim = Claim::clone(old);
+            let is_asked = asked == Some(old.claim_id);
+            claim.claim_id = if is_asked {
+                grant.new_claim_id
+            } else {
+                ClaimId(derive_id(grant.new_claim_id, old.claim_id))
+            };
+            let note = "taken over from a session that ended".into();
+            claim.step(old.working_status(), now, Some(note));
+            Change::HandedOn {
+                old_claim_id: old.claim_id,
+                claim: Arc::new(claim),
+                session: grant.session,
+                request_id: grant.request_id.filter(|_| is_asked),
+            }
+        };
+        dead.iter().map(hand_on).collect()
+    }
+
+    fn decide_update(
+        &self,
+        claim_id: ClaimId,
+        actor: &Actor,
+        status: Status,
+        note: Option<Arc<str>>,
+        pr_url: Option<Arc<str>>,
+    ) -> Step {
+        if status == Status::Released {
+            return self.decide_release(&Target::Claim(claim_id), actor, note, None);
+        }
+        let claim = match self.writable(claim_id, actor) {
+            Ok(claim) => claim,
+            Err(step) => return step,
+        };
+        let working = claim.working_status();
+        if status != working && !working.allowed_next().contains(&status) {
+            return Step::refuse(Refusal::NotAllowed { claim: claim.clone(), asked: status });
+        }
+        if status == Status::PrSubmitted && pr_url.is_none() && claim.pr_url.is_none() {
+            return Step::refuse(Refusal::PullRequestMissing(claim.clone()));
+        }
+        let change = moved(claim, status)
+            .with_note(note)
+            .pr_url(pr_url)
+            .request(actor.request_id)
+            .done();
+        Step { changes: vec![change], answer: Answer::Updated(claim_id) }
+    }
+
+    fn decide_release(
+        &self,
+        target: &Target,
+        actor: &Actor,
+        reason: Option<Arc<str>>,
+        handoff_note: Option<Arc<str>>,
+    ) -> Step {
+        let claim_id = match target {
+            Target::Claim(claim_id) => *claim_id,
+            Target::Issue(key) => {
+                if let Some(claim) = actor.request_id.and_then(|id| self.answered(id)) {
+                    claim.claim_id
+                } else if let Some(claim) = self.holder(key) {
+                    claim.claim_id
+                } else {
+                    return Step::refuse(Refusal::NotClaimed);
+                }
+            }
+        };
+        let claim = match self.writable(claim_id, actor) {
+            Ok(claim) => claim,
+            Err(step) => return step,
+        };
+        let change = moved(claim, Status::Released)
+            .with_note(reason)
+            .handoff_note(handoff_note)
+            .request(actor.request_id)
+            .done();
+        Step { changes: vec![change], answer: Answer::Updated(claim_id) }
+    }
+
+    /// The active claim with this id, if this actor may write to it.
+    fn writable(&self, claim_id: ClaimId, actor: &Actor) -> Result<&Arc<Claim>, Step> {
+        if let Some(claim) = actor.request_id.and_then(|id| self.answered(id)) {
+            let claim = claim.clone();
+            let answer = Answer::Repeated { claim, granted: false };
+            return Err(Step { changes: Vec::new(), answer });
+        }
+        let Some(claim) = self.claim(claim_id) else {
+            return Err(Step::refuse(self.lost(claim_id)));
+        };
+        if actor.agent_id.as_ref().is_some_and(|agent_id| *agent_id != claim.agent_id) {
+            return Err(Step::refuse(Refusal::NotYours(claim.clone())));
+        }
+        let held_elsewhere = |held: SessionRef, asks: SessionRef| {
+            held.id != asks.id && self.is_live(held.id)
+        };
+        match (claim.session, actor.session) {
+            (Some(held), Some(asks)) if held_elsewhere(held, asks) => {
+                Err(Step::refuse(Refusal::HeldByOtherSession(claim.clone())))
+            }
+            _ => Ok(claim),
+        }
+    }
+
+    /// The refusal for an id that is not, or no longer, active.
+    pub fn lost(&self, claim_id: ClaimId) -> Refusal {
+        let ended = self.ended_claim(claim_id).cloned();
+        let now_held_by = ended.as_ref().and_then(|claim| self.holder(&claim.key()));
+        Refusal::ClaimLost {
+            now_held_by: now_held_by.map(|claim| claim.agent_id.clone()),
+            ended,
+        }
+    }
+
+    fn decide_fact(&self, key: &IssueKey, fact: &GitHubFact) -> Step {
+        let Some(claim) = self.holder(key) else {
+            return Step::unchanged();
+        };
+        let working = claim.working_status();
+        let change = match fact {
+            GitHubFact::IssueClosed => moved(claim, Status::Closed).note("closed on GitHub"),
+            GitHubFact::IssueGone(why) => moved(claim, Status::Released).note(why).uncounted(),
+            GitHubFact::PullRequestOpen(url) => {
+                // The agent may have gone back to work on purpose; the same open pull request
+                // does not move the claim twice.
+                let known = claim.pr_url.as_ref() == Some(url);
+                if !working.needs_renewal() || known {
+                    return Step::unchanged();
+                }
+                moved(claim, Status::PrSubmitted)
+                    .note("pull request opened")
+                    .pr_url(Some(url.clone()))
+            }
+            GitHubFact::PullRequestMerged(url) => {
+                if working == Status::PrMerged {
+                    return Step::unchanged();
+                }
+                moved(claim, Status::PrMerged)
+                    .note("pull request merged")
+                    .pr_url(Some(url.clone()))
+            }
+            GitHubFact::PullRequestClosed(url) => {
+                if working != Status::PrSubmitted || claim.pr_url.as_ref() != Some(url) {
+                    return Step::unchanged();
+                }
+                moved(claim, Status::InProgress).note("pull request closed unmerged").pr_closed()
+            }
+        };
+        Step { changes: vec![change.done()], answer: Answer::Updated(claim.claim_id) }
+    }
+}
+
+fn new_claim(grant: &Grant, now: Timestamp) -> Claim {
+    Claim {
+        claim_id: grant.new_claim_id,
+        agent_id: grant.agent_id.clone(),
+        host: grant.key.host.clone(),
+        repo: grant.key.repo.clone(),
+        issue_number: grant.key.number,
+        issue_title: grant.title.clone(),
+        status: Status::Claimed,
+        claimed_at: now,
+        last_updated: now,
+        status_history: vec![StatusChange {
+            status: Status::Claimed,
+            timestamp: now,
+            note: None,
+        }],
+        pr_url: None,
+        handoff_note: None,
+        stale_from: None,
+        session: grant.session,
+    }
+}
+
+/// An id that is new, and the same in every replay: made of two ids that are.
+fn derive_id(new: ClaimId, old: ClaimId) -> uuid::Uuid {
+    let (high, low) = new.0.as_u64_pair();
+    let (old_high, old_low) = old.0.as_u64_pair();
+    let mixed = low ^ old_low.rotate_left(17) ^ old_high;
+    // Keep the time of version 7 in the upper half, and the variant bits in the lower.
+    uuid::Uuid::from_u64_pair(high, (mixed & 0x3fff_ffff_ffff_ffff) | 0x8000_0000_0000_0000)
+}
+
+struct Move(Change);
+
+/// A move of `claim` to `to`; the methods fill in the rest.
+fn moved(claim: &Claim, to: Status) -> Move {
+    Move(Change::Moved {
+        claim_id: claim.claim_id,
+        agent_id: claim.agent_id.clone(),
+        repo: claim.repo.clone(),
+        issue_number: claim.issue_number,
+        from: claim.status,
+        to,
+        note: None,
+        pr_url: None,
+        pr_closed: false,
+        uncounted: false,
+        handoff_note: None,
+        session: None,
+        request_id: None,
+    })
+}
+
+macro_rules! setters {
+    ($($name:ident: $field:ident: $kind:ty = $value:expr;)*) => {$(
+        fn $name(mut self, given: $kind) -> Self {
+            if let Change::Moved { $field, .. } = &mut self.0 {
+                *$field = $value(given);
+            }
+            self
+        }
+    )*};
+}
+
+impl Move {
+    setters! {
+        note: note: &str = |given: &str| Some(Arc::from(given));
+        with_note: note: Option<Arc<str>> = std::convert::identity;
+        pr_url: pr_url: Option<Arc<str>> = std::convert::identity;
+        handoff_note: handoff_note: Option<Arc<str>> = std::convert::identity;
+        session: session: Option<SessionRef> = std::convert::identity;
+        request: request_id: Option<crate::domain::RequestId> = std::convert::identity;
+    }
+
+    fn uncounted(mut self) -> Self {
+        if let Change::Moved { uncounted, .. } = &mut self.0 {
+            *uncounted = true;
+        }
+        self
+    }
+
+    fn pr_closed(mut self) -> Self {
+        if let Change::Moved { pr_closed, .. } = &mut self.0 {
+            *pr_closed = true;
+        }
+        self
+    }
+
+    fn done(self) -> Change {
+        self.0
+    }
+}

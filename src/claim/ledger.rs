@@ -1,0 +1,502 @@
+//! The state: who holds what, what ended lately, and what is remembered of an issue.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::lease::{LeasePolicy, Leases};
+use super::{Change, Claim, Recorded, Status};
+use crate::domain::{AgentId, ClaimId, IssueKey, RequestId, SessionId, SessionRef, later, limits};
+
+/// What is remembered of an issue between two claims.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IssueMemory {
+    /// How often it was given back without being done.
+    pub attempts: u32,
+    /// What the last holder left for the next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handoff_note: Option<Arc<str>>,
+    /// Who gave it back, and when; the newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub releases: Vec<(AgentId, Timestamp)>,
+}
+
+#[derive(Debug, Default)]
+struct AgentHoldings {
+    claims: std::collections::BTreeSet<ClaimId>,
+    stale: u32,
+    sessions: HashMap<SessionId, (u32, u32)>,
+}
+
+/// All claims and all that follows from them.
+#[derive(Debug)]
+pub struct Ledger {
+    pub(super) policy: LeasePolicy,
+    active: HashMap<ClaimId, Arc<Claim>>,
+    by_issue: HashMap<IssueKey, ClaimId>,
+    by_agent: HashMap<AgentId, AgentHoldings>,
+    ended: BTreeMap<u64, Arc<Claim>>,
+    ended_by_id: HashMap<ClaimId, u64>,
+    memory: HashMap<IssueKey, IssueMemory>,
+    memory_order: VecDeque<IssueKey>,
+    requests: HashMap<RequestId, ClaimId>,
+    request_order: VecDeque<RequestId>,
+    live_sessions: HashSet<SessionId>,
+    pub(super) leases: Leases,
+    seq: u64,
+    last_time: Option<Timestamp>,
+    ended_total: u64,
+}
+
+/// A ledger as the snapshot stores it.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct LedgerImage {
+    /// Sequence number of the last change in it.
+    pub seq: u64,
+    /// Time of that change.
+    #[serde(default)]
+    pub at: Option<Timestamp>,
+    /// How many claims have ended in all.
+    #[serde(default)]
+    pub ended_total: u64,
+    /// Active claims, oldest first.
+    pub claims: Vec<Arc<Claim>>,
+    /// The sessions of claims that have one.
+    #[serde(default)]
+    pub sessions: BTreeMap<ClaimId, SessionRef>,
+    /// What is remembered of issues.
+    #[serde(default)]
+    pub issues: Vec<(IssueKey, IssueMemory)>,
+    /// Requests answered lately.
+    #[serde(default)]
+    pub requests: Vec<(RequestId, ClaimId)>,
+}
+
+/// How to take one change back.
+#[derive(Debug)]
+pub struct Undo {
+    seq: u64,
+    last_time: Option<Timestamp>,
+    claims: Vec<(ClaimId, Option<Arc<Claim>>)>,
+    memory: Option<(IssueKey, Option<IssueMemory>)>,
+    request_id: Option<RequestId>,
+}
+
+impl Ledger {
+    /// An empty ledger.
+    pub fn new(policy: LeasePolicy) -> Self {
+        Self {
+            policy,
+            active: HashMap::new(),
+            by_issue: HashMap::new(),
+            by_agent: HashMap::new(),
+            ended: BTreeMap::new(),
+            ended_by_id: HashMap::new(),
+            memory: HashMap::new(),
+            memory_order: VecDeque::new(),
+            requests: HashMap::new(),
+            request_order: VecDeque::new(),
+            live_sessions: HashSet::new(),
+            leases: Leases::default(),
+            seq: 0,
+            last_time: None,
+            ended_total: 0,
+        }
+    }
+
+    /// A ledger from a snapshot. Leases start when [`Ledger::promote`] is called.
+    pub fn from_image(policy: LeasePolicy, image: LedgerImage) -> Self {
+        let mut ledger = Self::new(policy);
+        ledger.seq = image.seq;
+        ledger.last_time = image.at;
+        ledger.ended_total = image.ended_total;
+        for (key, memory) in image.issues {
+            ledger.remember_issue(key, Some(memory));
+        }
+        for (request_id, claim_id) in image.requests {
+            ledger.remember_request(Some(request_id), claim_id);
+        }
+        for mut claim in image.claims {
+            let session = image.sessions.get(&claim.claim_id).copied();
+            Arc::make_mut(&mut claim).session = session;
+            let at = claim.last_updated;
+            ledger.put(claim.claim_id, Some(claim), at);
+        }
+        ledger
+    }
+
+    /// What the snapshot stores. Cheap: claims are shared, not copied.
+    pub fn image(&self) -> LedgerImage {
+        let mut claims: Vec<Arc<Claim>> = self.active.values().cloned().collect();
+        claims.sort_by_key(|claim| (claim.claimed_at, claim.claim_id));
+        let sessions = claims
+            .iter()
+            .filter_map(|claim| Some((claim.claim_id, claim.session?)))
+            .collect();
+        let issue = |key: &IssueKey| Some((key.clone(), self.memory.get(key)?.clone()));
+        let request = |id: &RequestId| Some((*id, *self.requests.get(id)?));
+        LedgerImage {
+            seq: self.seq,
+            at: self.last_time,
+            ended_total: self.ended_total,
+            claims,
+            sessions,
+            issues: self.memory_order.iter().filter_map(issue).collect(),
+            requests: self.request_order.iter().filter_map(request).collect(),
+        }
+    }
+
+    /// Performs a change that is on its way to the disk. The sequence numbers must follow.
+    pub fn apply(&mut self, recorded: &Recorded) -> Undo {
+        debug_assert_eq!(recorded.seq, self.seq + 1, "changes must follow each other");
+        let mut undo = Undo {
+            seq: self.seq,
+            last_time: self.last_time,
+            claims: Vec::with_capacity(1),
+            memory: None,
+            request_id: None,
+        };
+        self.seq = recorded.seq;
+        self.last_time = Some(self.last_time.map_or(recorded.at, |last| last.max(recorded.at)));
+        match &recorded.change {
+            Change::Granted { claim, session, request_id } => {
+                undo.claims.push((claim.claim_id, None));
+                undo.request_id = self.remember_request(*request_id, claim.claim_id);
+                self.put(claim.claim_id, Some(with_session(claim, *session)), recorded.at);
+            }
+            Change::HandedOn { old_claim_id, claim, session, request_id } => {
+                undo.claims.push((claim.claim_id, None));
+                undo.claims.push((*old_claim_id, self.active.get(old_claim_id).cloned()));
+                undo.request_id = self.remember_request(*request_id, claim.claim_id);
+                if let Some(mut old) = self.active.get(old_claim_id).cloned() {
+                    let note = Some("taken over by a new session of the same agent".into());
+                    Arc::make_mut(&mut old).step(Status::Released, recorded.at, note);
+                    self.put(*old_claim_id, Some(old), recorded.at);
+                }
+                self.put(claim.claim_id, Some(with_session(claim, *session)), recorded.at);
+            }
+            Change::Moved { claim_id, .. } => {
+                let Some(before) = self.active.get(claim_id).cloned() else {
+                    return undo;
+                };
+                undo.claims.push((*claim_id, Some(before.clone())));
+                self.apply_move(before, recorded, &mut undo);
+            }
+            Change::IssueClosed { .. } | Change::SyncCompleted { .. } => {}
+        }
+        undo
+    }
+
+    fn apply_move(&mut self, before: Arc<Claim>, recorded: &Recorded, undo: &mut Undo) {
+        let Change::Moved {
+            claim_id,
+            to,
+            note,
+            pr_url,
+            pr_closed,
+            uncounted,
+            handoff_note,
+            session,
+            request_id,
+            ..
+        } = &recorded.change
+        else {
+            return;
+        };
+        let mut claim = before;
+        let record = Arc::make_mut(&mut claim);
+        if *to == record.status && note.is_none() && pr_url.is_none() {
+            // A heartbeat: no step worth keeping.
+            record.last_updated = recorded.at;
+        } else {
+            record.step(*to, recorded.at, note.clone());
+        }
+        if pr_url.is_some() {
+            record.pr_url.clone_from(pr_url);
+        } else if *pr_closed {
+            record.pr_url = None;
+        }
+        if handoff_note.is_some() {
+            record.handoff_note.clone_from(handoff_note);
+        }
+        if session.is_some() {
+            record.session = *session;
+        }
+        undo.request_id = self.remember_request(*request_id, *claim_id);
+        let key = claim.key();
+        if !to.is_active() {
+            undo.memory = Some((key.clone(), self.memory.get(&key).cloned()));
+            match to {
+                Status::Released if *uncounted => {}
+                Status::Released => {
+                    let memory = self.memory_after_release(&key, &claim, recorded.at);
+                    self.remember_issue(key, Some(memory));
+                }
+                _ => self.remember_issue(key, None),
+            }
+        }
+        self.put(*claim_id, Some(claim), recorded.at);
+    }
+
+    fn memory_after_release(&self, key: &IssueKey, claim: &Claim, at: Timestamp) -> IssueMemory {
+        let mut memory = self.memory.get(key).cloned().unwrap_or_default();
+        memory.attempts = memory.attempts.saturating_add(1);
+        if claim.handoff_note.is_some() {
+            memory.handoff_note.clone_from(&claim.handoff_note);
+        }
+        memory.releases.retain(|(agent_id, _)| *agent_id != claim.agent_id);
+        memory.releases.push((claim.agent_id.clone(), at));
+        if memory.releases.len() > limits::RELEASES_PER_ISSUE_MAX {
+            memory.releases.remove(0);
+        }
+        memory
+    }
+
+    /// Takes back the last change that was applied; changes are taken back newest first.
+    pub fn undo(&mut self, undo: Undo) {
+        let at = undo.last_time.unwrap_or(Timestamp::UNIX_EPOCH);
+        for (claim_id, prior) in undo.claims {
+            self.put(claim_id, prior, at);
+        }
+        if let Some((key, prior)) = undo.memory {
+            self.remember_issue(key, prior);
+        }
+        if let Some(request_id) = undo.request_id {
+            self.requests.remove(&request_id);
+            self.request_order.retain(|id| *id != request_id);
+        }
+        self.seq = undo.seq;
+        self.last_time = undo.last_time;
+    }
+
+    /// Puts a claim into the state it shall have (`None`: it never was) and keeps every index.
+    fn put(&mut self, claim_id: ClaimId, claim: Option<Arc<Claim>>, at: Timestamp) {
+        if let Some(before) = self.active.remove(&claim_id) {
+            self.unindex(&before);
+        }
+        if let Some(index) = self.ended_by_id.remove(&claim_id) {
+            self.ended.remove(&index);
+            self.ended_total = self.ended_total.saturating_sub(1);
+        }
+        let Some(claim) = claim else { return };
+        if !claim.status.is_active() {
+            self.ended_total += 1;
+            self.ended.insert(self.ended_total, claim);
+            self.ended_by_id.insert(claim_id, self.ended_total);
+            return;
+        }
+        self.index(&claim, at);
+        self.active.insert(claim_id, claim);
+    }
+
+    fn index(&mut self, claim: &Arc<Claim>, at: Timestamp) {
+        self.by_issue.insert(claim.key(), claim.claim_id);
+        let holdings = self.by_agent.entry(claim.agent_id.clone()).or_default();
+        holdings.claims.insert(claim.claim_id);
+        if let Some(session) = claim.session {
+            holdings.sessions.entry(session.id).or_insert((session.pid, 0)).1 += 1;
+        }
+        if claim.status == Status::Stale {
+            holdings.stale += 1;
+            if let Some(wait) = self.policy.stale_auto_release {
+                let at = later(claim.last_updated, wait);
+                self.leases.schedule_release(claim.claim_id, at);
+            }
+        } else if claim.status.needs_renewal() {
+            // Also when GitHub moved it here: the agent then gets a full period to notice.
+            self.leases.renew(&claim.agent_id, at);
+            self.leases.watch(&claim.agent_id, at, &self.policy);
+        }
+    }
+
+    fn unindex(&mut self, claim: &Claim) {
+        self.by_issue.remove(&claim.key());
+        self.leases.cancel_release(claim.claim_id);
+        let Some(holdings) = self.by_agent.get_mut(&claim.agent_id) else {
+            return;
+        };
+        holdings.claims.remove(&claim.claim_id);
+        holdings.stale -= u32::from(claim.status == Status::Stale);
+        if let Some(session) = claim.session
+            && let Some((_, count)) = holdings.sessions.get_mut(&session.id)
+        {
+            *count -= 1;
+            if *count == 0 {
+                holdings.sessions.remove(&session.id);
+            }
+        }
+        if holdings.claims.is_empty() {
+            self.by_agent.remove(&claim.agent_id);
+            self.leases.forget(&claim.agent_id);
+        }
+    }
+
+    fn remember_issue(&mut self, key: IssueKey, memory: Option<IssueMemory>) {
+        match memory {
+            None => {
+                if self.memory.remove(&key).is_some() {
+                    self.memory_order.retain(|known| *known != key);
+                }
+            }
+            Some(memory) => {
+                if self.memory.insert(key.clone(), memory).is_none() {
+                    self.memory_order.push_back(key);
+                }
+                if self.memory.len() > limits::ISSUE_MEMORY_MAX
+                    && let Some(oldest) = self.memory_order.pop_front()
+                {
+                    self.memory.remove(&oldest);
+                }
+            }
+        }
+    }
+
+    fn remember_request(
+        &mut self,
+        request_id: Option<RequestId>,
+        claim_id: ClaimId,
+    ) -> Option<RequestId> {
+        let request_id = request_id?;
+        if self.requests.insert(request_id, claim_id).is_none() {
+            self.request_order.push_back(request_id);
+        }
+        if self.request_order.len() > limits::REQUESTS_REMEMBERED_MAX
+            && let Some(oldest) = self.request_order.pop_front()
+        {
+            self.requests.remove(&oldest);
+        }
+        Some(request_id)
+    }
+
+    /// A session began or came back.
+    pub fn session_opened(&mut self, session: SessionId) {
+        self.live_sessions.insert(session);
+    }
+
+    /// A session is gone: its agent's next session may take its claims over.
+    pub fn session_closed(&mut self, session: SessionId) {
+        self.live_sessions.remove(&session);
+    }
+
+    /// Whether the session is connected.
+    pub fn is_live(&self, session: SessionId) -> bool {
+        self.live_sessions.contains(&session)
+    }
+
+    /// Every lease starts anew: nobody could renew while nobody listened.
+    pub fn promote(&mut self, now: Timestamp) {
+        let agents: Vec<AgentId> = self.by_agent.keys().cloned().collect();
+        for agent_id in &agents {
+            self.leases.renew(agent_id, now);
+            self.leases.watch(agent_id, now, &self.policy);
+        }
+        self.leases.promote_all(now);
+    }
+
+    /// Notes a sign of life of an agent that holds something.
+    pub fn renew(&mut self, agent_id: &AgentId, now: Timestamp) {
+        if self.by_agent.contains_key(agent_id) {
+            self.leases.renew(agent_id, now);
+            self.leases.watch(agent_id, now, &self.policy);
+        }
+    }
+
+    /// Drops ended claims up to the `count`-th of all time: history files have them.
+    pub fn forget_ended(&mut self, count: u64) {
+        let kept = self.ended.split_off(&(count + 1));
+        for claim in std::mem::replace(&mut self.ended, kept).values() {
+            self.ended_by_id.remove(&claim.claim_id);
+        }
+    }
+
+    /// Sequence number of the last change.
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// Time of the last change: no later change may lie before it.
+    pub fn last_time(&self) -> Option<Timestamp> {
+        self.last_time
+    }
+
+    /// The active claim with this id.
+    pub fn claim(&self, claim_id: ClaimId) -> Option<&Arc<Claim>> {
+        self.active.get(&claim_id)
+    }
+
+    /// The active claim for this issue.
+    pub fn holder(&self, key: &IssueKey) -> Option<&Arc<Claim>> {
+        self.active.get(self.by_issue.get(key)?)
+    }
+
+    /// All active claims, in no order.
+    pub fn active(&self) -> impl Iterator<Item = &Arc<Claim>> {
+        self.active.values()
+    }
+
+    /// The active claims of one agent, oldest first.
+    pub fn held_by<'a>(&'a self, agent_id: &AgentId) -> impl Iterator<Item = &'a Arc<Claim>> {
+        let holdings = self.by_agent.get(agent_id);
+        let ids = holdings.into_iter().flat_map(|holdings| &holdings.claims);
+        ids.filter_map(|claim_id| self.active.get(claim_id))
+    }
+
+    /// How many agents hold something.
+    pub fn agent_count(&self) -> usize {
+        self.by_agent.len()
+    }
+
+    /// Whether the agent has stale claims that its next call revives.
+    pub fn has_stale(&self, agent_id: &AgentId) -> bool {
+        self.by_agent.get(agent_id).is_some_and(|holdings| holdings.stale > 0)
+    }
+
+    /// The sessions in which an agent holds claims: (session, process id).
+    pub(super) fn sessions_of(&self, agent_id: &AgentId) -> Vec<(SessionId, u32)> {
+        let holdings = self.by_agent.get(agent_id);
+        let sessions = holdings.into_iter().flat_map(|holdings| &holdings.sessions);
+        sessions.map(|(session, (pid, _))| (*session, *pid)).collect()
+    }
+
+    /// Ended claims that are not yet in a history file, newest first, with their place in the
+    /// order of all ended claims.
+    pub fn ended(&self) -> impl Iterator<Item = (u64, &Arc<Claim>)> {
+        self.ended.iter().rev().map(|(index, claim)| (*index, claim))
+    }
+
+    /// An ended claim that is still in memory.
+    pub fn ended_claim(&self, claim_id: ClaimId) -> Option<&Arc<Claim>> {
+        self.ended.get(self.ended_by_id.get(&claim_id)?)
+    }
+
+    /// How many claims have ended since the state file was made.
+    pub fn ended_total(&self) -> u64 {
+        self.ended_total
+    }
+
+    /// What is remembered of an issue.
+    pub fn memory(&self, key: &IssueKey) -> Option<&IssueMemory> {
+        self.memory.get(key)
+    }
+
+    /// The claim that an already answered request led to, active or ended.
+    pub fn answered(&self, request_id: RequestId) -> Option<&Arc<Claim>> {
+        let claim_id = *self.requests.get(&request_id)?;
+        self.claim(claim_id).or_else(|| self.ended_claim(claim_id))
+    }
+
+    /// The first moment at which a lease may run out.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.leases.next_deadline()
+    }
+}
+
+fn with_session(claim: &Arc<Claim>, session: Option<SessionRef>) -> Arc<Claim> {
+    let mut claim = claim.clone();
+    if claim.session != session {
+        Arc::make_mut(&mut claim).session = session;
+    }
+    claim
+}

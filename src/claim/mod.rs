@@ -1,0 +1,28 @@
+//! Floor 1: the claim core, a pure state machine.
+//!
+//! [`Ledger::decide`] looks at the state, a [`Command`] and the time, and answers with the
+//! [`Change`]s that would follow and an [`Outcome`]; nothing moves. [`Ledger::apply`] performs a
+//! change, and [`Ledger::undo`] takes it back when it could not be made durable.
+//!
+//! Invariant: this folder reads no clock, no file and no environment, and cannot fail other than
+//! by refusing. Time, ids and the life of sessions are handed in.
+
+mod change;
+mod command;
+mod decide;
+mod eligibility;
+mod lease;
+mod ledger;
+mod record;
+mod status;
+
+#[cfg(test)]
+mod tests;
+
+pub use change::{Change, Recorded};
+pub use command::{Actor, Command, GitHubFact, Grant, Outcome, Refusal, Target};
+pub use eligibility::{Assessment, Candidate, EligibilityRules, Exclusion, PassedBy};
+pub use lease::LeasePolicy;
+pub use ledger::{IssueMemory, Ledger, LedgerImage, Undo};
+pub use record::{Claim, StatusChange};
+pub use status::Status;

@@ -1,0 +1,378 @@
+//! The rules of claims, each as a small story.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::*;
+use crate::domain::{AgentId, ClaimId, Host, IssueKey, RequestId, SessionId, SessionRef};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+struct World {
+    ledger: Ledger,
+    now: Timestamp,
+    next_id: u128,
+    changes: Vec<Change>,
+}
+
+impl World {
+    fn new() -> Self {
+        Self::with_policy(LeasePolicy {
+            claim_timeout: 120 * MINUTE,
+            stale_auto_release: Some(30 * MINUTE),
+        })
+    }
+
+    fn with_policy(policy: LeasePolicy) -> Self {
+        Self {
+            ledger: Ledger::new(policy),
+            now: "2026-11-20T10:00:00Z".parse().unwrap(),
+            next_id: 0,
+            changes: Vec::new(),
+        }
+    }
+
+    fn commit_into(now: Timestamp, changes: &mut Vec<Change>) -> impl FnMut(&mut Ledger, Change) {
+        move |ledger, change| {
+            let recorded = Recorded { seq: ledger.seq() + 1, at: now, change };
+            let before = format!("{:?}", ledger.image());
+            let undo = ledger.apply(&recorded);
+            ledger.undo(undo);
+            assert_eq!(format!("{:?}", ledger.image()), before, "undo restores everything");
+            ledger.apply(&recorded);
+            changes.push(recorded.change);
+        }
+    }
+
+    fn run(&mut self, command: &Command) -> Outcome {
+        let commit = Self::commit_into(self.now, &mut self.changes);
+        self.ledger.execute(command, self.now, commit)
+    }
+
+    fn grant(&mut self, agent: &str, number: u64, session: Option<u32>) -> Outcome {
+        self.grant_with(agent, number, session, None)
+    }
+
+    fn grant_with(
+        &mut self,
+        agent: &str,
+        number: u64,
+        session: Option<u32>,
+        request: Option<u128>,
+    ) -> Outcome {
+        self.next_id += 1;
+        let id = self.next_id;
+        self.run(&Command::Grant(Grant {
+            new_claim_id: ClaimId(Uuid::from_u128(id)),
+            agent_id: agent.parse().unwrap(),
+            session: session.map(session_ref),
+            request_id: request.map(|id| RequestId(Uuid::from_u128(id))),
+            key: key(number),
+            title: "Fix it".into(),
+        }))
+    }
+
+    fn granted(&mut self, agent: &str, number: u64, session: Option<u32>) -> Arc<Claim> {
+        match self.grant(agent, number, session) {
+            Outcome::Granted { claim, .. } => claim,
+            other => panic!("not granted: {other:?}"),
+        }
+    }
+
+    fn update(&mut self, claim: &Claim, actor: Actor, status: Status) -> Outcome {
+        let pr_url = (status == Status::PrSubmitted)
+            .then(|| "https://github.com/acme/api/pull/9".into());
+        self.run(&Command::Update {
+            claim_id: claim.claim_id,
+            actor,
+            status,
+            note: None,
+            pr_url,
+        })
+    }
+
+    fn release(&mut self, claim: &Claim, actor: Actor) -> Outcome {
+        self.run(&Command::Release {
+            target: Target::Claim(claim.claim_id),
+            actor,
+            reason: None,
+            handoff_note: Some("look at auth.rs".into()),
+        })
+    }
+
+    fn observe(&mut self, number: u64, fact: GitHubFact) -> Outcome {
+        self.run(&Command::Observe { key: key(number), fact })
+    }
+
+    fn pass(&mut self, by: Duration) {
+        self.now = crate::domain::later(self.now, by);
+        let commit = Self::commit_into(self.now, &mut self.changes);
+        self.ledger.tick(self.now, commit);
+    }
+
+    fn status(&self, number: u64) -> Option<Status> {
+        self.ledger.holder(&key(number)).map(|claim| claim.status)
+    }
+}
+
+fn key(number: u64) -> IssueKey {
+    IssueKey { host: Host::default(), repo: "acme/api".parse().unwrap(), number }
+}
+
+fn session_ref(pid: u32) -> SessionRef {
+    SessionRef { id: SessionId(Uuid::from_u128(u128::from(pid) << 64)), pid }
+}
+
+fn agent(name: &str) -> AgentId {
+    name.parse().unwrap()
+}
+
+fn by(name: &str) -> Actor {
+    Actor { agent_id: Some(agent(name)), ..Actor::default() }
+}
+
+fn by_session(pid: u32) -> Actor {
+    Actor { session: Some(session_ref(pid)), ..Actor::default() }
+}
+
+#[test]
+fn one_agent_wins_and_the_other_learns_who() {
+    let mut world = World::new();
+    let claim = world.granted("a", 1, None);
+    assert_eq!(world.grant("b", 1, None), Outcome::Refused(Refusal::AlreadyClaimed(claim.clone())));
+    match world.grant("a", 1, None) {
+        Outcome::Granted { claim: again, already_owned: true } => {
+            assert_eq!(again.claim_id, claim.claim_id);
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn transitions_follow_the_table() {
+    for from in Status::ALL.into_iter().filter(|status| status.is_active()) {
+        for to in Status::ALL {
+            if from == Status::Stale || matches!(to, Status::Stale) && from == to {
+                continue;
+            }
+            let mut world = World::new();
+            let claim = world.granted("a", 1, None);
+            if from != Status::Claimed {
+                assert!(matches!(world.update(&claim, by("a"), from), Outcome::Updated(_)));
+            }
+            let allowed = from == to || from.allowed_next().contains(&to);
+            match world.update(&claim, by("a"), to) {
+                Outcome::Updated(updated) => {
+                    assert!(allowed, "{from} -> {to}");
+                    assert_eq!(updated.status, to);
+                }
+                Outcome::Refused(Refusal::NotAllowed { asked, .. }) => {
+                    assert!(!allowed, "{from} -> {to}");
+                    assert_eq!(asked, to);
+                }
+                other => panic!("{from} -> {to}: {other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_pull_request_needs_an_address() {
+    let mut world = World::new();
+    let claim = world.granted("a", 1, None);
+    let outcome = world.run(&Command::Update {
+        claim_id: claim.claim_id,
+        actor: by("a"),
+        status: Status::PrSubmitted,
+        note: None,
+        pr_url: None,
+    });
+    assert!(matches!(outcome, Outcome::Refused(Refusal::PullRequestMissing(_))));
+}
+
+#[test]
+fn the_old_id_is_refused_after_release() {
+    let mut world = World::new();
+    let old = world.granted("a", 1, None);
+    assert!(matches!(world.release(&old, by("a")), Outcome::Updated(_)));
+    let new = world.granted("b", 1, None);
+    assert_ne!(old.claim_id, new.claim_id);
+    match world.update(&old, by("a"), Status::InProgress) {
+        Outcome::Refused(Refusal::ClaimLost { now_held_by, .. }) => {
+            assert_eq!(now_held_by, Some(agent("b")));
+        }
+        other => panic!("{other:?}"),
+    }
+    let memory = world.ledger.memory(&key(1)).unwrap();
+    assert_eq!((memory.attempts, memory.handoff_note.as_deref()), (1, Some("look at auth.rs")));
+}
+
+#[test]
+fn writes_that_name_another_agent_are_refused() {
+    let mut world = World::new();
+    let claim = world.granted("a", 1, None);
+    let outcome = world.release(&claim, by("b"));
+    assert!(matches!(outcome, Outcome::Refused(Refusal::NotYours(_))));
+    assert!(matches!(world.release(&claim, Actor::default()), Outcome::Updated(_)));
+}
+
+#[test]
+fn one_name_in_two_live_windows_is_refused() {
+    let mut world = World::new();
+    world.ledger.session_opened(session_ref(1).id);
+    world.ledger.session_opened(session_ref(2).id);
+    let claim = world.granted("a", 1, Some(1));
+    for number in [1, 2] {
+        match world.grant("a", number, Some(2)) {
+            Outcome::Refused(Refusal::AgentIdInUse { pid, .. }) => assert_eq!(pid, 1),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(matches!(
+        world.release(&claim, by_session(2)),
+        Outcome::Refused(Refusal::HeldByOtherSession(_))
+    ));
+    assert!(matches!(world.release(&claim, Actor::default()), Outcome::Updated(_)), "a person can");
+}
+
+#[test]
+fn a_dead_sessions_claims_are_handed_on_under_new_ids() {
+    let mut world = World::new();
+    world.ledger.session_opened(session_ref(1).id);
+    let first = world.granted("a", 1, Some(1));
+    let second = world.granted("a", 2, Some(1));
+    world.update(&second, by_session(1), Status::InProgress);
+    world.ledger.session_closed(session_ref(1).id);
+    world.ledger.session_opened(session_ref(2).id);
+    match world.grant("a", 2, Some(2)) {
+        Outcome::Granted { claim, already_owned: true } => {
+            assert_ne!(claim.claim_id, second.claim_id);
+            assert_eq!(claim.status, Status::InProgress);
+        }
+        other => panic!("{other:?}"),
+    }
+    for lost in [&first, &second] {
+        match world.update(lost, by_session(1), Status::InProgress) {
+            Outcome::Refused(Refusal::ClaimLost { now_held_by, .. }) => {
+                assert_eq!(now_held_by, Some(agent("a")));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let ids: std::collections::HashSet<_> =
+        world.ledger.held_by(&agent("a")).map(|claim| claim.claim_id).collect();
+    assert_eq!(ids.len(), 2);
+}
+
+#[test]
+fn silence_makes_stale_and_the_next_call_revives() {
+    let mut world = World::new();
+    let claim = world.granted("a", 1, None);
+    world.update(&claim, by("a"), Status::InProgress);
+    world.pass(119 * MINUTE);
+    assert_eq!(world.status(1), Some(Status::InProgress));
+    world.pass(2 * MINUTE);
+    assert_eq!(world.status(1), Some(Status::Stale));
+    assert!(matches!(world.grant("b", 1, None), Outcome::Refused(Refusal::AlreadyClaimed(_))));
+    let commit = World::commit_into(world.now, &mut world.changes);
+    world.ledger.revive(&agent("a"), world.now, commit);
+    assert_eq!(world.status(1), Some(Status::InProgress));
+    world.pass(121 * MINUTE);
+    assert_eq!(world.status(1), Some(Status::Stale));
+    world.pass(31 * MINUTE);
+    assert_eq!(world.status(1), None);
+}
+
+#[test]
+fn any_call_of_the_agent_renews_all_it_holds() {
+    let mut world = World::new();
+    world.granted("a", 1, None);
+    for number in 2..6 {
+        world.pass(100 * MINUTE);
+        world.granted("a", number, None);
+    }
+    assert!((1..6).all(|number| world.status(number) == Some(Status::Claimed)));
+}
+
+#[test]
+fn an_open_pull_request_holds_the_lease() {
+    let mut world = World::new();
+    let claim = world.granted("a", 1, None);
+    world.update(&claim, by("a"), Status::PrSubmitted);
+    world.pass(10_000 * MINUTE);
+    assert_eq!(world.status(1), Some(Status::PrSubmitted));
+    let url: Arc<str> = "https://github.com/acme/api/pull/9".into();
+    world.observe(1, GitHubFact::PullRequestClosed(url));
+    assert_eq!(world.status(1), Some(Status::InProgress));
+    world.pass(119 * MINUTE);
+    assert_eq!(world.status(1), Some(Status::InProgress), "a full period from then on");
+    world.pass(2 * MINUTE);
+    assert_eq!(world.status(1), Some(Status::Stale));
+}
+
+#[test]
+fn a_restart_gives_every_lease_a_full_period() {
+    let mut world = World::new();
+    world.granted("a", 1, None);
+    world.now = crate::domain::later(world.now, 500 * MINUTE);
+    let policy = world.ledger.policy;
+    world.ledger = Ledger::from_image(policy, world.ledger.image());
+    world.ledger.promote(world.now);
+    world.pass(119 * MINUTE);
+    assert_eq!(world.status(1), Some(Status::Claimed));
+    world.pass(2 * MINUTE);
+    assert_eq!(world.status(1), Some(Status::Stale));
+}
+
+#[test]
+fn github_moves_claims_along() {
+    let mut world = World::new();
+    let url: Arc<str> = "https://github.com/acme/api/pull/9".into();
+    world.granted("a", 1, None);
+    world.observe(1, GitHubFact::PullRequestOpen(url.clone()));
+    assert_eq!(world.status(1), Some(Status::PrSubmitted));
+    let claim = world.ledger.holder(&key(1)).cloned().unwrap();
+    world.update(&claim, by("a"), Status::InProgress);
+    world.observe(1, GitHubFact::PullRequestOpen(url.clone()));
+    assert_eq!(world.status(1), Some(Status::InProgress), "changes were asked for");
+    world.observe(1, GitHubFact::PullRequestMerged(url));
+    assert_eq!(world.status(1), Some(Status::PrMerged));
+    world.observe(1, GitHubFact::IssueClosed);
+    assert_eq!(world.status(1), None);
+    let (_, ended) = world.ledger.ended().next().unwrap();
+    assert_eq!(ended.status, Status::Closed);
+    assert_eq!(ended.status_history.last().unwrap().note.as_deref(), Some("closed on GitHub"));
+    assert_eq!(world.observe(1, GitHubFact::IssueClosed), Outcome::Unchanged);
+}
+
+#[test]
+fn a_repeated_request_is_done_once() {
+    let mut world = World::new();
+    let Outcome::Granted { claim: first, .. } = world.grant_with("a", 1, None, Some(7)) else {
+        panic!()
+    };
+    let Outcome::Granted { claim: again, .. } = world.grant_with("a", 2, None, Some(7)) else {
+        panic!()
+    };
+    assert_eq!(first.claim_id, again.claim_id);
+    assert_eq!(world.status(2), None);
+    let actor = Actor { request_id: Some(RequestId(Uuid::from_u128(8))), ..by("a") };
+    assert!(matches!(world.release(&first, actor.clone()), Outcome::Updated(_)));
+    assert!(matches!(world.release(&first, actor), Outcome::Updated(_)), "answered again");
+}
+
+#[test]
+fn the_status_history_is_bounded() {
+    let mut world = World::new();
+    let claim = world.granted("a", 1, None);
+    for round in 0..200 {
+        let status = if round % 2 == 0 { Status::PrSubmitted } else { Status::InProgress };
+        world.update(&claim, by("a"), status);
+    }
+    let claim = world.ledger.holder(&key(1)).unwrap();
+    assert_eq!(claim.status_history.len(), crate::domain::limits::STATUS_HISTORY_MAX);
+    assert_eq!(claim.status_history[0].status, Status::Claimed);
+}

@@ -1,0 +1,410 @@
+//! The catalogue: what is known of repositories, open issues and open pull requests. A cache of
+//! GitHub's state with times; pure, so that sync can be tested without GitHub.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::claim::{Change, GitHubFact};
+use crate::domain::{IssueState, IssueSummary, PullRequestState, PullRequestSummary, RepoName};
+use crate::gh::SyncedPullRequest;
+
+/// One repository.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RepoEntry {
+    /// Its name as GitHub writes it.
+    pub name: RepoName,
+    /// Whether it is private.
+    pub private: bool,
+    /// Open issues by number.
+    #[serde(with = "as_list")]
+    pub issues: BTreeMap<u64, IssueSummary>,
+    /// Open pull requests by number.
+    #[serde(with = "as_list")]
+    pub pulls: BTreeMap<u64, PullRequestSummary>,
+    /// When GitHub was last asked about it.
+    pub synced_at: Timestamp,
+    /// Newest change of an issue that is known, by GitHub's clock.
+    #[serde(default)]
+    pub issues_cursor: Option<Timestamp>,
+    /// Newest change of a pull request that is known, by GitHub's clock.
+    #[serde(default)]
+    pub pulls_cursor: Option<Timestamp>,
+    /// When the open numbers were last compared with GitHub's.
+    #[serde(default)]
+    pub reconciled_at: Option<Timestamp>,
+    /// Issues of other repositories that pull requests of this one will close.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub closes_elsewhere: Vec<(u64, RepoName, u64)>,
+}
+
+/// Maps keyed by a number that is also in the value are stored as lists.
+mod as_list {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub trait Numbered {
+        fn number(&self) -> u64;
+    }
+
+    impl Numbered for crate::domain::IssueSummary {
+        fn number(&self) -> u64 {
+            self.number
+        }
+    }
+
+    impl Numbered for crate::domain::PullRequestSummary {
+        fn number(&self) -> u64 {
+            self.number
+        }
+    }
+
+    pub fn serialize<T: Serialize, S: Serializer>(
+        map: &BTreeMap<u64, T>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(map.values())
+    }
+
+    pub fn deserialize<'de, T: Deserialize<'de> + Numbered, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<u64, T>, D::Error> {
+        let list = Vec::<T>::deserialize(deserializer)?;
+        Ok(list.into_iter().map(|item| (item.number(), item)).collect())
+    }
+}
+
+/// What one visit to GitHub told of one repository.
+#[derive(Clone, Debug)]
+pub struct RepoUpdate {
+    /// Its name.
+    pub name: RepoName,
+    /// Whether it is private.
+    pub private: bool,
+    /// Issues with any state.
+    pub issues: Vec<IssueSummary>,
+    /// Pull requests with any state.
+    pub pulls: Vec<SyncedPullRequest>,
+    /// `issues` and `pulls` are all that are open: what else was known is forgotten.
+    pub complete: bool,
+    /// The numbers of all open issues, where they were compared: known issues that are not among
+    /// them are forgotten. This never touches a claim: absence proves nothing.
+    pub open_numbers: Option<Vec<u64>>,
+    /// Newest change of an issue at GitHub.
+    pub issues_cursor: Option<Timestamp>,
+    /// Newest change of a pull request at GitHub.
+    pub pulls_cursor: Option<Timestamp>,
+    /// When GitHub was asked.
+    pub synced_at: Timestamp,
+}
+
+impl RepoUpdate {
+    /// An update that tells nothing but that the repository was looked at.
+    pub fn unchanged(name: RepoName, private: bool, synced_at: Timestamp) -> Self {
+        Self {
+            name,
+            private,
+            issues: Vec::new(),
+            pulls: Vec::new(),
+            complete: false,
+            open_numbers: None,
+            issues_cursor: None,
+            pulls_cursor: None,
+            synced_at,
+        }
+    }
+}
+
+/// What one sync told.
+#[derive(Clone, Debug, Default)]
+pub struct CatalogueUpdate {
+    /// Repositories that were looked at.
+    pub repos: Vec<RepoUpdate>,
+    /// Repositories that are no longer to be offered.
+    pub dropped: Vec<RepoName>,
+    /// Facts about claimed issues that were looked at one by one.
+    pub facts: Vec<(RepoName, u64, GitHubFact)>,
+}
+
+/// What follows from an update for claims and readers.
+#[derive(Debug, Default)]
+pub(super) struct Consequences {
+    pub facts: Vec<(RepoName, u64, GitHubFact)>,
+    pub events: Vec<Change>,
+    pub changed: u64,
+}
+
+/// Everything known of GitHub.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Catalogue {
+    repos: BTreeMap<RepoName, RepoEntry>,
+    /// Issue → open pull request that will close it.
+    linked: HashMap<(RepoName, u64), (RepoName, u64)>,
+    /// When a sync was last complete.
+    synced_at: Option<Timestamp>,
+}
+
+impl Catalogue {
+    /// A catalogue from stored entries.
+    pub fn from_entries(entries: Vec<RepoEntry>, synced_at: Option<Timestamp>) -> Self {
+        let mut catalogue = Self { synced_at, ..Self::default() };
+        for entry in entries {
+            let name = entry.name.clone();
+            catalogue.repos.insert(name.clone(), entry);
+            catalogue.relink(&name);
+        }
+        catalogue
+    }
+
+    /// All repositories, by name.
+    pub fn repos(&self) -> impl Iterator<Item = &RepoEntry> {
+        self.repos.values()
+    }
+
+    /// One repository.
+    pub fn repo(&self, name: &RepoName) -> Option<&RepoEntry> {
+        self.repos.get(name)
+    }
+
+    /// One open issue.
+    pub fn issue(&self, repo: &RepoName, number: u64) -> Option<&IssueSummary> {
+        self.repos.get(repo)?.issues.get(&number)
+    }
+
+    /// The open pull request that will close this issue.
+    pub fn linked_pull(&self, repo: &RepoName, number: u64) -> Option<&(RepoName, u64)> {
+        self.linked.get(&(repo.clone(), number))
+    }
+
+    /// When a sync was last complete.
+    pub fn synced_at(&self) -> Option<Timestamp> {
+        self.synced_at
+    }
+
+    /// Notes that a sync is complete.
+    pub(super) fn complete(&mut self, at: Timestamp) {
+        self.synced_at = Some(at);
+    }
+
+    /// Number of open issues.
+    pub fn open_issues(&self) -> usize {
+        self.repos.values().map(|entry| entry.issues.len()).sum()
+    }
+
+    /// Takes an update in and tells what follows from it.
+    pub(super) fn apply(&mut self, update: CatalogueUpdate) -> Consequences {
+        let mut consequences = Consequences { facts: update.facts, ..Consequences::default() };
+        for name in &update.dropped {
+            self.repos.remove(name);
+            self.linked.retain(|(repo, _), (source, _)| repo != name && source != name);
+        }
+        for repo in update.repos {
+            self.apply_repo(repo, &mut consequences);
+        }
+        consequences
+    }
+
+    fn apply_repo(&mut self, update: RepoUpdate, consequences: &mut Consequences) {
+        let entry = self.repos.entry(update.name.clone()).or_insert_with(|| RepoEntry {
+            name: update.name.clone(),
+            private: update.private,
+            issues: BTreeMap::new(),
+            pulls: BTreeMap::new(),
+            synced_at: update.synced_at,
+            issues_cursor: None,
+            pulls_cursor: None,
+            reconciled_at: None,
+            closes_elsewhere: Vec::new(),
+        });
+        entry.name = update.name.clone();
+        entry.private = update.private;
+        entry.synced_at = update.synced_at;
+        entry.issues_cursor = entry.issues_cursor.max(update.issues_cursor);
+        entry.pulls_cursor = entry.pulls_cursor.max(update.pulls_cursor);
+        if update.complete {
+            entry.issues.clear();
+            entry.pulls.clear();
+            entry.closes_elsewhere.clear();
+            entry.reconciled_at = Some(update.synced_at);
+        }
+        apply_issues(entry, update.issues, consequences);
+        if let Some(open) = update.open_numbers {
+            let open: std::collections::HashSet<u64> = open.into_iter().collect();
+            entry.issues.retain(|number, _| open.contains(number));
+            entry.reconciled_at = Some(update.synced_at);
+        }
+        let relink = update.complete || !update.pulls.is_empty();
+        apply_pulls(entry, update.pulls, consequences);
+        if relink {
+            self.relink(&update.name);
+        }
+    }
+
+    fn relink(&mut self, name: &RepoName) {
+        self.linked.retain(|_, (source, _)| source != name);
+        let Some(entry) = self.repos.get(name) else {
+            return;
+        };
+        for pull in entry.pulls.values() {
+            for issue in &pull.closes {
+                self.linked.insert((name.clone(), *issue), (name.clone(), pull.number));
+            }
+        }
+        for (pull, repo, issue) in &entry.closes_elsewhere {
+            self.linked.insert((repo.clone(), *issue), (name.clone(), *pull));
+        }
+    }
+}
+
+fn apply_issues(
+    entry: &mut RepoEntry,
+    issues: Vec<IssueSummary>,
+    consequences: &mut Consequences,
+) {
+    for issue in issues {
+        // The overlap of two syncs brings old news; it must not undo newer ones.
+        let known = entry.issues.get(&issue.number);
+        if known.is_some_and(|known| known.updated_at > issue.updated_at) {
+            continue;
+        }
+        if known.is_none_or(|known| *known != issue) {
+            consequences.changed += 1;
+        }
+        match issue.state {
+            IssueState::Open => {
+                entry.issues.insert(issue.number, issue);
+            }
+            IssueState::Closed => {
+                if entry.issues.remove(&issue.number).is_some() {
+                    consequences.events.push(Change::IssueClosed {
+                        repo: entry.name.clone(),
+                        issue_number: issue.number,
+                        issue_title: issue.title,
+                    });
+                }
+                let closed = GitHubFact::IssueClosed;
+                consequences.facts.push((entry.name.clone(), issue.number, closed));
+            }
+        }
+    }
+}
+
+fn apply_pulls(
+    entry: &mut RepoEntry,
+    pulls: Vec<SyncedPullRequest>,
+    consequences: &mut Consequences,
+) {
+    for SyncedPullRequest { summary, closes_elsewhere } in pulls {
+        let url: Arc<str> = summary.url.clone();
+        let fact = match summary.state {
+            PullRequestState::Open => GitHubFact::PullRequestOpen(url),
+            PullRequestState::Merged => GitHubFact::PullRequestMerged(url),
+            PullRequestState::Closed => GitHubFact::PullRequestClosed(url),
+        };
+        let same_repo = summary.closes.iter().map(|issue| (entry.name.clone(), *issue));
+        let all = same_repo.chain(closes_elsewhere.iter().cloned());
+        consequences.facts.extend(all.map(|(repo, issue)| (repo, issue, fact.clone())));
+        entry.closes_elsewhere.retain(|(pull, _, _)| *pull != summary.number);
+        if summary.state == PullRequestState::Open {
+            let number = summary.number;
+            let elsewhere = closes_elsewhere.into_iter();
+            entry.closes_elsewhere.extend(elsewhere.map(|(repo, issue)| (number, repo, issue)));
+            entry.pulls.insert(number, summary);
+        } else {
+            entry.pulls.remove(&summary.number);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn issue(number: u64, state: IssueState, minute: i64) -> IssueSummary {
+        IssueSummary {
+            number,
+            title: "t".into(),
+            state,
+            labels: Vec::new(),
+            assignees: Vec::new(),
+            milestone: None,
+            comments: 0,
+            blocked_by: 0,
+            created_at: Timestamp::UNIX_EPOCH,
+            updated_at: Timestamp::from_second(minute * 60).unwrap(),
+        }
+    }
+
+    fn pull(number: u64, state: PullRequestState, closes: &[u64]) -> SyncedPullRequest {
+        SyncedPullRequest {
+            summary: PullRequestSummary {
+                number,
+                title: "p".into(),
+                state,
+                draft: false,
+                url: format!("https://github.com/o/r/pull/{number}").into(),
+                closes: closes.to_vec(),
+                updated_at: Timestamp::UNIX_EPOCH,
+            },
+            closes_elsewhere: Vec::new(),
+        }
+    }
+
+    fn update(issues: Vec<IssueSummary>, pulls: Vec<SyncedPullRequest>) -> CatalogueUpdate {
+        let name: RepoName = "o/r".parse().unwrap();
+        let mut repo = RepoUpdate::unchanged(name, false, Timestamp::UNIX_EPOCH);
+        repo.issues = issues;
+        repo.pulls = pulls;
+        CatalogueUpdate { repos: vec![repo], ..CatalogueUpdate::default() }
+    }
+
+    #[test]
+    fn closed_issues_leave_and_old_news_changes_nothing() {
+        let mut catalogue = Catalogue::default();
+        let name: RepoName = "o/r".parse().unwrap();
+        catalogue.apply(update(vec![issue(1, IssueState::Open, 1), issue(2, IssueState::Open, 1)], vec![]));
+        let closed = catalogue.apply(update(vec![issue(1, IssueState::Closed, 5)], vec![]));
+        assert_eq!(closed.events.len(), 1);
+        assert_eq!(closed.facts, [(name.clone(), 1, GitHubFact::IssueClosed)]);
+        assert!(catalogue.issue(&name, 1).is_none());
+        catalogue.apply(update(vec![issue(2, IssueState::Open, 9)], vec![]));
+        let stale = catalogue.apply(update(vec![issue(2, IssueState::Closed, 3)], vec![]));
+        assert_eq!(stale.changed, 0);
+        assert!(catalogue.issue(&name, 2).is_some());
+    }
+
+    #[test]
+    fn a_missing_number_is_forgotten_but_is_no_fact() {
+        let mut catalogue = Catalogue::default();
+        catalogue.apply(update(vec![issue(1, IssueState::Open, 1), issue(2, IssueState::Open, 1)], vec![]));
+        let mut compare = update(vec![], vec![]);
+        compare.repos[0].open_numbers = Some(vec![2]);
+        let consequences = catalogue.apply(compare);
+        assert!(consequences.facts.is_empty());
+        assert_eq!(catalogue.open_issues(), 1);
+    }
+
+    #[test]
+    fn pull_requests_link_issues_while_they_are_open() {
+        let mut catalogue = Catalogue::default();
+        let name: RepoName = "o/r".parse().unwrap();
+        catalogue.apply(update(vec![issue(1, IssueState::Open, 1)], vec![pull(9, PullRequestState::Open, &[1])]));
+        assert_eq!(catalogue.linked_pull(&name, 1), Some(&(name.clone(), 9)));
+        let merged = catalogue.apply(update(vec![], vec![pull(9, PullRequestState::Merged, &[1])]));
+        assert!(matches!(merged.facts[0].2, GitHubFact::PullRequestMerged(_)));
+        assert_eq!(catalogue.linked_pull(&name, 1), None);
+    }
+
+    #[test]
+    fn a_stored_catalogue_comes_back_the_same() {
+        let mut catalogue = Catalogue::default();
+        catalogue.apply(update(vec![issue(1, IssueState::Open, 1)], vec![pull(9, PullRequestState::Open, &[1])]));
+        let entries: Vec<RepoEntry> = catalogue.repos().cloned().collect();
+        let text = serde_json::to_string(&entries).unwrap();
+        let again = Catalogue::from_entries(serde_json::from_str(&text).unwrap(), None);
+        assert_eq!(again, catalogue);
+    }
+}

@@ -1,0 +1,416 @@
+//! The state of the owner and what it does with one batch of requests. No thread and no channel
+//! here: the simulation drives it by hand, with a clock and a disk of its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::feed::Feed;
+use super::next::{NextGrant, NextOutcome, NextQuery, choose};
+use super::{Answer, Catalogue, CatalogueUpdate, Operation};
+use crate::claim::{
+    Candidate, Change, Command, EligibilityRules, Ledger, Outcome, Recorded, Undo,
+};
+use crate::domain::{
+    Clock, Host, IssueKey, IssueSummary, RepoName, RepoPattern, SessionId, SessionRef, limits,
+};
+use crate::store::{
+    Disk, HistoryPosition, HistoryReader, Journal, Recovered, SnapshotJob, StateFiles, StoreError,
+    write_snapshot,
+};
+
+/// What the core is built with.
+pub struct CoreSettings {
+    /// GitHub instance.
+    pub host: Host,
+    /// ALLOWED_REPOS; empty allows all.
+    pub allowed: Vec<RepoPattern>,
+    /// Which issues may be handed out, and in which order.
+    pub rules: EligibilityRules,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// The state folder.
+    pub disk: Arc<dyn Disk>,
+    /// Names in it.
+    pub files: StateFiles,
+    /// Tells whether a process lives: sessions of a former owner are taken for alive for a moment
+    /// when their process does.
+    pub process_lives: fn(u32) -> bool,
+}
+
+/// How long sessions of a former owner have to come back.
+const SESSION_RETURN: Duration = Duration::from_secs(3);
+/// Pause before leases are looked at again after the disk failed.
+const DISK_PAUSE: Duration = Duration::from_secs(1);
+
+/// The owner's state.
+pub struct Core {
+    settings: CoreSettings,
+    ledger: Ledger,
+    catalogue: Catalogue,
+    journal: Journal,
+    feed: Feed,
+    history: HistoryPosition,
+    viewer: Option<Arc<str>>,
+    started_at: Timestamp,
+    returning: Option<(Timestamp, Vec<SessionId>)>,
+    snapshot_bytes: u64,
+    snapshot_under_way: Option<u64>,
+    storage_problem: Option<String>,
+    retry_at: Option<Timestamp>,
+    pending: Vec<(Recorded, Undo)>,
+    push_error: Option<StoreError>,
+}
+
+/// What readers see: the state between two batches.
+pub struct View<'a> {
+    /// Claims.
+    pub ledger: &'a Ledger,
+    /// Repositories and issues.
+    pub catalogue: &'a Catalogue,
+    /// Rules of choice.
+    pub rules: &'a EligibilityRules,
+    /// GitHub instance.
+    pub host: &'a Host,
+    /// Login in use.
+    pub viewer: Option<&'a str>,
+    /// The present.
+    pub now: Timestamp,
+    /// Why the last change could not be stored.
+    pub storage_problem: Option<&'a str>,
+    allowed: &'a [RepoPattern],
+    core: &'a Core,
+}
+
+impl View<'_> {
+    /// Whether ALLOWED_REPOS lets this repository in.
+    pub fn is_allowed(&self, repo: &RepoName) -> bool {
+        self.allowed.is_empty() || self.allowed.iter().any(|pattern| pattern.matches(repo))
+    }
+
+    /// The issue's key on this host.
+    pub fn key(&self, repo: &RepoName, number: u64) -> IssueKey {
+        IssueKey { host: self.host.clone(), repo: repo.clone(), number }
+    }
+
+    /// An issue with what else decides about it.
+    pub fn candidate<'b>(&'b self, issue: &'b IssueSummary, key: &'b IssueKey) -> Candidate<'b> {
+        let linked = self.catalogue.linked_pull(&key.repo, key.number);
+        Candidate {
+            issue,
+            key,
+            linked_pull_request: linked.map(|(_, number)| *number),
+            viewer: self.viewer,
+        }
+    }
+
+    /// A reader of ended claims that are no longer in memory.
+    pub fn history(&self) -> HistoryReader {
+        let settings = &self.core.settings;
+        HistoryReader::new(settings.disk.clone(), settings.files.clone(), self.core.history)
+    }
+}
+
+impl Core {
+    /// The owner's state after a start. Every live lease gets a full period.
+    pub fn new(settings: CoreSettings, recovered: Recovered, catalogue: Catalogue) -> Self {
+        let now = settings.clock.now();
+        let Recovered { mut ledger, journal, history, replayed, .. } = recovered;
+        ledger.promote(now);
+        let mut returning = Vec::new();
+        let sessions: Vec<SessionRef> = ledger.active().filter_map(|claim| claim.session).collect();
+        for session in sessions {
+            if !ledger.is_live(session.id) && (settings.process_lives)(session.pid) {
+                ledger.session_opened(session.id);
+                returning.push(session.id);
+            }
+        }
+        let until = crate::domain::later(now, SESSION_RETURN);
+        Self {
+            settings,
+            ledger,
+            catalogue,
+            journal,
+            feed: Feed::new(replayed),
+            history,
+            viewer: None,
+            started_at: now,
+            returning: (!returning.is_empty()).then_some((until, returning)),
+            snapshot_bytes: 0,
+            snapshot_under_way: None,
+            storage_problem: None,
+            retry_at: None,
+            pending: Vec::new(),
+            push_error: None,
+        }
+    }
+
+    /// The feed of events.
+    pub fn feed(&self) -> Feed {
+        self.feed.clone()
+    }
+
+    /// The present, never before the last change.
+    pub fn now(&self) -> Timestamp {
+        let now = self.settings.clock.now();
+        self.ledger.last_time().map_or(now, |last| now.max(last))
+    }
+
+    /// When the owner started.
+    pub fn started_at(&self) -> Timestamp {
+        self.started_at
+    }
+
+    /// Sets the login in use.
+    pub fn set_viewer(&mut self, viewer: Option<Arc<str>>) {
+        self.viewer = viewer;
+    }
+
+    /// What readers see.
+    pub fn view(&self) -> View<'_> {
+        View {
+            ledger: &self.ledger,
+            catalogue: &self.catalogue,
+            rules: &self.settings.rules,
+            host: &self.settings.host,
+            viewer: self.viewer.as_deref(),
+            now: self.now(),
+            storage_problem: self.storage_problem.as_deref(),
+            allowed: &self.settings.allowed,
+            core: self,
+        }
+    }
+
+    /// Begins a batch: what is due by now happens first.
+    pub fn begin(&mut self) {
+        if !self.settings.clock.slept().is_zero() {
+            let now = self.now();
+            self.ledger.promote(now);
+        }
+        let now = self.now();
+        if let Some((until, sessions)) = self.returning.take_if(|(until, _)| *until <= now) {
+            tracing::debug!(%until, gone = sessions.len(), "sessions did not come back");
+            for session in sessions {
+                self.ledger.session_closed(session);
+            }
+        }
+        if self.retry_at.is_none_or(|at| at <= now) {
+            self.with_ledger(|ledger, commit| ledger.tick(now, commit));
+        }
+    }
+
+    /// Performs one operation. Its answer counts only when [`Core::finish`] succeeds.
+    pub fn perform(&mut self, operation: Operation) -> Answer {
+        let now = self.now();
+        match operation {
+            Operation::Command(command) => Answer::Outcome(self.command(&command, now)),
+            Operation::Next(query) => Answer::Next(self.next(&query, now)),
+            Operation::Heard(agent_id) => {
+                self.with_ledger(|ledger, commit| ledger.revive(&agent_id, now, commit));
+                Answer::Done
+            }
+            Operation::Catalogue(update) => Answer::Changed(self.take_in(update, now)),
+            Operation::SyncCompleted { changed } => {
+                self.catalogue.complete(now);
+                let change = Change::SyncCompleted {
+                    repos: self.catalogue.repos().count() as u64,
+                    open_issues: self.catalogue.open_issues() as u64,
+                    changed,
+                };
+                self.with_ledger(|ledger, mut commit| commit(ledger, change));
+                Answer::Done
+            }
+            Operation::SessionOpened(session) => {
+                if let Some((_, returning)) = &mut self.returning {
+                    returning.retain(|id| *id != session.id);
+                }
+                self.ledger.session_opened(session.id);
+                Answer::Done
+            }
+            Operation::SessionClosed(session) => {
+                self.ledger.session_closed(session.id);
+                Answer::Done
+            }
+        }
+    }
+
+    fn command(&mut self, command: &Command, now: Timestamp) -> Outcome {
+        self.with_ledger(|ledger, commit| ledger.execute(command, now, commit))
+    }
+
+    fn next(&mut self, query: &NextQuery, now: Timestamp) -> NextOutcome {
+        let repeated = query.request_id.and_then(|id| self.ledger.answered(id)).cloned();
+        let repeated = repeated.filter(|claim| claim.status.is_active());
+        let (grant, why) = match repeated {
+            Some(claim) => {
+                let grant = NextGrant {
+                    synced_at: self.catalogue.repo(&claim.repo).map(|entry| entry.synced_at),
+                    why: String::new(),
+                    previous_attempts: 0,
+                    handoff_note: None,
+                    claim,
+                };
+                return NextOutcome::Granted(Box::new(grant));
+            }
+            None => match choose(&self.view(), query) {
+                Ok(choice) => choice,
+                Err(passed_by) => {
+                    self.ledger.renew(&query.agent_id, now);
+                    return NextOutcome::Nothing { passed_by };
+                }
+            },
+        };
+        let memory = self.ledger.memory(&grant.key).cloned().unwrap_or_default();
+        let synced_at = self.catalogue.repo(&grant.key.repo).map(|entry| entry.synced_at);
+        // The request id was looked at above: an ended claim must not answer for a new choice.
+        match self.command(&Command::Grant(grant), now) {
+            Outcome::Granted { claim, .. } => NextOutcome::Granted(Box::new(NextGrant {
+                claim,
+                why,
+                previous_attempts: memory.attempts,
+                handoff_note: memory.handoff_note,
+                synced_at,
+            })),
+            Outcome::Refused(refusal) => NextOutcome::Refused(refusal),
+            Outcome::Updated(_) | Outcome::Unchanged => {
+                NextOutcome::Nothing { passed_by: crate::claim::PassedBy::default() }
+            }
+        }
+    }
+
+    fn take_in(&mut self, update: CatalogueUpdate, now: Timestamp) -> u64 {
+        let consequences = self.catalogue.apply(update);
+        for event in consequences.events {
+            self.with_ledger(|ledger, mut commit| commit(ledger, event));
+        }
+        for (repo, number, fact) in consequences.facts {
+            let key = IssueKey { host: self.settings.host.clone(), repo, number };
+            self.command(&Command::Observe { key, fact }, now);
+        }
+        consequences.changed
+    }
+
+    /// Runs `act` with a `commit` that numbers a change, puts it into the journal's batch and
+    /// applies it.
+    fn with_ledger<R>(
+        &mut self,
+        act: impl FnOnce(&mut Ledger, &mut dyn FnMut(&mut Ledger, Change)) -> R,
+    ) -> R {
+        let now = self.now();
+        let Self { ledger, journal, pending, push_error, .. } = self;
+        let mut commit = |ledger: &mut Ledger, change: Change| {
+            let recorded = Recorded { seq: ledger.seq() + 1, at: now, change };
+            if let Err(error) = journal.push(&recorded) {
+                *push_error = Some(error);
+            }
+            let undo = ledger.apply(&recorded);
+            pending.push((recorded, undo));
+        };
+        act(ledger, &mut commit)
+    }
+
+    /// Whether answers given since [`Core::begin`] depend on changes that are not on disk yet.
+    pub fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// Puts the batch on disk and publishes it; after an error nothing of it has happened.
+    pub fn finish(&mut self) -> Result<(), StoreError> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let result = match self.push_error.take() {
+            Some(error) => Err(error),
+            None => self.journal.commit(self.ledger.seq()),
+        };
+        let pending = std::mem::take(&mut self.pending);
+        match result {
+            Ok(()) => {
+                self.storage_problem = None;
+                self.retry_at = None;
+                self.feed.publish(pending.into_iter().map(|(recorded, _)| recorded).collect());
+                Ok(())
+            }
+            Err(error) => {
+                for (_, undo) in pending.into_iter().rev() {
+                    self.ledger.undo(undo);
+                }
+                self.storage_problem = Some(error.to_string());
+                self.retry_at = Some(crate::domain::later(self.now(), DISK_PAUSE));
+                Err(error)
+            }
+        }
+    }
+
+    /// How long nothing needs to happen by itself; `None` is for ever.
+    pub fn idle_time(&self) -> Option<Duration> {
+        let returning = self.returning.as_ref().map(|(until, _)| *until);
+        let next = self.ledger.next_deadline().into_iter().chain(returning).min()?;
+        let next = self.retry_at.map_or(next, |retry| next.max(retry));
+        Some(Duration::try_from(next.duration_since(self.now())).unwrap_or_default())
+    }
+
+    /// Sets the journal aside and takes what a snapshot needs, when it is time for one.
+    pub fn snapshot_job(&mut self) -> Option<SnapshotJob> {
+        let journal_max = limits::JOURNAL_BYTES_MAX.max(2 * self.snapshot_bytes);
+        let due = self.journal.len() >= journal_max
+            || self.ledger.ended().count() >= limits::ENDED_IN_MEMORY_MAX;
+        if !due || self.snapshot_under_way.is_some() {
+            return None;
+        }
+        let old_name = self.settings.files.old_journal(self.journal.first_seq());
+        if let Err(error) = self.journal.rotate(&old_name) {
+            tracing::warn!(%error, "the journal could not be cut; it goes on growing");
+            return None;
+        }
+        Some(self.make_job())
+    }
+
+    fn make_job(&mut self) -> SnapshotJob {
+        let mut ended: Vec<_> = self.ledger.ended().map(|(_, claim)| claim.clone()).collect();
+        ended.reverse();
+        self.snapshot_under_way = Some(self.ledger.ended_total());
+        SnapshotJob { image: self.ledger.image(), ended, history: self.history }
+    }
+
+    /// Where a snapshot is written.
+    pub fn storage(&self) -> (Arc<dyn Disk>, StateFiles) {
+        (self.settings.disk.clone(), self.settings.files.clone())
+    }
+
+    /// Takes note of a written snapshot.
+    pub fn snapshot_done(&mut self, result: Result<(HistoryPosition, u64), StoreError>) {
+        let ended_through = self.snapshot_under_way.take().unwrap_or_default();
+        match result {
+            Ok((history, bytes)) => {
+                self.history = history;
+                self.snapshot_bytes = bytes;
+                self.ledger.forget_ended(ended_through);
+            }
+            Err(error) => {
+                // The cut journal stays, so nothing is lost; the next one tries again.
+                tracing::warn!(%error, "the snapshot could not be written");
+                self.storage_problem = Some(error.to_string());
+            }
+        }
+    }
+
+    /// A last snapshot at a clean end, so that the next start reads one file.
+    pub fn shut_down(&mut self) -> Result<(), StoreError> {
+        let unchanged = self.journal.is_empty();
+        if unchanged || self.snapshot_under_way.is_some() {
+            return self.journal.trim();
+        }
+        let old_name = self.settings.files.old_journal(self.journal.first_seq());
+        self.journal.rotate(&old_name)?;
+        let job = self.make_job();
+        let result = write_snapshot(&*self.settings.disk, &self.settings.files, job);
+        result.map(|done| self.snapshot_done(Ok(done)))
+    }
+
+    /// The catalogue, to be stored.
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+}

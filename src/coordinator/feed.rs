@@ -1,0 +1,238 @@
+//! The feed: durable changes as events for readers, in order, without a gap.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use bytes::Bytes;
+use serde::Serialize;
+use tokio::sync::broadcast;
+
+use crate::claim::{Change, Recorded, Status};
+use crate::domain::{AgentId, ClaimId, RepoName, limits};
+
+/// One event: a change that is on disk.
+#[derive(Debug)]
+pub struct FeedEvent {
+    /// The change. Its sequence number is the event's id.
+    pub recorded: Recorded,
+    frame: OnceLock<Bytes>,
+}
+
+#[derive(Serialize)]
+struct Data<'a> {
+    id: u64,
+    r#type: &'static str,
+    at: jiff::Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claim_id: Option<ClaimId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_claim_id: Option<ClaimId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent_id: Option<&'a AgentId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repo: Option<&'a RepoName>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issue_number: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issue_title: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<Status>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_status: Option<Status>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pr_url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repos: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    open_issues: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changed: Option<u64>,
+}
+
+impl FeedEvent {
+    /// Wraps a change.
+    pub fn new(recorded: Recorded) -> Self {
+        Self { recorded, frame: OnceLock::new() }
+    }
+
+    /// The event's name on the stream.
+    pub fn kind(&self) -> &'static str {
+        match &self.recorded.change {
+            Change::Granted { .. } => "claim.created",
+            Change::Moved { to: Status::Released, .. } => "claim.released",
+            Change::Moved { to: Status::Stale, .. } => "claim.stale",
+            Change::Moved { .. } | Change::HandedOn { .. } => "claim.status_changed",
+            Change::IssueClosed { .. } => "issue.closed",
+            Change::SyncCompleted { .. } => "sync.completed",
+        }
+    }
+
+    /// Whether a reader with these filters wants it.
+    pub fn matches(&self, repo: Option<&RepoName>, agent_id: Option<&AgentId>) -> bool {
+        let data = self.data();
+        repo.is_none_or(|wanted| data.repo == Some(wanted))
+            && agent_id.is_none_or(|wanted| data.agent_id == Some(wanted))
+    }
+
+    fn data(&self) -> Data<'_> {
+        let Recorded { seq, at, change } = &self.recorded;
+        let mut data = Data {
+            id: *seq,
+            r#type: self.kind(),
+            at: *at,
+            claim_id: None,
+            previous_claim_id: None,
+            agent_id: None,
+            repo: None,
+            issue_number: None,
+            issue_title: None,
+            status: None,
+            previous_status: None,
+            note: None,
+            pr_url: None,
+            repos: None,
+            open_issues: None,
+            changed: None,
+        };
+        match change {
+            Change::Granted { claim, .. } | Change::HandedOn { claim, .. } => {
+                data.claim_id = Some(claim.claim_id);
+                data.agent_id = Some(&claim.agent_id);
+                data.repo = Some(&claim.repo);
+                data.issue_number = Some(claim.issue_number);
+                data.issue_title = Some(&claim.issue_title);
+                data.status = Some(claim.status);
+                if let Change::HandedOn { old_claim_id, .. } = change {
+                    data.previous_claim_id = Some(*old_claim_id);
+                }
+            }
+            Change::Moved { claim_id, agent_id, repo, issue_number, from, to, note, pr_url, .. } => {
+                data.claim_id = Some(*claim_id);
+                data.agent_id = Some(agent_id);
+                data.repo = Some(repo);
+                data.issue_number = Some(*issue_number);
+                data.status = Some(*to);
+                data.previous_status = Some(*from);
+                data.note = note.as_deref();
+                data.pr_url = pr_url.as_deref();
+            }
+            Change::IssueClosed { repo, issue_number, issue_title } => {
+                data.repo = Some(repo);
+                data.issue_number = Some(*issue_number);
+                data.issue_title = Some(issue_title);
+            }
+            Change::SyncCompleted { repos, open_issues, changed } => {
+                data.repos = Some(*repos);
+                data.open_issues = Some(*open_issues);
+                data.changed = Some(*changed);
+            }
+        }
+        data
+    }
+
+    /// The event as JSON.
+    pub fn json(&self) -> String {
+        serde_json::to_string(&self.data()).unwrap_or_default()
+    }
+
+    /// The event as a server-sent event; made once, whatever the number of readers.
+    pub fn frame(&self) -> Bytes {
+        let frame = || {
+            let (id, kind, json) = (self.recorded.seq, self.kind(), self.json());
+            Bytes::from(format!("id: {id}\nevent: {kind}\ndata: {json}\n\n"))
+        };
+        self.frame.get_or_init(frame).clone()
+    }
+
+    /// The event as a line for people.
+    pub fn line(&self) -> String {
+        use std::fmt::Write as _;
+        let data = self.data();
+        let time = data.at.strftime("%Y-%m-%dT%H:%M:%SZ");
+        let mut line = format!("{time} {:<20}", data.r#type);
+        if let Some(repo) = data.repo {
+            let _ = write!(line, " {repo}");
+            if let Some(number) = data.issue_number {
+                let _ = write!(line, "#{number}");
+            }
+        }
+        if let Some(agent_id) = data.agent_id {
+            let _ = write!(line, " by {agent_id}");
+        }
+        match (data.previous_status, data.status) {
+            (Some(from), Some(to)) if from != to => {
+                let _ = write!(line, " {from} -> {to}");
+            }
+            (_, Some(status)) => {
+                let _ = write!(line, " {status}");
+            }
+            _ => {}
+        }
+        if let (Some(repos), Some(issues)) = (data.repos, data.open_issues) {
+            let changed = data.changed.unwrap_or_default();
+            let _ = write!(line, " {repos} repositories, {issues} open issues, {changed} changed");
+        }
+        for text in [data.issue_title, data.note].into_iter().flatten() {
+            let _ = write!(line, ": {}", crate::domain::text::one_line(text));
+        }
+        line
+    }
+}
+
+/// Where events are published and read.
+#[derive(Clone)]
+pub struct Feed(Arc<Shared>);
+
+struct Shared {
+    recent: Mutex<VecDeque<Arc<FeedEvent>>>,
+    sender: broadcast::Sender<Arc<FeedEvent>>,
+}
+
+/// A reader's place in the feed: first the events that were missed, then new ones.
+pub struct Subscription {
+    /// Events after the one asked for that are still in memory, oldest first.
+    pub missed: Vec<Arc<FeedEvent>>,
+    /// Events from now on.
+    pub live: broadcast::Receiver<Arc<FeedEvent>>,
+}
+
+/// How many events a reader may be behind before it is cut.
+const READER_LAG_MAX: usize = 1_024;
+
+impl Feed {
+    /// A feed that remembers these changes.
+    pub fn new(replayed: Vec<Recorded>) -> Self {
+        let events = replayed.into_iter().map(|recorded| Arc::new(FeedEvent::new(recorded)));
+        Self(Arc::new(Shared {
+            recent: Mutex::new(events.collect()),
+            sender: broadcast::Sender::new(READER_LAG_MAX),
+        }))
+    }
+
+    /// Publishes durable changes, in order.
+    pub(super) fn publish(&self, changes: Vec<Recorded>) {
+        let mut recent = self.0.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        for recorded in changes {
+            let event = Arc::new(FeedEvent::new(recorded));
+            if recent.len() >= limits::FEED_EVENTS_MAX {
+                recent.pop_front();
+            }
+            recent.push_back(event.clone());
+            // No reader is not an error.
+            let _ = self.0.sender.send(event);
+        }
+    }
+
+    /// Reads on after event `since`; without it, from now on.
+    pub fn subscribe(&self, since: Option<u64>) -> Subscription {
+        // Under the same lock as publishing, so that no event falls between the two parts.
+        let recent = self.0.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let live = self.0.sender.subscribe();
+        let missed = since.map_or_else(Vec::new, |since| {
+            recent.iter().filter(|event| event.recorded.seq > since).cloned().collect()
+        });
+        Subscription { missed, live }
+    }
+}

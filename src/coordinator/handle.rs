@@ -1,0 +1,259 @@
+//! The coordinator's thread and the handle by which everybody reaches it.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+
+use super::core::{Core, View};
+use super::feed::Feed;
+use super::{Answer, Operation};
+use crate::domain::{ApiError, Category, limits};
+use crate::store::{HistoryPosition, StoreError, write_snapshot};
+
+/// Why the coordinator did not do what it was asked.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum CoordinatorError {
+    /// The change could not be put on disk: it has not happened.
+    #[error("the change could not be stored: {message}")]
+    Storage {
+        /// What the system said.
+        message: String,
+        /// What to do.
+        suggestion: String,
+    },
+    /// Too many requests wait.
+    #[error("too many requests are waiting")]
+    Overloaded,
+    /// It has ended.
+    #[error("the coordinator is shutting down")]
+    Stopped,
+}
+
+impl CoordinatorError {
+    /// The error as callers see it.
+    pub fn to_api(&self) -> ApiError {
+        let message = self.to_string();
+        match self {
+            Self::Storage { suggestion, .. } => {
+                ApiError::new(Category::Api, "storage_unavailable", message, suggestion.clone())
+                    .retry_after(2)
+            }
+            Self::Overloaded => {
+                ApiError::new(Category::Api, "overloaded", message, "call again in a second")
+                    .retry_after(1)
+            }
+            Self::Stopped => {
+                ApiError::new(Category::Api, "shutting_down", message, "call again in a second")
+                    .retry_after(1)
+            }
+        }
+    }
+}
+
+type Reply = oneshot::Sender<Result<Answer, CoordinatorError>>;
+/// Gives its result away once it is known whether the state it saw is durable.
+type Deliver = Box<dyn FnOnce(Result<(), CoordinatorError>) + Send>;
+type Read = Box<dyn FnOnce(&View<'_>) -> Deliver + Send>;
+
+enum Message {
+    Perform(Box<Operation>, Reply),
+    Read(Read),
+    Viewer(Option<Arc<str>>),
+    SnapshotDone(Box<Result<(HistoryPosition, u64), StoreError>>),
+    Stop(oneshot::Sender<Result<(), CoordinatorError>>),
+}
+
+/// Reaches the coordinator. Cheap to clone.
+#[derive(Clone)]
+pub struct Coordinator {
+    sender: SyncSender<Message>,
+    feed: Feed,
+    changed: watch::Receiver<u64>,
+    thread: Arc<Mutex<Option<JoinHandle<()>>>>,
+}
+
+impl Coordinator {
+    /// Starts the thread.
+    pub fn start(core: Core) -> std::io::Result<Self> {
+        let (sender, receiver) = sync_channel(limits::COORDINATOR_QUEUE_MAX);
+        let feed = core.feed();
+        let (changed_sender, changed) = watch::channel(0);
+        let own_sender = sender.clone();
+        let thread = std::thread::Builder::new().name("coordinator".to_owned()).spawn(move || {
+            Worker { core, receiver, sender: own_sender, changed: changed_sender }.run();
+        })?;
+        Ok(Self { sender, feed, changed, thread: Arc::new(Mutex::new(Some(thread))) })
+    }
+
+    fn send(&self, message: Message) -> Result<(), CoordinatorError> {
+        self.sender.try_send(message).map_err(|error| match error {
+            TrySendError::Full(_) => CoordinatorError::Overloaded,
+            TrySendError::Disconnected(_) => CoordinatorError::Stopped,
+        })
+    }
+
+    /// Has an operation performed; the answer comes when its changes are on disk.
+    pub async fn perform(&self, operation: Operation) -> Result<Answer, CoordinatorError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Message::Perform(Box::new(operation), reply))?;
+        answer.await.unwrap_or(Err(CoordinatorError::Stopped))
+    }
+
+    /// Reads the state. What is read is durable when the answer comes.
+    pub async fn read<R: Send + 'static>(
+        &self,
+        read: impl FnOnce(&View<'_>) -> R + Send + 'static,
+    ) -> Result<R, CoordinatorError> {
+        let (reply, answer) = oneshot::channel();
+        let read: Read = Box::new(move |view| {
+            let result = read(view);
+            Box::new(move |durable| {
+                // A caller that went away is not an error.
+                let _ = reply.send(durable.map(|()| result));
+            })
+        });
+        self.send(Message::Read(read))?;
+        answer.await.unwrap_or(Err(CoordinatorError::Stopped))
+    }
+
+    /// Tells who is logged in.
+    pub fn set_viewer(&self, viewer: Option<Arc<str>>) {
+        // Full or stopped: the next sync tells again.
+        let _ = self.send(Message::Viewer(viewer));
+    }
+
+    /// The feed of events.
+    pub fn feed(&self) -> &Feed {
+        &self.feed
+    }
+
+    /// Changes whenever claims or the catalogue may have changed.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.clone()
+    }
+
+    /// Writes a last snapshot and ends the thread.
+    pub async fn stop(&self) -> Result<(), CoordinatorError> {
+        let (reply, done) = oneshot::channel();
+        self.send(Message::Stop(reply))?;
+        let result = done.await.unwrap_or(Err(CoordinatorError::Stopped));
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+        result
+    }
+}
+
+struct Worker {
+    core: Core,
+    receiver: Receiver<Message>,
+    sender: SyncSender<Message>,
+    changed: watch::Sender<u64>,
+}
+
+/// Longest sleep: a machine that was suspended is noticed within this time after it wakes.
+const SLEEP_MAX: Duration = Duration::from_secs(10);
+
+impl Worker {
+    fn run(mut self) {
+        loop {
+            let sleep = self.core.idle_time().map_or(SLEEP_MAX, |idle| idle.min(SLEEP_MAX));
+            match self.receiver.recv_timeout(sleep) {
+                Ok(Message::Stop(reply)) => {
+                    let result = self.core.shut_down().map_err(|error| storage_error(&error));
+                    let _ = reply.send(result);
+                    return;
+                }
+                Ok(first) => {
+                    if let Some(stop) = self.batch(Some(first)) {
+                        let result = self.core.shut_down().map_err(|error| storage_error(&error));
+                        let _ = stop.send(result);
+                        return;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    self.batch(None);
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// One batch: everything that waits is decided, stored with one sync, and answered.
+    fn batch(
+        &mut self,
+        first: Option<Message>,
+    ) -> Option<oneshot::Sender<Result<(), CoordinatorError>>> {
+        let mut replies: Vec<(Reply, Answer)> = Vec::new();
+        let mut reads: Vec<Deliver> = Vec::new();
+        let mut stop = None;
+        let mut catalogue_changed = false;
+        self.core.begin();
+        let mut next = first;
+        for _ in 0..limits::COORDINATOR_BATCH_MAX {
+            let Some(message) = next.take().or_else(|| self.receiver.try_recv().ok()) else {
+                break;
+            };
+            match message {
+                Message::Perform(operation, reply) => {
+                    catalogue_changed |= matches!(*operation, Operation::Catalogue(_));
+                    replies.push((reply, self.core.perform(*operation)));
+                }
+                Message::Read(read) => {
+                    let deliver = read(&self.core.view());
+                    if self.core.has_pending() {
+                        reads.push(deliver);
+                    } else {
+                        deliver(Ok(()));
+                    }
+                }
+                Message::Viewer(viewer) => self.core.set_viewer(viewer),
+                Message::SnapshotDone(result) => self.core.snapshot_done(*result),
+                Message::Stop(reply) => {
+                    stop = Some(reply);
+                    break;
+                }
+            }
+        }
+        let wrote = self.core.has_pending();
+        let result = self.core.finish().map_err(|error| storage_error(&error));
+        for (reply, answer) in replies {
+            let _ = reply.send(result.clone().map(|()| answer));
+        }
+        for deliver in reads {
+            deliver(result.clone());
+        }
+        if wrote || catalogue_changed {
+            self.changed.send_modify(|version| *version += 1);
+        }
+        self.snapshot_if_due();
+        stop
+    }
+
+    fn snapshot_if_due(&mut self) {
+        let Some(job) = self.core.snapshot_job() else {
+            return;
+        };
+        let (disk, files) = self.core.storage();
+        let sender = self.sender.clone();
+        let write = move || {
+            let result = write_snapshot(&*disk, &files, job);
+            // A full queue empties; a stopped coordinator needs no answer.
+            let _ = sender.send(Message::SnapshotDone(Box::new(result)));
+        };
+        let thread = std::thread::Builder::new().name("snapshot".to_owned()).spawn(write);
+        if let Err(source) = thread {
+            let error =
+                StoreError::Io { action: "start a thread for", file: "the snapshot".to_owned(), source };
+            self.core.snapshot_done(Err(error));
+        }
+    }
+}
+
+fn storage_error(error: &StoreError) -> CoordinatorError {
+    CoordinatorError::Storage { message: error.to_string(), suggestion: error.suggestion() }
+}

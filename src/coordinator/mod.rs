@@ -1,0 +1,64 @@
+//! Floor 4: the one writer. A single thread owns ledger, catalogue and journal: it decides, puts
+//! the changes on disk, applies them, publishes them and replies, for all callers that wait at
+//! that moment together, so that they share one sync of the disk.
+//!
+//! Beside it: the feed of events, the catalogue of issues, and the task that keeps the catalogue
+//! in step with GitHub.
+//!
+//! Invariant: nothing outside this folder changes a claim, and no lock is held across a GitHub
+//! call.
+
+mod catalogue;
+mod catalogue_file;
+mod core;
+mod feed;
+mod handle;
+mod next;
+mod sync;
+mod sync_plan;
+
+pub use self::core::{Core, CoreSettings, View};
+pub use catalogue::{Catalogue, CatalogueUpdate, RepoEntry, RepoUpdate};
+pub use catalogue_file::{read_catalogue, write_catalogue};
+pub use feed::{Feed, FeedEvent, Subscription};
+pub use handle::{Coordinator, CoordinatorError};
+pub use next::{NextGrant, NextOutcome, NextQuery};
+pub use sync::{SyncReport, SyncSettings, Syncer};
+
+use crate::claim::{Command, Outcome};
+use crate::domain::{AgentId, SessionRef};
+
+/// What the coordinator can be asked to do.
+#[derive(Debug)]
+pub enum Operation {
+    /// One command of the claim core.
+    Command(Command),
+    /// Choose the best issue and grant it, in one step.
+    Next(NextQuery),
+    /// A call that names the agent: renews its lease and revives what is stale.
+    Heard(AgentId),
+    /// What sync learnt.
+    Catalogue(CatalogueUpdate),
+    /// Note that a sync is complete.
+    SyncCompleted {
+        /// How many issues changed.
+        changed: u64,
+    },
+    /// An agent process connected.
+    SessionOpened(SessionRef),
+    /// It went away.
+    SessionClosed(SessionRef),
+}
+
+/// What came of an [`Operation`], once it is durable.
+#[derive(Debug)]
+pub enum Answer {
+    /// Of a command.
+    Outcome(Outcome),
+    /// Of a choice.
+    Next(NextOutcome),
+    /// Of a catalogue update: how many issues changed.
+    Changed(u64),
+    /// Nothing to tell.
+    Done,
+}

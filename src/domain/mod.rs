@@ -1,0 +1,18 @@
+//! Floor 0: the words everybody uses. No input or output, no clock, no async.
+//!
+//! To parse is to validate: a value of one of these types is already within its limits.
+
+mod clock;
+mod error;
+mod ids;
+mod issue;
+pub mod limits;
+pub mod priority;
+mod pull_request;
+pub mod text;
+
+pub use clock::{Clock, ManualClock, SystemClock, later};
+pub use error::{ApiError, Category};
+pub use ids::{AgentId, ClaimId, Host, IssueKey, RepoName, RequestId, SessionId, SessionRef};
+pub use issue::{IssueState, IssueSummary, Milestone, RepoPattern};
+pub use pull_request::{PullRequestState, PullRequestSummary, parse_pull_request_url};

@@ -1,0 +1,510 @@
+//! The choke point: every call to GitHub is built, run, retried and judged here.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, OnceCell};
+
+use super::cache::EtagCache;
+use super::environment;
+use super::error::GhError;
+use super::gate::{BreakerState, Gate, RateLimit};
+use super::response::Response;
+use super::version::{ESCAPES_REFUSED_SINCE, GhVersion, MINIMUM_VERSION};
+use crate::domain::{Host, limits};
+use crate::process::{self, ChildCommand, Finished, Pool, PoolLoad, Priority, ProcessError};
+
+/// Tries of one call that may be repeated.
+const TRIES_MAX: u32 = 3;
+/// A wait that GitHub asks for is waited out up to this length, else the caller is told.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How gh is run.
+#[derive(Clone, Debug)]
+pub struct GhSettings {
+    /// GH_PATH, if set.
+    pub path: Option<PathBuf>,
+    /// GH_HOST.
+    pub host: Host,
+    /// GITHUB_TOKEN, if set.
+    pub token: Option<String>,
+    /// GH_MAX_PROCESSES.
+    pub processes_max: usize,
+    /// GH_TIMEOUT_SECONDS.
+    pub time_limit: Duration,
+}
+
+/// Whose login is in use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Login name.
+    pub login: Arc<str>,
+    /// Scopes of a classic token, as GitHub lists them; fine-grained tokens have none.
+    pub scopes: Option<String>,
+}
+
+/// The gh layer as `system_health` shows it.
+#[derive(Clone, Debug)]
+pub struct GhStatus {
+    /// Version, once known.
+    pub version: Option<GhVersion>,
+    /// Login, once known.
+    pub account: Option<Account>,
+    /// The pool.
+    pub pool: PoolLoad,
+    /// The scarcest budget.
+    pub rate_limit: Option<RateLimit>,
+    /// `closed`, `open` or `half_open`.
+    pub breaker: &'static str,
+    /// The last failure that has not been followed by a success.
+    pub problem: Option<GhError>,
+}
+
+struct Ready {
+    program: PathBuf,
+    version: GhVersion,
+}
+
+/// GitHub through gh. Clones share pool, gate and cache.
+#[derive(Clone)]
+pub struct Gh(Arc<Inner>);
+
+struct Inner {
+    settings: GhSettings,
+    pool: Pool,
+    gate: Gate,
+    cache: EtagCache,
+    ready: OnceCell<Ready>,
+    account: std::sync::Mutex<Option<Account>>,
+    problem: std::sync::Mutex<Option<GhError>>,
+    /// One call at a time until gh is known to work: old versions rewrite their configuration.
+    first: Mutex<()>,
+    /// This server's GraphQL lacks issue dependencies.
+    pub(super) no_dependencies: std::sync::atomic::AtomicBool,
+}
+
+/// One call.
+pub(super) struct Call<'a> {
+    pub method: &'a str,
+    pub path: &'a str,
+    pub body: Option<Vec<u8>>,
+    pub priority: Priority,
+    /// Send the known ETag and take a 304 for an answer.
+    pub conditional: bool,
+}
+
+impl<'a> Call<'a> {
+    pub fn get(path: &'a str) -> Self {
+        Self { method: "GET", path, body: None, priority: Priority::Ordinary, conditional: true }
+    }
+
+    pub fn priority(mut self, priority: Priority) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    fn is_graphql(&self) -> bool {
+        self.path == "graphql"
+    }
+
+    fn resource(&self) -> &'static str {
+        if self.is_graphql() { "graphql" } else { "core" }
+    }
+
+    /// GraphQL here is queries only; other bodies are writes.
+    fn is_write(&self) -> bool {
+        self.method != "GET" && !self.is_graphql()
+    }
+}
+
+impl Gh {
+    /// A client; gh is looked for at the first call.
+    pub fn new(settings: GhSettings) -> Self {
+        let pool = Pool::new(
+            settings.processes_max,
+            limits::GH_PLACES_FOR_CLAIMS,
+            limits::GH_QUEUE_MAX,
+        );
+        Self(Arc::new(Inner {
+            settings,
+            pool,
+            gate: Gate::default(),
+            cache: EtagCache::default(),
+            ready: OnceCell::new(),
+            account: std::sync::Mutex::default(),
+            problem: std::sync::Mutex::default(),
+            first: Mutex::new(()),
+            no_dependencies: std::sync::atomic::AtomicBool::new(false),
+        }))
+    }
+
+    /// The host in use.
+    pub fn host(&self) -> &Host {
+        &self.0.settings.host
+    }
+
+    pub(super) fn lacks_dependencies(&self) -> &std::sync::atomic::AtomicBool {
+        &self.0.no_dependencies
+    }
+
+    /// What is known without asking.
+    pub fn status(&self) -> GhStatus {
+        let breaker = match self.0.gate.breaker() {
+            BreakerState::Closed => "closed",
+            BreakerState::Open => "open",
+            BreakerState::HalfOpen => "half_open",
+        };
+        GhStatus {
+            version: self.0.ready.get().map(|ready| ready.version),
+            account: lock(&self.0.account).clone(),
+            pool: self.0.pool.load(),
+            rate_limit: self.0.gate.rate_limit(),
+            breaker,
+            problem: lock(&self.0.problem).clone(),
+        }
+    }
+
+    /// Login in use, once it is known.
+    pub fn login(&self) -> Option<Arc<str>> {
+        lock(&self.0.account).as_ref().map(|account| account.login.clone())
+    }
+
+    /// Notes the login that an answer named: `gh auth switch` changes it under us.
+    pub(super) fn note_login(&self, login: &str) {
+        let mut account = lock(&self.0.account);
+        match account.as_mut() {
+            Some(known) if *known.login == *login => {}
+            _ => *account = Some(Account { login: login.into(), scopes: None }),
+        }
+    }
+
+    /// Finds gh and checks its version: the only call that runs alone and before all others.
+    pub async fn version(&self) -> Result<GhVersion, GhError> {
+        let result = self.ready(Priority::Claim).await.map(|ready| ready.version);
+        self.note_problem(result.as_ref().err());
+        result
+    }
+
+    async fn ready(&self, priority: Priority) -> Result<&Ready, GhError> {
+        self.0
+            .ready
+            .get_or_try_init(|| async {
+                let _alone = self.0.first.lock().await;
+                let program = environment::locate(self.0.settings.path.as_deref())?;
+                let finished =
+                    self.run(&program, vec!["--version".into()], None, priority).await?;
+                let output = String::from_utf8_lossy(&finished.stdout).into_owned();
+                let Some(version) = GhVersion::parse(&output) else {
+                    let told = if output.trim().is_empty() {
+                        String::from_utf8_lossy(&finished.stderr).into_owned()
+                    } else {
+                        output
+                    };
+                    let told = told.lines().next().unwrap_or("it prints no version").to_owned();
+                    return Err(GhError::Broken(told));
+                };
+                if version < MINIMUM_VERSION {
+                    return Err(GhError::TooOld { found: version });
+                }
+                Ok(Ready { program, version })
+            })
+            .await
+    }
+
+    /// Asks who is logged in, with the token's scopes.
+    pub async fn account(&self) -> Result<Account, GhError> {
+        #[derive(serde::Deserialize)]
+        struct User {
+            login: Arc<str>,
+        }
+        let response = self.call(Call::get("user")).await?;
+        let User { login } = response.json()?;
+        let scopes = response.header("X-OAuth-Scopes").map(str::to_owned);
+        let account = Account { login, scopes };
+        *lock(&self.0.account) = Some(account.clone());
+        Ok(account)
+    }
+
+    /// Makes a call: waits for its turn, runs gh, repeats what may be repeated.
+    pub(super) async fn call(&self, call: Call<'_>) -> Result<Response, GhError> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let result = self.call_once(&call).await;
+            self.note_problem(result.as_ref().err());
+            let error = match result {
+                Ok(response) => return Ok(response),
+                Err(error) => error,
+            };
+            let pause = match &error {
+                // A write may have landed: the verb reads back before it tries again.
+                _ if call.is_write() => return Err(error),
+                GhError::NotLoggedIn { .. } | GhError::Broken(_) => Duration::from_millis(700),
+                GhError::SecondaryLimit { retry_after } if *retry_after <= PATIENCE => *retry_after,
+                GhError::TimedOut(_) if tries > 1 => return Err(error),
+                error if error.is_transient() => Duration::from_millis(250 << (2 * tries)),
+                _ => return Err(error),
+            };
+            if tries >= TRIES_MAX {
+                return Err(error);
+            }
+            tracing::debug!(path = call.path, %error, tries, "GitHub call is repeated");
+            tokio::time::sleep(with_jitter(pause)).await;
+        }
+    }
+
+    async fn call_once(&self, call: &Call<'_>) -> Result<Response, GhError> {
+        let ready = self.ready(call.priority).await?;
+        self.0.gate.admit(call.resource())?;
+        let mut admitted = Admitted { gate: &self.0.gate, judged: false };
+        let result = self.call_admitted(ready, call).await;
+        admitted.judged = true;
+        self.0.gate.note_result(result.as_ref().err());
+        result
+    }
+
+    async fn call_admitted(&self, ready: &Ready, call: &Call<'_>) -> Result<Response, GhError> {
+        if call.is_write() {
+            tokio::time::sleep(self.0.gate.write_turn()?).await;
+        }
+        let known = if call.conditional { self.0.cache.get(call.path) } else { None };
+        let arguments = self.arguments(ready, call, known.as_ref().map(|entry| &*entry.etag));
+        let finished =
+            self.run(&ready.program, arguments, call.body.clone(), call.priority).await?;
+        let Some(mut response) = Response::parse(finished.stdout) else {
+            let stderr = String::from_utf8_lossy(&finished.stderr).into_owned();
+            return Err(transport_error(finished.status.code(), &stderr, self.host()));
+        };
+        self.0.gate.note_budget(&response);
+        if response.status == 304
+            && let Some(known) = known
+        {
+            response.body = known.body.to_vec();
+            return Ok(response);
+        }
+        judge(call, &finished.stderr, self.host(), &response)?;
+        if finished.status.code() != Some(0) && !call.is_graphql() {
+            // A success whose body gh could not read to its end.
+            let stderr = String::from_utf8_lossy(&finished.stderr).trim().to_owned();
+            return Err(GhError::Malformed(stderr));
+        }
+        if call.conditional
+            && let Some(etag) = response.header("Etag")
+        {
+            self.0.cache.put(call.path, etag, &response.body);
+        }
+        Ok(response)
+    }
+
+    /// The argument vector. Nothing in it was written by a stranger: paths are built from checked
+    /// parts, bodies go through standard input.
+    fn arguments(&self, ready: &Ready, call: &Call<'_>, etag: Option<&str>) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = [
+            "api",
+            "-i",
+            "--hostname",
+            self.host().as_str(),
+            "-X",
+            call.method,
+            "-H",
+            "Accept: application/vnd.github+json",
+            "-H",
+            "X-GitHub-Api-Version: 2022-11-28",
+        ]
+        .map(OsString::from)
+        .to_vec();
+        if let Some(etag) = etag {
+            arguments.extend(["-H".into(), format!("If-None-Match: {etag}").into()]);
+        }
+        if ready.version >= ESCAPES_REFUSED_SINCE {
+            arguments.push("--allow-escape-sequences".into());
+        }
+        if call.body.is_some() {
+            arguments.extend(["--input".into(), "-".into()]);
+        }
+        arguments.push(call.path.into());
+        arguments
+    }
+
+    async fn run(
+        &self,
+        program: &std::path::Path,
+        arguments: Vec<OsString>,
+        input: Option<Vec<u8>>,
+        priority: Priority,
+    ) -> Result<Finished, GhError> {
+        let settings = &self.0.settings;
+        let permit = self.0.pool.permit(priority).await.map_err(|_| GhError::Overloaded)?;
+        let command = ChildCommand {
+            program: program.to_owned(),
+            arguments,
+            environment: environment::child_environment(
+                std::env::vars_os(),
+                settings.host.as_str(),
+                settings.token.as_deref(),
+            ),
+            input,
+            time_limit: settings.time_limit,
+            stdout_bytes_max: limits::GH_STDOUT_BYTES_MAX,
+        };
+        process::run(command, permit).await.map_err(|error| match error {
+            ProcessError::TimedOut(limit) => GhError::TimedOut(limit),
+            ProcessError::TooMuchOutput(_) => GhError::Malformed(error.to_string()),
+            ProcessError::Spawn { .. } | ProcessError::Io(_) => GhError::Broken(error.to_string()),
+        })
+    }
+
+    fn note_problem(&self, error: Option<&GhError>) {
+        let mut problem = lock(&self.0.problem);
+        match error {
+            None => *problem = None,
+            Some(error) if error.is_outage() => *problem = Some(error.clone()),
+            Some(_) => {}
+        }
+    }
+}
+
+/// Frees the breaker's trial when a call is cancelled half-way.
+struct Admitted<'a> {
+    gate: &'a Gate,
+    judged: bool,
+}
+
+impl Drop for Admitted<'_> {
+    fn drop(&mut self) {
+        if !self.judged {
+            self.gate.note_cancelled();
+        }
+    }
+}
+
+fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Between half and all of `pause`, so that callers do not come back together.
+fn with_jitter(pause: Duration) -> Duration {
+    let share = (uuid::Uuid::new_v4().as_u128() % 512) as u32;
+    pause / 2 + pause / 2 * share / 512
+}
+
+/// gh printed no HTTP answer: the exit code and standard error say why.
+fn transport_error(exit_code: Option<i32>, stderr: &str, host: &Host) -> GhError {
+    let line = stderr.lines().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
+    let not_logged_in = exit_code == Some(4) || stderr.contains("gh auth login");
+    if not_logged_in {
+        GhError::NotLoggedIn { host: host.to_string() }
+    } else if ["failed to read configuration", "unknown flag", "unknown command"]
+        .iter()
+        .any(|told| stderr.contains(told))
+    {
+        GhError::Broken(line.to_owned())
+    } else {
+        GhError::Network(line.trim_start_matches("gh: ").to_owned())
+    }
+}
+
+/// Turns every answer that is not a success into its error.
+fn judge(call: &Call<'_>, stderr: &[u8], host: &Host, response: &Response) -> Result<(), GhError> {
+    let message = || {
+        let fallback = || format!("HTTP {}", response.status);
+        response.message().unwrap_or_else(fallback)
+    };
+    match response.status {
+        200..=299 => Ok(()),
+        300..=399 => Err(GhError::Malformed(format!("HTTP {}", response.status))),
+        401 => Err(GhError::NotLoggedIn { host: host.to_string() }),
+        403 | 429 => Err(limit_or_forbidden(response, stderr, message())),
+        404 if call.is_graphql() => Err(GhError::QueryRefused(message())),
+        404 => Err(GhError::NotFound(subject(call.path))),
+        410 => Err(GhError::Gone(subject(call.path))),
+        400..=499 => Err(GhError::Rejected(message())),
+        status => Err(GhError::Upstream { status, message: message() }),
+    }
+}
+
+fn limit_or_forbidden(response: &Response, stderr: &[u8], message: String) -> GhError {
+    let retry_after = response.number("Retry-After").map(Duration::from_secs);
+    if response.number("X-RateLimit-Remaining") == Some(0) {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let now = now.map_or(0, |time| time.as_secs());
+        let until_reset = response.number("X-RateLimit-Reset").map(|at| at.saturating_sub(now));
+        let wait = until_reset.map(Duration::from_secs).or(retry_after);
+        return GhError::RateLimited { retry_after: wait.unwrap_or(Duration::from_secs(60)) };
+    }
+    let secondary = message.to_lowercase().contains("rate limit");
+    if response.status == 429 || retry_after.is_some() || secondary {
+        let retry_after = retry_after.unwrap_or(Duration::from_secs(60));
+        return GhError::SecondaryLimit { retry_after };
+    }
+    let needs = response.header("X-Accepted-GitHub-Permissions").map(str::to_owned).or_else(|| {
+        // gh names a missing scope or an SSO address on a further line.
+        let stderr = String::from_utf8_lossy(stderr);
+        stderr.lines().nth(1).map(|line| line.trim_start_matches("gh: ").to_owned())
+    });
+    GhError::Forbidden { message, needs }
+}
+
+/// `repos/o/r/issues/5` as `o/r#5`, for error texts.
+fn subject(path: &str) -> String {
+    let path = path.split('?').next().unwrap_or(path);
+    match path.split('/').collect::<Vec<_>>().as_slice() {
+        ["repos", owner, name, _, number, ..] if number.parse::<u64>().is_ok() => {
+            format!("{owner}/{name}#{number}")
+        }
+        ["repos", owner, name, ..] => format!("{owner}/{name}"),
+        _ => path.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Result<(), GhError> {
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let response =
+            Response { status, headers: headers.collect(), body: body.as_bytes().to_vec() };
+        judge(&Call::get("repos/o/r/issues/5"), b"", &Host::default(), &response)
+    }
+
+    #[test]
+    fn answers_become_typed_errors() {
+        assert_eq!(answer(204, &[], ""), Ok(()));
+        assert_eq!(answer(404, &[], "{}"), Err(GhError::NotFound("o/r#5".to_owned())));
+        assert_eq!(answer(410, &[], "{}"), Err(GhError::Gone("o/r#5".to_owned())));
+        assert!(matches!(answer(401, &[], ""), Err(GhError::NotLoggedIn { .. })));
+        assert!(matches!(answer(502, &[], "<html>"), Err(GhError::Upstream { status: 502, .. })));
+        assert_eq!(
+            answer(403, &[("Retry-After", "7")], r#"{"message":"slow"}"#),
+            Err(GhError::SecondaryLimit { retry_after: Duration::from_secs(7) })
+        );
+        assert!(matches!(
+            answer(403, &[("X-Ratelimit-Remaining", "0"), ("X-Ratelimit-Reset", "1")], "{}"),
+            Err(GhError::RateLimited { .. })
+        ));
+        let needs = [("X-Accepted-Github-Permissions", "issues=write")];
+        assert_eq!(
+            answer(403, &needs, r#"{"message":"Resource not accessible"}"#),
+            Err(GhError::Forbidden {
+                message: "Resource not accessible".to_owned(),
+                needs: Some("issues=write".to_owned())
+            })
+        );
+    }
+
+    #[test]
+    fn what_gh_says_without_an_answer() {
+        let host = Host::default();
+        assert!(matches!(transport_error(Some(4), "", &host), GhError::NotLoggedIn { .. }));
+        let down = "error connecting to api.github.com\ncheck your internet connection\n";
+        assert_eq!(
+            transport_error(Some(1), down, &host),
+            GhError::Network("error connecting to api.github.com".to_owned())
+        );
+        let config = "failed to read configuration: yaml: line 1";
+        assert!(matches!(transport_error(Some(1), config, &host), GhError::Broken(_)));
+    }
+}

@@ -1,0 +1,561 @@
+//! Verbs about single issues and pull requests.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::client::{Call, Gh};
+use super::error::GhError;
+use super::graphql::typed;
+use crate::domain::{
+    IssueState, IssueSummary, Milestone, PullRequestState, PullRequestSummary, RepoName,
+};
+use crate::process::Priority;
+
+/// An issue with what is needed to read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchedIssue {
+    /// What the catalogue keeps.
+    pub summary: IssueSummary,
+    /// Its text, as its author wrote it.
+    pub body: String,
+    /// Address of its page.
+    pub url: String,
+    /// Login of its author.
+    pub author: Option<String>,
+}
+
+/// What became of an issue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IssueLookup {
+    /// It is there.
+    Found(Box<FetchedIssue>),
+    /// The number belongs to a pull request.
+    IsPullRequest,
+    /// It lives in another repository now.
+    Transferred,
+    /// It was deleted.
+    Deleted,
+    /// GitHub does not show it: deleted, converted to a discussion, or out of reach.
+    Unknown,
+}
+
+/// One comment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Comment {
+    /// Login of its author.
+    pub author: Option<String>,
+    /// When it was written.
+    pub created_at: Timestamp,
+    /// Its text.
+    pub body: String,
+}
+
+/// Another issue or a pull request, named.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkedIssue {
+    /// `owner/name`, when it is another repository.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repo: Option<String>,
+    /// Its number.
+    pub number: u64,
+    /// Its state, in lower case.
+    pub state: String,
+    /// Its title.
+    pub title: String,
+}
+
+/// An issue with its surroundings.
+#[derive(Clone, Debug)]
+pub struct IssueDetails {
+    /// The issue.
+    pub issue: FetchedIssue,
+    /// Number of comments in all.
+    pub comments_total: u64,
+    /// The newest comments that were asked for, oldest first.
+    pub comments: Vec<Comment>,
+    /// Where older comments begin.
+    pub older: Option<String>,
+    /// Pull requests that will close it or have.
+    pub pull_requests: Vec<LinkedIssue>,
+    /// Issues that block it; `None` where this server has no issue dependencies.
+    pub blocked_by: Option<Vec<LinkedIssue>>,
+}
+
+/// A page of a repository's issues.
+#[derive(Clone, Debug)]
+pub struct IssueListing {
+    /// Issues, pull requests left out.
+    pub issues: Vec<IssueSummary>,
+    /// The next page.
+    pub next_page: Option<u32>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct RestIssue {
+    number: u64,
+    title: Arc<str>,
+    state: IssueState,
+    #[serde(default)]
+    body: Option<String>,
+    html_url: String,
+    #[serde(default)]
+    user: Option<Named>,
+    #[serde(default)]
+    labels: Vec<RestLabel>,
+    #[serde(default)]
+    assignees: Vec<Named>,
+    #[serde(default)]
+    milestone: Option<RestMilestone>,
+    #[serde(default)]
+    comments: u32,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    #[serde(default)]
+    pub pull_request: Option<serde::de::IgnoredAny>,
+    #[serde(default)]
+    repository_url: String,
+    #[serde(default)]
+    issue_dependencies_summary: Option<RestDependencies>,
+}
+
+#[derive(Deserialize)]
+struct RestDependencies {
+    #[serde(default)]
+    blocked_by: u32,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    login: Arc<str>,
+}
+
+/// GitHub answers labels as objects, and in old data as bare names.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum RestLabel {
+    Object { name: Arc<str> },
+    Name(Arc<str>),
+}
+
+#[derive(Deserialize)]
+struct RestMilestone {
+    title: Arc<str>,
+    #[serde(default)]
+    due_on: Option<Timestamp>,
+}
+
+impl RestIssue {
+    pub fn into_fetched(self) -> FetchedIssue {
+        let label = |label: RestLabel| match label {
+            RestLabel::Object { name } | RestLabel::Name(name) => name,
+        };
+        let milestone = |from: RestMilestone| Milestone { title: from.title, due_on: from.due_on };
+        FetchedIssue {
+            summary: IssueSummary {
+                number: self.number,
+                title: self.title,
+                state: self.state,
+                labels: self.labels.into_iter().map(label).collect(),
+                assignees: self.assignees.into_iter().map(|user| user.login).collect(),
+                milestone: self.milestone.map(milestone),
+                comments: self.comments,
+                blocked_by: self.issue_dependencies_summary.map_or(0, |summary| summary.blocked_by),
+                created_at: self.created_at,
+                updated_at: self.updated_at,
+            },
+            body: self.body.unwrap_or_default(),
+            url: self.html_url,
+            author: self.user.map(|user| user.login.to_string()),
+        }
+    }
+
+    fn is_in(&self, repo: &RepoName) -> bool {
+        // Empty on servers that leave it out; then there is nothing to compare.
+        let mut parts = self.repository_url.rsplit('/');
+        match (parts.next(), parts.next()) {
+            (Some(name), Some(owner)) if !name.is_empty() => {
+                name.eq_ignore_ascii_case(repo.name()) && owner.eq_ignore_ascii_case(repo.owner())
+            }
+            _ => true,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct RestPull {
+    number: u64,
+    title: Arc<str>,
+    state: IssueState,
+    #[serde(default)]
+    merged: bool,
+    #[serde(default)]
+    merged_at: Option<Timestamp>,
+    #[serde(default)]
+    draft: bool,
+    html_url: Arc<str>,
+    updated_at: Timestamp,
+}
+
+impl Gh {
+    /// Looks at one issue. Costs no point while it is unchanged.
+    pub async fn issue(
+        &self,
+        repo: &RepoName,
+        number: u64,
+        priority: Priority,
+    ) -> Result<IssueLookup, GhError> {
+        let path = format!("repos/{repo}/issues/{number}");
+        let response = match self.call(Call::get(&path).priority(priority)).await {
+            Ok(response) => response,
+            Err(GhError::Gone(_)) => return Ok(IssueLookup::Deleted),
+            Err(GhError::NotFound(_)) => return Ok(IssueLookup::Unknown),
+            Err(error) => return Err(error),
+        };
+        let issue: RestIssue = response.json()?;
+        // gh follows the redirect of a transferred issue to its new place.
+        if issue.number != number || !issue.is_in(repo) {
+            return Ok(IssueLookup::Transferred);
+        }
+        if issue.pull_request.is_some() {
+            return Ok(IssueLookup::IsPullRequest);
+        }
+        Ok(IssueLookup::Found(Box::new(issue.into_fetched())))
+    }
+
+    /// Whether the repository can be seen, and whether it is archived.
+    pub async fn repository_is_archived(&self, repo: &RepoName) -> Result<bool, GhError> {
+        #[derive(Deserialize)]
+        struct Repository {
+            #[serde(default)]
+            archived: bool,
+        }
+        let path = format!("repos/{repo}");
+        let Repository { archived } = self.call(Call::get(&path)).await?.json()?;
+        Ok(archived)
+    }
+
+    /// A pull request's state.
+    pub async fn pull_request(
+        &self,
+        repo: &RepoName,
+        number: u64,
+    ) -> Result<PullRequestSummary, GhError> {
+        let path = format!("repos/{repo}/pulls/{number}");
+        let call = Call::get(&path).priority(Priority::Claim);
+        let pull: RestPull = self.call(call).await?.json()?;
+        let merged = pull.merged || pull.merged_at.is_some();
+        let state = match (pull.state, merged) {
+            (_, true) => PullRequestState::Merged,
+            (IssueState::Open, _) => PullRequestState::Open,
+            (IssueState::Closed, _) => PullRequestState::Closed,
+        };
+        Ok(PullRequestSummary {
+            number: pull.number,
+            title: pull.title,
+            state,
+            draft: pull.draft,
+            url: pull.html_url,
+            closes: Vec::new(),
+            updated_at: pull.updated_at,
+        })
+    }
+
+    /// Closes an issue as completed. Returns whether it was open before.
+    pub async fn close_issue(&self, repo: &RepoName, number: u64) -> Result<bool, GhError> {
+        if !self.is_open(repo, number).await? {
+            return Ok(false);
+        }
+        let path = format!("repos/{repo}/issues/{number}");
+        let body = json!({ "state": "closed", "state_reason": "completed" });
+        let call = || Call {
+            method: "PATCH",
+            path: &path,
+            body: Some(body.to_string().into_bytes()),
+            priority: Priority::Claim,
+            conditional: false,
+        };
+        for last in [false, true] {
+            match self.call(call()).await {
+                Ok(_) => return Ok(true),
+                // It may have landed although the answer was lost.
+                Err(error) if error.is_transient() => match self.is_open(repo, number).await {
+                    Ok(false) => return Ok(true),
+                    Ok(true) if !last => {}
+                    _ => return Err(error),
+                },
+                Err(error) => return Err(error),
+            }
+        }
+        Err(GhError::Malformed("the issue stays open".to_owned()))
+    }
+
+    async fn is_open(&self, repo: &RepoName, number: u64) -> Result<bool, GhError> {
+        match self.issue(repo, number, Priority::Claim).await? {
+            IssueLookup::Found(issue) => Ok(issue.summary.state == IssueState::Open),
+            IssueLookup::Deleted => Err(GhError::Gone(format!("{repo}#{number}"))),
+            _ => Err(GhError::NotFound(format!("{repo}#{number}"))),
+        }
+    }
+
+    /// A page of issues with any state, newest change first, straight from GitHub.
+    pub async fn list_issues(
+        &self,
+        repo: &RepoName,
+        state: &str,
+        labels: &[String],
+        per_page: u32,
+        page: u32,
+    ) -> Result<IssueListing, GhError> {
+        use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+        let mut path = format!(
+            "repos/{repo}/issues?state={state}&sort=updated&direction=desc&per_page={per_page}&page={page}"
+        );
+        if !labels.is_empty() {
+            let labels = labels.join(",");
+            path.push_str("&labels=");
+            path.extend(utf8_percent_encode(&labels, NON_ALPHANUMERIC));
+        }
+        let response = self.call(Call::get(&path)).await?;
+        let next_page = response.next_page(&path);
+        let issues: Vec<RestIssue> = response.json()?;
+        let issues = issues
+            .into_iter()
+            .filter(|issue| issue.pull_request.is_none())
+            .map(|issue| issue.into_fetched().summary)
+            .collect();
+        Ok(IssueListing { issues, next_page })
+    }
+
+    /// An issue with its newest comments, linked pull requests and blockers, in one call.
+    pub async fn issue_details(
+        &self,
+        repo: &RepoName,
+        number: u64,
+        comments: u32,
+        before: Option<&str>,
+    ) -> Result<IssueDetails, GhError> {
+        let lacks = self.lacks_dependencies();
+        let relaxed = std::sync::atomic::Ordering::Relaxed;
+        let first = self.query_details(repo, number, comments, before, !lacks.load(relaxed)).await;
+        match first {
+            Err(GhError::QueryRefused(reason)) if reason.contains("blocked") || reason.contains("Depend") => {
+                lacks.store(true, relaxed);
+                self.query_details(repo, number, comments, before, false).await
+            }
+            other => other,
+        }
+    }
+
+    async fn query_details(
+        &self,
+        repo: &RepoName,
+        number: u64,
+        comments: u32,
+        before: Option<&str>,
+        with_blockers: bool,
+    ) -> Result<IssueDetails, GhError> {
+        let blockers = if with_blockers {
+            "issueDependenciesSummary{blockedBy} \
+             blockedBy(first:20){nodes{number title state repository{nameWithOwner}}}"
+        } else {
+            ""
+        };
+        let document = format!(
+            "query($owner:String!,$name:String!,$number:Int!,$last:Int!,$before:String){{\
+             repository(owner:$owner,name:$name){{issue(number:$number){{\
+             number title state body url createdAt updatedAt author{{login}} \
+             labels(first:20){{nodes{{name}}}} assignees(first:10){{nodes{{login}}}} \
+             milestone{{title dueOn}} \
+             comments(last:$last,before:$before){{totalCount pageInfo{{hasPreviousPage startCursor}} \
+             nodes{{author{{login}} createdAt body}}}} \
+             closedByPullRequestsReferences(first:10,includeClosedPrs:true){{nodes{{\
+             number title state repository{{nameWithOwner}}}}}} {blockers}}}}}}}"
+        );
+        let mut variables = Map::new();
+        variables.insert("owner".into(), repo.owner().into());
+        variables.insert("name".into(), repo.name().into());
+        variables.insert("number".into(), number.into());
+        variables.insert("last".into(), comments.into());
+        variables.insert("before".into(), before.map_or(Value::Null, Into::into));
+        let mut answer = self.query(&document, variables, Priority::Ordinary).await?;
+        let missing = || GhError::NotFound(format!("{repo}#{number}"));
+        let node = answer.take("repository").and_then(|mut repository| {
+            repository.get_mut("issue").map(Value::take).filter(|issue| !issue.is_null())
+        });
+        let node: DetailsNode = typed(node.ok_or_else(missing)?)?;
+        Ok(node.into_details(repo))
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Nodes<T> {
+    pub nodes: Vec<T>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DetailsNode {
+    #[serde(flatten)]
+    issue: IssueNode,
+    #[serde(default)]
+    body: String,
+    url: String,
+    author: Option<Login>,
+    comments: CommentNodes,
+    #[serde(default)]
+    closed_by_pull_requests_references: Option<Nodes<LinkNode>>,
+    #[serde(default)]
+    blocked_by: Option<Nodes<LinkNode>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CommentNodes {
+    total_count: u64,
+    page_info: PreviousPage,
+    nodes: Vec<CommentNode>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PreviousPage {
+    has_previous_page: bool,
+    start_cursor: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CommentNode {
+    author: Option<Login>,
+    created_at: Timestamp,
+    body: String,
+}
+
+#[derive(Deserialize)]
+struct LinkNode {
+    number: u64,
+    title: String,
+    state: String,
+    repository: NameWithOwner,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct NameWithOwner {
+    pub name_with_owner: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Login {
+    pub login: Arc<str>,
+}
+
+#[derive(Deserialize)]
+struct LabelName {
+    name: Arc<str>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct MilestoneNode {
+    title: Arc<str>,
+    #[serde(default)]
+    due_on: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DependenciesNode {
+    #[serde(default)]
+    blocked_by: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TotalCount {
+    total_count: u32,
+}
+
+/// The issue fields that sync and details share.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct IssueNode {
+    number: u64,
+    title: Arc<str>,
+    state: String,
+    created_at: Timestamp,
+    pub updated_at: Timestamp,
+    #[serde(default)]
+    labels: Option<Nodes<LabelName>>,
+    #[serde(default)]
+    assignees: Option<Nodes<Login>>,
+    #[serde(default)]
+    milestone: Option<MilestoneNode>,
+    #[serde(default)]
+    discussion: Option<TotalCount>,
+    #[serde(default)]
+    issue_dependencies_summary: Option<DependenciesNode>,
+}
+
+impl IssueNode {
+    pub fn into_summary(self) -> IssueSummary {
+        let labels = self.labels.map(|labels| labels.nodes).unwrap_or_default();
+        let assignees = self.assignees.map(|users| users.nodes).unwrap_or_default();
+        let dependencies = self.issue_dependencies_summary;
+        IssueSummary {
+            number: self.number,
+            title: self.title,
+            state: if self.state == "OPEN" { IssueState::Open } else { IssueState::Closed },
+            labels: labels.into_iter().map(|label| label.name).collect(),
+            assignees: assignees.into_iter().map(|user| user.login).collect(),
+            milestone: self
+                .milestone
+                .map(|node| Milestone { title: node.title, due_on: node.due_on }),
+            comments: self.discussion.map_or(0, |count| count.total_count),
+            blocked_by: dependencies.map_or(0, |summary| summary.blocked_by),
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+        }
+    }
+}
+
+impl DetailsNode {
+    fn into_details(self, repo: &RepoName) -> IssueDetails {
+        let login = |author: Option<Login>| author.map(|author| author.login.to_string());
+        let link = |node: LinkNode| LinkedIssue {
+            repo: Some(node.repository.name_with_owner)
+                .filter(|name| !name.eq_ignore_ascii_case(repo.as_str())),
+            number: node.number,
+            state: node.state.to_lowercase(),
+            title: node.title,
+        };
+        let links = |nodes: Nodes<LinkNode>| nodes.nodes.into_iter().map(link).collect();
+        let comment = |node: CommentNode| Comment {
+            author: login(node.author),
+            created_at: node.created_at,
+            body: node.body,
+        };
+        let pages = self.comments.page_info;
+        let mut summary = self.issue.into_summary();
+        summary.comments = u32::try_from(self.comments.total_count).unwrap_or(u32::MAX);
+        IssueDetails {
+            issue: FetchedIssue {
+                summary,
+                body: self.body,
+                url: self.url,
+                author: login(self.author),
+            },
+            comments_total: self.comments.total_count,
+            comments: self.comments.nodes.into_iter().map(comment).collect(),
+            older: pages.start_cursor.filter(|_| pages.has_previous_page),
+            pull_requests: self
+                .closed_by_pull_requests_references
+                .map(links)
+                .unwrap_or_default(),
+            blocked_by: self.blocked_by.map(links),
+        }
+    }
+}

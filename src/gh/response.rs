@@ -1,0 +1,122 @@
+//! What `gh api -i` prints: a status line, headers, an empty line, the body.
+
+use super::GhError;
+
+/// An HTTP answer as gh printed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Response {
+    /// Status code.
+    pub status: u16,
+    /// Header names (as printed) and values.
+    pub headers: Vec<(String, String)>,
+    /// Body as printed; gh replaces control characters in JSON.
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    /// Parses standard output. The status line ends in LF, the headers in CRLF.
+    pub fn parse(stdout: Vec<u8>) -> Option<Self> {
+        let (mut offset, status_line) = next_line(&stdout, 0)?;
+        let mut words = status_line.split(' ');
+        if !words.next()?.starts_with("HTTP/") {
+            return None;
+        }
+        let status = words.next()?.parse().ok()?;
+        let mut headers = Vec::new();
+        loop {
+            let (after, line) = next_line(&stdout, offset)?;
+            offset = after;
+            if line.is_empty() {
+                break;
+            }
+            let (name, value) = line.split_once(':')?;
+            headers.push((name.to_owned(), value.trim().to_owned()));
+        }
+        let mut body = stdout;
+        body.drain(..offset);
+        Some(Self { status, headers, body })
+    }
+
+    /// The value of a header, by its name in any case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// A header that is a number.
+    pub fn number(&self, name: &str) -> Option<u64> {
+        self.header(name)?.parse().ok()
+    }
+
+    /// Parses the body as JSON.
+    pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T, GhError> {
+        serde_json::from_slice(&self.body).map_err(|error| GhError::Malformed(error.to_string()))
+    }
+
+    /// `message` of an error body.
+    pub fn message(&self) -> Option<String> {
+        #[derive(serde::Deserialize)]
+        struct Body {
+            message: String,
+        }
+        self.json().ok().map(|Body { message }| message)
+    }
+
+    /// Page number of the next page, if `Link` names one for the same path.
+    pub fn next_page(&self, path: &str) -> Option<u32> {
+        let links = self.header("Link")?;
+        let next = links.split(',').find(|link| link.contains("rel=\"next\""))?;
+        let url = next.split(['<', '>']).nth(1)?;
+        let (address, query) = url.split_once('?')?;
+        // Never follow to another place: only the page number is taken.
+        if !address.ends_with(path.split('?').next()?.trim_start_matches('/')) {
+            return None;
+        }
+        query.split('&').find_map(|pair| pair.strip_prefix("page=")?.parse().ok())
+    }
+}
+
+fn next_line(bytes: &[u8], offset: usize) -> Option<(usize, &str)> {
+    let rest = bytes.get(offset..)?;
+    let end = rest.iter().position(|byte| *byte == b'\n')?;
+    let line = std::str::from_utf8(&rest[..end]).ok()?;
+    Some((offset + end + 1, line.trim_end_matches('\r')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn status_headers_and_body() {
+        let output = b"HTTP/2.0 200 OK\nEtag: \"a\"\r\nX-Ratelimit-Remaining: 42\r\n\r\n{\"a\":1}";
+        let response = Response::parse(output.to_vec()).unwrap();
+        assert_eq!(response.status, 200);
+        assert_eq!(response.header("ETag"), Some("\"a\""));
+        assert_eq!(response.number("x-ratelimit-remaining"), Some(42));
+        assert_eq!(response.body, b"{\"a\":1}");
+    }
+
+    #[test]
+    fn nothing_or_nonsense_is_no_answer() {
+        for output in ["", "{\"a\":1}", "HTTP/2.0 200 OK\nA: b\r\n", "HTTP/2.0 abc\n\r\n"] {
+            assert_eq!(Response::parse(output.as_bytes().to_vec()), None, "{output:?}");
+        }
+    }
+
+    #[test]
+    fn the_next_page_is_taken_only_from_the_same_path() {
+        let with = |link: &str| Response {
+            status: 200,
+            headers: vec![("Link".to_owned(), link.to_owned())],
+            body: Vec::new(),
+        };
+        let path = "repos/o/r/issues?per_page=100";
+        let good = with("<https://api.github.com/repos/o/r/issues?per_page=100&page=3>; rel=\"next\"");
+        assert_eq!(good.next_page(path), Some(3));
+        let other = with("<https://api.github.com/repos/o/x/issues?page=3>; rel=\"next\"");
+        assert_eq!(other.next_page(path), None);
+        let last = with("<https://api.github.com/repos/o/r/issues?page=1>; rel=\"prev\"");
+        assert_eq!(last.next_page(path), None);
+    }
+}

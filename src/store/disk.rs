@@ -1,0 +1,202 @@
+//! The disk as the store needs it: small enough to be simulated, fault by fault.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+/// An open file that is written at offsets.
+pub trait DiskFile: Send {
+    /// Writes all of `bytes` at `offset`.
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+    /// Makes everything written so far survive power loss.
+    fn sync_data(&mut self) -> io::Result<()>;
+    /// Sets the length.
+    fn set_len(&mut self, length: u64) -> io::Result<()>;
+}
+
+/// One folder.
+pub trait Disk: Send + Sync {
+    /// Opens a file for writing, making it when it is missing.
+    fn open(&self, name: &str) -> io::Result<Box<dyn DiskFile>>;
+    /// The whole content of a file; `None` when it does not exist.
+    fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>>;
+    /// Writes a new file (or an old one anew) and syncs it.
+    fn write_synced(&self, name: &str, bytes: &[u8]) -> io::Result<()>;
+    /// Renames; the target is replaced in one step.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+    /// Deletes a file if it exists.
+    fn remove(&self, name: &str) -> io::Result<()>;
+    /// Names of all files.
+    fn list(&self) -> io::Result<Vec<String>>;
+    /// Makes renames and new files survive power loss.
+    fn sync_folder(&self) -> io::Result<()>;
+}
+
+/// A real folder.
+pub struct FolderDisk {
+    folder: PathBuf,
+}
+
+impl FolderDisk {
+    /// Uses `folder`, which is made when it is missing, for this user only.
+    pub fn new(folder: &Path) -> io::Result<Self> {
+        use std::os::unix::fs::DirBuilderExt as _;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        Ok(Self { folder: folder.to_owned() })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+}
+
+/// Titles of private issues are in these files: readable for their user alone.
+const FILE_MODE: u32 = 0o600;
+
+impl Disk for FolderDisk {
+    fn open(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(FILE_MODE)
+            .open(self.path(name))?;
+        Ok(Box::new(RealFile(file)))
+    }
+
+    fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
+        let mut bytes = Vec::new();
+        match File::open(self.path(name)) {
+            Ok(mut file) => file.read_to_end(&mut bytes).map(|_| Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn write_synced(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(FILE_MODE)
+            .open(self.path(name))?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        std::fs::rename(self.path(from), self.path(to))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        match std::fs::remove_file(self.path(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        std::fs::read_dir(&self.folder)?
+            .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+            .collect()
+    }
+
+    fn sync_folder(&self) -> io::Result<()> {
+        File::open(&self.folder)?.sync_all()
+    }
+}
+
+struct RealFile(File);
+
+impl DiskFile for RealFile {
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all_at(bytes, offset)
+    }
+
+    fn sync_data(&mut self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn set_len(&mut self, length: u64) -> io::Result<()> {
+        self.0.set_len(length)
+    }
+}
+
+/// The names of all files of one state file `X.json`.
+#[derive(Clone, Debug)]
+pub struct StateFiles {
+    /// The folder they are in.
+    pub folder: PathBuf,
+    stem: String,
+    extension: String,
+}
+
+impl StateFiles {
+    /// Names beside `state_file`; a path without a file name is refused.
+    pub fn new(state_file: &Path) -> io::Result<Self> {
+        let invalid = |reason: &str| io::Error::new(io::ErrorKind::InvalidInput, reason.to_owned());
+        let stem = state_file.file_stem().and_then(|stem| stem.to_str());
+        let stem = stem.ok_or_else(|| invalid("STATE_FILE_PATH must name a file"))?;
+        if state_file.is_dir() {
+            return Err(invalid("STATE_FILE_PATH names a folder, not a file"));
+        }
+        let folder = match state_file.parent() {
+            Some(folder) if folder != Path::new("") => folder.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        let extension = state_file.extension().and_then(|extension| extension.to_str());
+        Ok(Self {
+            folder,
+            stem: stem.to_owned(),
+            extension: extension.unwrap_or("json").to_owned(),
+        })
+    }
+
+    /// The snapshot.
+    pub fn snapshot(&self) -> String {
+        format!("{}.{}", self.stem, self.extension)
+    }
+
+    /// The snapshot while it is being written.
+    pub fn snapshot_temporary(&self) -> String {
+        format!("{}.{}.new", self.stem, self.extension)
+    }
+
+    /// The current journal.
+    pub fn journal(&self) -> String {
+        format!("{}.journal.jsonl", self.stem)
+    }
+
+    /// A cut journal whose first change has this number.
+    pub fn old_journal(&self, first_seq: u64) -> String {
+        format!("{}.journal-{first_seq:012}.jsonl", self.stem)
+    }
+
+    /// A history file.
+    pub fn history(&self, number: u32) -> String {
+        format!("{}.history-{number:06}.jsonl", self.stem)
+    }
+
+    /// The catalogue, a cache that may be deleted.
+    pub fn catalogue(&self) -> String {
+        format!("{}.catalogue.json", self.stem)
+    }
+
+    /// The lock.
+    pub fn lock(&self) -> PathBuf {
+        self.folder.join(format!("{}.lock", self.stem))
+    }
+
+    /// First change numbers of the cut journals among `names`, ascending.
+    pub fn old_journals(&self, names: &[String]) -> Vec<u64> {
+        let prefix = format!("{}.journal-", self.stem);
+        let number = |name: &String| {
+            name.strip_prefix(&prefix)?.strip_suffix(".jsonl")?.parse().ok()
+        };
+        let mut found: Vec<u64> = names.iter().filter_map(number).collect();
+        found.sort_unstable();
+        found
+    }
+}

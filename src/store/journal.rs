@@ -1,0 +1,335 @@
+//! The journal: one change a line, in order, each with a checksum.
+//!
+//! A line is `{"seq":12,"durable":11,"at":"…","change":{…},"crc":"1a2b3c4d"}`. `durable` is the
+//! number of the last change that was known to be synced when the line was written. It tells a
+//! torn write (the first bad line was never acknowledged: cut it off) from damage (a later line
+//! says that the bad one had been synced: stop).
+//!
+//! The file is filled with spaces ahead of its end. Overwriting them changes no file size, so the
+//! sync writes one block instead of two.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Disk, DiskFile, StoreError, io_error};
+use crate::claim::{Change, Recorded};
+use crate::domain::limits;
+
+/// Version of the line format, in the first line of each journal.
+pub(super) const VERSION: u32 = 1;
+
+/// The first line of a journal.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Header {
+    /// Format version.
+    pub journal_version: u32,
+    /// Number of the first change in it.
+    pub first_seq: u64,
+}
+
+/// The fields of a line before its checksum.
+#[derive(Serialize)]
+struct Unsealed<'a> {
+    seq: u64,
+    durable: u64,
+    at: Timestamp,
+    change: &'a Change,
+}
+
+/// A line as it is read back.
+#[derive(Debug, Deserialize)]
+pub struct JournalLine {
+    /// Number of the change.
+    pub seq: u64,
+    /// Last change that was synced when this line was written.
+    pub durable: u64,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// What happened.
+    pub change: Change,
+    #[serde(rename = "crc")]
+    _crc: String,
+}
+
+const SEAL: &[u8] = b",\"crc\":\"";
+const SEAL_LENGTH: usize = SEAL.len() + 8 + 2;
+
+/// Appends one line for `recorded` to `buffer`.
+fn write_line(buffer: &mut Vec<u8>, recorded: &Recorded, durable: u64) -> Result<(), StoreError> {
+    let start = buffer.len();
+    let line = Unsealed {
+        seq: recorded.seq,
+        durable,
+        at: recorded.at,
+        change: &recorded.change,
+    };
+    serde_json::to_writer(&mut *buffer, &line)
+        .map_err(|error| io_error("encode", "journal line")(error.into()))?;
+    buffer.pop();
+    let crc = crc32fast::hash(&buffer[start..]);
+    buffer.extend_from_slice(SEAL);
+    buffer.extend_from_slice(format!("{crc:08x}\"}}\n").as_bytes());
+    Ok(())
+}
+
+/// Checks the checksum of a line and parses it.
+fn parse_line(line: &[u8]) -> Result<JournalLine, String> {
+    let split = line.len().checked_sub(SEAL_LENGTH).ok_or("too short for a change")?;
+    let (body, seal) = line.split_at(split);
+    let stored = seal
+        .strip_prefix(SEAL)
+        .and_then(|rest| rest.strip_suffix(b"\"}"))
+        .and_then(|hex| std::str::from_utf8(hex).ok())
+        .and_then(|hex| u32::from_str_radix(hex, 16).ok())
+        .ok_or("no checksum at its end")?;
+    if crc32fast::hash(body) != stored {
+        return Err("the checksum does not match".to_owned());
+    }
+    serde_json::from_slice(line).map_err(|error| error.to_string())
+}
+
+/// The changes of a journal, and how many of its bytes they take.
+#[derive(Debug)]
+pub(super) struct Parsed {
+    /// Number of the first change, from the header.
+    pub first_seq: Option<u64>,
+    pub changes: Vec<Recorded>,
+    pub valid_bytes: u64,
+    /// Whether a torn end was left out.
+    pub torn: bool,
+}
+
+/// Reads a journal's bytes. Changes must follow each other from `first_seq` of the header.
+pub(super) fn parse(file: &str, bytes: &[u8]) -> Result<Parsed, StoreError> {
+    let mut parsed = Parsed { first_seq: None, changes: Vec::new(), valid_bytes: 0, torn: false };
+    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').enumerate();
+    let Some(header) = lines.next().and_then(|(_, line)| read_header(file, line).transpose()) else {
+        parsed.torn = !bytes.is_empty();
+        return Ok(parsed);
+    };
+    let mut expected = header?.first_seq;
+    parsed.first_seq = Some(expected);
+    let mut offset = bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |at| at + 1);
+    parsed.valid_bytes = offset as u64;
+    while let Some((index, line)) = lines.next() {
+        offset += line.len();
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        let complete = line.strip_suffix(b"\n").ok_or_else(|| "cut off".to_owned());
+        let problem = match complete.and_then(|line| parse_line(line.trim_ascii_start())) {
+            Ok(line) if line.seq == expected => {
+                let JournalLine { seq, at, change, .. } = line;
+                parsed.changes.push(Recorded { seq, at, change });
+                parsed.valid_bytes = offset as u64;
+                expected += 1;
+                continue;
+            }
+            Ok(line) if line.durable < expected => "a change is missing before it".to_owned(),
+            Ok(line) => {
+                let reason = format!("change {} follows where {expected} belongs", line.seq);
+                return Err(damaged(file, index, reason));
+            }
+            Err(reason) => reason,
+        };
+        // Whatever follows an unacknowledged write is part of it, unless a later line proves that
+        // this one had been synced.
+        let acknowledged = lines.any(|(_, later)| {
+            let later = later.strip_suffix(b"\n").unwrap_or(later).trim_ascii_start();
+            parse_line(later).is_ok_and(|later| later.durable >= expected)
+        });
+        if acknowledged {
+            return Err(damaged(file, index, problem));
+        }
+        parsed.torn = true;
+        break;
+    }
+    Ok(parsed)
+}
+
+/// Parses every whole line of a journal, ignoring a torn end: for readers of old events.
+pub fn parse_lines(file: &str, bytes: &[u8]) -> Result<Vec<Recorded>, StoreError> {
+    parse(file, bytes).map(|parsed| parsed.changes)
+}
+
+fn damaged(file: &str, index: usize, reason: String) -> StoreError {
+    StoreError::Damaged { file: file.to_owned(), line: index + 1, reason }
+}
+
+/// The header, or `None` when it was never written whole.
+fn read_header(file: &str, line: &[u8]) -> Result<Option<Header>, StoreError> {
+    let Some(line) = line.strip_suffix(b"\n") else {
+        return Ok(None);
+    };
+    let header: Header = serde_json::from_slice(line)
+        .map_err(|error| damaged(file, 0, format!("not a journal header: {error}")))?;
+    if header.journal_version > VERSION {
+        return Err(StoreError::Newer {
+            file: file.to_owned(),
+            found: header.journal_version,
+            known: VERSION,
+        });
+    }
+    Ok(Some(header))
+}
+
+/// The open journal. One value of this type exists in one process at a time: the owner's.
+pub struct Journal {
+    disk: Arc<dyn Disk>,
+    name: String,
+    file: Box<dyn DiskFile>,
+    /// Where the next line goes.
+    offset: u64,
+    /// How far the file is filled with spaces.
+    prepared: u64,
+    first_seq: u64,
+    durable: u64,
+    /// A failed write may have left bytes beyond `offset`; they are blanked before the next one.
+    unclean: bool,
+    buffer: Vec<u8>,
+}
+
+impl Journal {
+    /// Continues the journal `name` after `valid_bytes`, which end with change `last_seq`.
+    pub(super) fn resume(
+        disk: Arc<dyn Disk>,
+        name: String,
+        valid_bytes: u64,
+        first_seq: u64,
+        last_seq: u64,
+    ) -> Result<Self, StoreError> {
+        let mut file = disk.open(&name).map_err(io_error("open", &name))?;
+        file.set_len(valid_bytes).map_err(io_error("cut", &name))?;
+        Ok(Self {
+            disk,
+            name,
+            file,
+            offset: valid_bytes,
+            prepared: valid_bytes,
+            first_seq,
+            durable: last_seq,
+            unclean: false,
+            buffer: Vec::with_capacity(64 << 10),
+        })
+    }
+
+    /// Begins a new journal whose first change will be `first_seq`.
+    pub(super) fn create(
+        disk: Arc<dyn Disk>,
+        name: String,
+        first_seq: u64,
+    ) -> Result<Self, StoreError> {
+        let header = Header { journal_version: VERSION, first_seq };
+        let mut line = serde_json::to_vec(&header)
+            .map_err(|error| io_error("encode", &name)(error.into()))?;
+        line.push(b'\n');
+        disk.write_synced(&name, &line).map_err(io_error("write", &name))?;
+        disk.sync_folder().map_err(io_error("sync", "the state folder"))?;
+        Self::resume(disk, name, line.len() as u64, first_seq, first_seq.saturating_sub(1))
+    }
+
+    /// Puts a change into the batch. Nothing is written before [`Journal::commit`].
+    pub fn push(&mut self, recorded: &Recorded) -> Result<(), StoreError> {
+        write_line(&mut self.buffer, recorded, self.durable)
+    }
+
+    /// Writes and syncs the batch. After an error nothing of it counts.
+    pub fn commit(&mut self, last_seq: u64) -> Result<(), StoreError> {
+        let result = self.write_batch();
+        self.buffer.clear();
+        match result {
+            Ok(()) => {
+                self.durable = last_seq;
+                Ok(())
+            }
+            Err(error) => {
+                self.unclean = true;
+                Err(error)
+            }
+        }
+    }
+
+    fn write_batch(&mut self) -> Result<(), StoreError> {
+        if self.unclean {
+            self.blank_remains()?;
+        }
+        let end = self.offset + self.buffer.len() as u64;
+        if end > self.prepared {
+            self.prepare(end)?;
+        }
+        let written = self.file.write_at(self.offset, &self.buffer);
+        written.map_err(io_error("write", &self.name))?;
+        self.file.sync_data().map_err(io_error("sync", &self.name))?;
+        self.offset = end;
+        Ok(())
+    }
+
+    /// Fills the file with spaces beyond `end`; on a nearly full disk just up to it.
+    fn prepare(&mut self, end: u64) -> Result<(), StoreError> {
+        let needed = usize::try_from(end - self.prepared).unwrap_or(usize::MAX);
+        let mut spaces = vec![b' '; needed.saturating_add(limits::JOURNAL_EXTENSION_BYTES)];
+        if let Some(last) = spaces.last_mut() {
+            *last = b'\n';
+        }
+        let mut written = self.file.write_at(self.prepared, &spaces);
+        if written.is_err() {
+            spaces.truncate(needed);
+            written = self.file.write_at(self.prepared, &spaces);
+        }
+        written.map_err(io_error("extend", &self.name))?;
+        self.prepared += spaces.len() as u64;
+        Ok(())
+    }
+
+    /// Overwrites what a failed batch may have left, so that a refused change can't come back.
+    fn blank_remains(&mut self) -> Result<(), StoreError> {
+        self.file.set_len(self.offset).map_err(io_error("cut", &self.name))?;
+        self.prepared = self.offset;
+        self.file.sync_data().map_err(io_error("sync", &self.name))?;
+        self.unclean = false;
+        Ok(())
+    }
+
+    /// Bytes of changes in this journal.
+    pub fn len(&self) -> u64 {
+        self.offset
+    }
+
+    /// Whether no change is in it.
+    pub fn is_empty(&self) -> bool {
+        self.durable < self.first_seq
+    }
+
+    /// Sets this journal aside under `old_name` and begins a new one.
+    pub(crate) fn rotate(&mut self, old_name: &str) -> Result<(), StoreError> {
+        self.trim()?;
+        self.disk.rename(&self.name, old_name).map_err(io_error("rename", &self.name))?;
+        let next = Self::create(self.disk.clone(), self.name.clone(), self.durable + 1);
+        match next {
+            Ok(next) => {
+                *self = next;
+                Ok(())
+            }
+            Err(error) => {
+                // The open file is still the old one; give it its name back and go on.
+                let back = self.disk.rename(old_name, &self.name);
+                back.map_err(io_error("rename", old_name))?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Cuts the spaces off: at a clean end the file holds lines only.
+    pub fn trim(&mut self) -> Result<(), StoreError> {
+        self.file.set_len(self.offset).map_err(io_error("cut", &self.name))?;
+        self.prepared = self.offset;
+        Ok(())
+    }
+
+    /// Number of the first change of this journal.
+    pub fn first_seq(&self) -> u64 {
+        self.first_seq
+    }
+}

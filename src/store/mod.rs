@@ -1,0 +1,95 @@
+//! Floor 2: durability. A journal of changes, a snapshot that a person can read, history files of
+//! ended claims, and the lock that makes one process the owner.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `X.json` | snapshot: active claims and what is remembered, written now and then |
+//! | `X.journal.jsonl` | changes since, one JSON object a line, synced before they are acknowledged |
+//! | `X.journal-N.jsonl` | cut journals whose first change is N, kept for readers of events |
+//! | `X.history-N.jsonl` | ended claims, one a line |
+//! | `X.lock` | held by the owner; tells the others where it is |
+//!
+//! Invariant: the coordinator asks this floor only to load, to append and to read history.
+
+mod disk;
+mod history;
+mod journal;
+mod lock;
+mod recovery;
+mod simulated;
+mod snapshot;
+
+pub use disk::{Disk, DiskFile, FolderDisk, StateFiles};
+pub use history::{HistoryFilter, HistoryPage, HistoryReader};
+pub use journal::{Journal, JournalLine, parse_lines};
+pub use lock::{LockError, LockInfo, OwnerLock, read_lock_info};
+pub use recovery::{Recovered, read_changes_since, recover};
+pub use simulated::SimulatedDisk;
+pub use snapshot::{HistoryPosition, Snapshot, SnapshotJob, write_snapshot};
+
+/// Why durable state could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The operating system refused.
+    #[error("{action} {file}: {source}")]
+    Io {
+        /// What was tried, such as `write`.
+        action: &'static str,
+        /// Name of the file.
+        file: String,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A file holds what this program did not write.
+    #[error("{file}, line {line}: {reason}")]
+    Damaged {
+        /// Name of the file.
+        file: String,
+        /// Line, counted from 1.
+        line: usize,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A newer version of this program wrote the file.
+    #[error("{file} has format version {found}; this program knows versions up to {known}")]
+    Newer {
+        /// Name of the file.
+        file: String,
+        /// Version found.
+        found: u32,
+        /// Newest version known.
+        known: u32,
+    },
+}
+
+impl StoreError {
+    /// What the user can do about it.
+    pub fn suggestion(&self) -> String {
+        match self {
+            Self::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
+                "free space on the disk of the state file; nothing was lost and work goes on by \
+                 itself when there is room"
+                    .to_owned()
+            }
+            Self::Io { .. } => "make the folder of STATE_FILE_PATH readable and writable for this \
+                                user; nothing was lost"
+                .to_owned(),
+            Self::Damaged { file, .. } => format!(
+                "nothing was changed: restore {file} from a backup, or move it away together with \
+                 the other files of the same name to begin anew (active claims are then forgotten)"
+            ),
+            Self::Newer { .. } => {
+                "install the newer issuecommand again, or use another STATE_FILE_PATH".to_owned()
+            }
+        }
+    }
+}
+
+/// Attaches the file and the action to an operating-system error.
+pub(crate) fn io_error(
+    action: &'static str,
+    file: &str,
+) -> impl FnOnce(std::io::Error) -> StoreError {
+    let file = file.to_owned();
+    move |source| StoreError::Io { action, file, source }
+}

@@ -1,0 +1,120 @@
+//! From files to state: snapshot, then the journals after it.
+
+use std::sync::Arc;
+
+use super::snapshot::{self, HistoryPosition};
+use super::{Disk, Journal, StateFiles, StoreError, io_error, journal};
+use crate::claim::{LeasePolicy, Ledger, LedgerImage, Recorded};
+use crate::domain::limits;
+
+/// What a start finds.
+pub struct Recovered {
+    /// The claims as they were.
+    pub ledger: Ledger,
+    /// The journal, ready for the next change.
+    pub journal: Journal,
+    /// Where history ends.
+    pub history: HistoryPosition,
+    /// Changes that were replayed, for readers that resume.
+    pub replayed: Vec<Recorded>,
+    /// What was unusual, in words.
+    pub notes: Vec<String>,
+}
+
+/// Loads the state. The caller holds the owner lock.
+///
+/// # Errors
+/// Damage and newer formats; nothing is changed on disk then.
+pub fn recover(
+    disk: Arc<dyn Disk>,
+    files: &StateFiles,
+    policy: LeasePolicy,
+) -> Result<Recovered, StoreError> {
+    let snapshot = snapshot::read(&*disk, files)?;
+    let (image, history) = snapshot.map_or_else(
+        || (LedgerImage::default(), HistoryPosition::default()),
+        |snapshot| (snapshot.state, snapshot.history),
+    );
+    let mut ledger = Ledger::from_image(policy, image);
+    let mut replayed = Vec::new();
+    let mut notes = Vec::new();
+    let names = disk.list().map_err(io_error("list", "the state folder"))?;
+    let name = files.journal();
+    let current = read_journal(&*disk, &name)?;
+    let firsts = files.old_journals(&names);
+    for (index, first_seq) in firsts.iter().enumerate() {
+        // A cut journal ends where the next one begins; what the snapshot covers is not read.
+        let next = firsts.get(index + 1).copied().or(current.first_seq);
+        if next.is_none_or(|next| next > ledger.seq() + 1) {
+            let name = files.old_journal(*first_seq);
+            let changes = read_journal(&*disk, &name)?.changes;
+            replay(&mut ledger, &name, changes, &mut replayed)?;
+        }
+    }
+    if current.torn {
+        notes.push(format!("{name}: an unfinished write at its end was cut off"));
+    }
+    replay(&mut ledger, &name, current.changes, &mut replayed)?;
+    let journal = match current.first_seq {
+        Some(first_seq) => {
+            Journal::resume(disk, name, current.valid_bytes, first_seq, ledger.seq())?
+        }
+        None => Journal::create(disk, name, ledger.seq() + 1)?,
+    };
+    let surplus = replayed.len().saturating_sub(limits::FEED_EVENTS_MAX);
+    replayed.drain(..surplus);
+    Ok(Recovered { ledger, journal, history, replayed, notes })
+}
+
+fn read_journal(disk: &dyn Disk, name: &str) -> Result<journal::Parsed, StoreError> {
+    let bytes = disk.read(name).map_err(io_error("read", name))?;
+    journal::parse(name, &bytes.unwrap_or_default())
+}
+
+fn replay(
+    ledger: &mut Ledger,
+    file: &str,
+    changes: Vec<Recorded>,
+    replayed: &mut Vec<Recorded>,
+) -> Result<(), StoreError> {
+    for recorded in changes {
+        if recorded.seq > ledger.seq() {
+            if recorded.seq != ledger.seq() + 1 {
+                return Err(StoreError::Damaged {
+                    file: file.to_owned(),
+                    line: 1,
+                    reason: format!(
+                        "it begins with change {}, but the state before it ends with {}: a journal \
+                         or the snapshot between them is missing",
+                        recorded.seq,
+                        ledger.seq()
+                    ),
+                });
+            }
+            ledger.apply(&recorded);
+        }
+        replayed.push(recorded);
+    }
+    Ok(())
+}
+
+/// Changes after `seq` that are still on disk, oldest first, for readers of events. The first of
+/// them has a number above `seq + 1` when older ones are no longer kept.
+pub fn read_changes_since(
+    disk: &dyn Disk,
+    files: &StateFiles,
+    seq: u64,
+) -> Result<Vec<Recorded>, StoreError> {
+    let names = disk.list().map_err(io_error("list", "the state folder"))?;
+    let firsts = files.old_journals(&names);
+    let mut changes = Vec::new();
+    for (index, first_seq) in firsts.iter().enumerate() {
+        let ends_before = firsts.get(index + 1).is_some_and(|next| *next <= seq + 1);
+        if !ends_before {
+            changes.extend(read_journal(disk, &files.old_journal(*first_seq))?.changes);
+        }
+    }
+    changes.extend(read_journal(disk, &files.journal())?.changes);
+    changes.retain(|recorded| recorded.seq > seq);
+    Ok(changes)
+}
