@@ -48,7 +48,7 @@ impl Ledger {
         mut commit: impl FnMut(&mut Ledger, Change),
     ) -> Outcome {
         if let Some(agent_id) = self.agent_of(command) {
-            self.renew(&agent_id, now);
+            self.revive(&agent_id, now, &mut commit);
         }
         let step = self.decide(command, now);
         for change in step.changes {
@@ -151,7 +151,9 @@ impl Ledger {
     }
 
     fn decide_grant(&self, grant: &Grant, now: Timestamp) -> Step {
-        if let Some(claim) = grant.request_id.and_then(|id| self.answered(id)) {
+        // A claim that ended meanwhile is no answer: the request is then a new one.
+        let answered = grant.request_id.and_then(|id| self.answered(id));
+        if let Some(claim) = answered.filter(|claim| claim.status.is_active()) {
             let claim = claim.clone();
             return Step { changes: Vec::new(), answer: Answer::Repeated { claim, granted: true } };
         }
@@ -244,6 +246,27 @@ impl Ledger {
             }
         };
         dead.iter().map(hand_on).collect()
+    }
+
+    /// Whether this actor could move this claim to `status` now; the claim if so.
+    pub fn may_move(
+        &self,
+        claim_id: ClaimId,
+        actor: &Actor,
+        status: Status,
+    ) -> Result<Arc<Claim>, Refusal> {
+        let claim = match self.writable(claim_id, actor) {
+            Ok(claim) => claim.clone(),
+            Err(Step { answer: Answer::Repeated { claim, .. }, .. }) => return Ok(claim),
+            Err(Step { answer: Answer::Refused(refusal), .. }) => return Err(refusal),
+            Err(_) => return Err(self.lost(claim_id)),
+        };
+        let working = claim.working_status();
+        if status == working || working.allowed_next().contains(&status) {
+            Ok(claim)
+        } else {
+            Err(Refusal::NotAllowed { claim, asked: status })
+        }
     }
 
     fn decide_update(

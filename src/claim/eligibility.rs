@@ -212,7 +212,7 @@ impl EligibilityRules {
 }
 
 /// Whole days between two moments, never negative.
-pub(crate) fn age_days(created_at: Timestamp, now: Timestamp) -> u64 {
+pub fn age_days(created_at: Timestamp, now: Timestamp) -> u64 {
     let age = Duration::try_from(now.duration_since(created_at)).unwrap_or_default();
     age.as_secs() / 86_400
 }

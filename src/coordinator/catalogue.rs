@@ -82,8 +82,8 @@ mod as_list {
 pub struct RepoUpdate {
     /// Its name.
     pub name: RepoName,
-    /// Whether it is private.
-    pub private: bool,
+    /// Whether it is private, where that was told.
+    pub private: Option<bool>,
     /// Issues with any state.
     pub issues: Vec<IssueSummary>,
     /// Pull requests with any state.
@@ -97,23 +97,28 @@ pub struct RepoUpdate {
     pub issues_cursor: Option<Timestamp>,
     /// Newest change of a pull request at GitHub.
     pub pulls_cursor: Option<Timestamp>,
-    /// When GitHub was asked.
-    pub synced_at: Timestamp,
+    /// When GitHub was asked about the whole repository; `None` when only one issue was looked at.
+    pub synced_at: Option<Timestamp>,
 }
 
 impl RepoUpdate {
     /// An update that tells nothing but that the repository was looked at.
     pub fn unchanged(name: RepoName, private: bool, synced_at: Timestamp) -> Self {
+        Self { private: Some(private), synced_at: Some(synced_at), ..Self::of_issues(name, Vec::new()) }
+    }
+
+    /// An update about some issues alone.
+    pub fn of_issues(name: RepoName, issues: Vec<IssueSummary>) -> Self {
         Self {
             name,
-            private,
-            issues: Vec::new(),
+            private: None,
+            issues,
             pulls: Vec::new(),
             complete: false,
             open_numbers: None,
             issues_cursor: None,
             pulls_cursor: None,
-            synced_at,
+            synced_at: None,
         }
     }
 }
@@ -189,6 +194,15 @@ impl Catalogue {
         self.synced_at = Some(at);
     }
 
+    /// An update by which one issue, known as open until now, is closed.
+    pub fn closing(&self, repo: &RepoName, number: u64, at: Timestamp) -> Option<CatalogueUpdate> {
+        let mut issue = self.issue(repo, number)?.clone();
+        issue.state = IssueState::Closed;
+        issue.updated_at = issue.updated_at.max(at);
+        let repos = vec![RepoUpdate::of_issues(repo.clone(), vec![issue])];
+        Some(CatalogueUpdate { repos, ..CatalogueUpdate::default() })
+    }
+
     /// Number of open issues.
     pub fn open_issues(&self) -> usize {
         self.repos.values().map(|entry| entry.issues.len()).sum()
@@ -210,31 +224,30 @@ impl Catalogue {
     fn apply_repo(&mut self, update: RepoUpdate, consequences: &mut Consequences) {
         let entry = self.repos.entry(update.name.clone()).or_insert_with(|| RepoEntry {
             name: update.name.clone(),
-            private: update.private,
+            private: false,
             issues: BTreeMap::new(),
             pulls: BTreeMap::new(),
-            synced_at: update.synced_at,
+            synced_at: Timestamp::UNIX_EPOCH,
             issues_cursor: None,
             pulls_cursor: None,
             reconciled_at: None,
             closes_elsewhere: Vec::new(),
         });
-        entry.name = update.name.clone();
-        entry.private = update.private;
-        entry.synced_at = update.synced_at;
+        entry.private = update.private.unwrap_or(entry.private);
+        entry.synced_at = update.synced_at.unwrap_or(entry.synced_at);
         entry.issues_cursor = entry.issues_cursor.max(update.issues_cursor);
         entry.pulls_cursor = entry.pulls_cursor.max(update.pulls_cursor);
         if update.complete {
             entry.issues.clear();
             entry.pulls.clear();
             entry.closes_elsewhere.clear();
-            entry.reconciled_at = Some(update.synced_at);
+            entry.reconciled_at = update.synced_at;
         }
         apply_issues(entry, update.issues, consequences);
         if let Some(open) = update.open_numbers {
             let open: std::collections::HashSet<u64> = open.into_iter().collect();
             entry.issues.retain(|number, _| open.contains(number));
-            entry.reconciled_at = Some(update.synced_at);
+            entry.reconciled_at = update.synced_at;
         }
         let relink = update.complete || !update.pulls.is_empty();
         apply_pulls(entry, update.pulls, consequences);

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 
 use super::feed::Feed;
 use super::next::{NextGrant, NextOutcome, NextQuery, choose};
-use super::{Answer, Catalogue, CatalogueUpdate, Operation};
+use super::{Answer, Catalogue, CatalogueUpdate, ClaimAnswer, Operation};
 use crate::claim::{
-    Candidate, Change, Command, EligibilityRules, Ledger, Outcome, Recorded, Undo,
+    Candidate, Change, Command, EligibilityRules, Grant, Ledger, Outcome, Recorded, Undo,
 };
 use crate::domain::{
     Clock, Host, IssueKey, IssueSummary, RepoName, RepoPattern, SessionId, SessionRef, limits,
@@ -205,6 +205,9 @@ impl Core {
         let now = self.now();
         match operation {
             Operation::Command(command) => Answer::Outcome(self.command(&command, now)),
+            Operation::Claim { grant, fresh_within } => {
+                Answer::Claim(self.claim(grant, fresh_within, now))
+            }
             Operation::Next(query) => Answer::Next(self.next(&query, now)),
             Operation::Heard(agent_id) => {
                 self.with_ledger(|ledger, commit| ledger.revive(&agent_id, now, commit));
@@ -218,7 +221,7 @@ impl Core {
                     open_issues: self.catalogue.open_issues() as u64,
                     changed,
                 };
-                self.with_ledger(|ledger, mut commit| commit(ledger, change));
+                self.with_ledger(|ledger, commit| commit(ledger, change));
                 Answer::Done
             }
             Operation::SessionOpened(session) => {
@@ -237,6 +240,34 @@ impl Core {
 
     fn command(&mut self, command: &Command, now: Timestamp) -> Outcome {
         self.with_ledger(|ledger, commit| ledger.execute(command, now, commit))
+    }
+
+    /// Grants an issue that the catalogue knows as open and looked at lately enough.
+    fn claim(
+        &mut self,
+        mut grant: Grant,
+        fresh_within: Option<Duration>,
+        now: Timestamp,
+    ) -> ClaimAnswer {
+        let mut warnings = Vec::new();
+        if self.ledger.holder(&grant.key).is_none() {
+            let view = self.view();
+            let entry = view.catalogue.repo(&grant.key.repo);
+            let known = entry.and_then(|entry| {
+                let age = Duration::try_from(now.duration_since(entry.synced_at)).ok()?;
+                fresh_within.is_none_or(|limit| age <= limit).then_some(())?;
+                entry.issues.get(&grant.key.number)
+            });
+            let Some(issue) = known else {
+                return ClaimAnswer::Unknown;
+            };
+            let candidate = view.candidate(issue, &grant.key);
+            let found = view.rules.warnings(&candidate);
+            warnings.extend(found.iter().map(crate::claim::Exclusion::explain));
+            grant.title = issue.title.clone();
+        }
+        let outcome = self.command(&Command::Grant(grant), now);
+        ClaimAnswer::Decided { outcome, warnings }
     }
 
     fn next(&mut self, query: &NextQuery, now: Timestamp) -> NextOutcome {
@@ -263,7 +294,6 @@ impl Core {
         };
         let memory = self.ledger.memory(&grant.key).cloned().unwrap_or_default();
         let synced_at = self.catalogue.repo(&grant.key.repo).map(|entry| entry.synced_at);
-        // The request id was looked at above: an ended claim must not answer for a new choice.
         match self.command(&Command::Grant(grant), now) {
             Outcome::Granted { claim, .. } => NextOutcome::Granted(Box::new(NextGrant {
                 claim,
@@ -282,7 +312,7 @@ impl Core {
     fn take_in(&mut self, update: CatalogueUpdate, now: Timestamp) -> u64 {
         let consequences = self.catalogue.apply(update);
         for event in consequences.events {
-            self.with_ledger(|ledger, mut commit| commit(ledger, event));
+            self.with_ledger(|ledger, commit| commit(ledger, event));
         }
         for (repo, number, fact) in consequences.facts {
             let key = IssueKey { host: self.settings.host.clone(), repo, number };

@@ -25,7 +25,9 @@ pub use handle::{Coordinator, CoordinatorError};
 pub use next::{NextGrant, NextOutcome, NextQuery};
 pub use sync::{SyncReport, SyncSettings, Syncer};
 
-use crate::claim::{Command, Outcome};
+use std::time::Duration;
+
+use crate::claim::{Command, Grant, Outcome};
 use crate::domain::{AgentId, SessionRef};
 
 /// What the coordinator can be asked to do.
@@ -33,6 +35,13 @@ use crate::domain::{AgentId, SessionRef};
 pub enum Operation {
     /// One command of the claim core.
     Command(Command),
+    /// Claim an issue that the catalogue knows as open. Its title is taken from there.
+    Claim {
+        /// What is asked for.
+        grant: Grant,
+        /// How old the catalogue's knowledge may be; `None` takes any.
+        fresh_within: Option<Duration>,
+    },
     /// Choose the best issue and grant it, in one step.
     Next(NextQuery),
     /// A call that names the agent: renews its lease and revives what is stale.
@@ -55,10 +64,26 @@ pub enum Operation {
 pub enum Answer {
     /// Of a command.
     Outcome(Outcome),
+    /// Of a claim.
+    Claim(ClaimAnswer),
     /// Of a choice.
     Next(NextOutcome),
     /// Of a catalogue update: how many issues changed.
     Changed(u64),
     /// Nothing to tell.
     Done,
+}
+
+/// What came of [`Operation::Claim`].
+#[derive(Debug)]
+pub enum ClaimAnswer {
+    /// The ledger decided.
+    Decided {
+        /// How.
+        outcome: Outcome,
+        /// What `next_issue` would have minded.
+        warnings: Vec<String>,
+    },
+    /// The catalogue does not know the issue as open, or not freshly enough: ask GitHub.
+    Unknown,
 }

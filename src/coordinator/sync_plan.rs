@@ -43,6 +43,10 @@ pub(super) fn plan(known: Option<&RepoEntry>, probe: &RepoProbe) -> Visit {
     };
     let issues = newer(probe.issues_updated_at, known.issues_cursor);
     let pulls = newer(probe.pulls_updated_at, known.pulls_cursor);
+    if issues && known.issues_cursor.is_none() {
+        // Never fetched to its end: fetching changes since ever would bring all closed ones.
+        return Visit::Full;
+    }
     if issues || pulls { Visit::Delta { issues, pulls } } else { Visit::None }
 }
 

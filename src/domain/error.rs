@@ -18,7 +18,7 @@ pub enum Category {
 
 /// An error with what it is, whose it is and what to do next.
 ///
-/// As JSON: `{"error","category","code","suggestion","retry_after"?,"details"?}`.
+/// As JSON: `{"error","category","code","suggestion","retry_after"?, …facts}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 pub struct ApiError {
@@ -34,9 +34,9 @@ pub struct ApiError {
     /// Seconds after which the same request may succeed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u64>,
-    /// Facts for programs, such as `allowed` transitions.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub details: Option<serde_json::Map<String, serde_json::Value>>,
+    /// Facts for programs, such as `allowed` transitions, beside the other fields.
+    #[serde(flatten)]
+    pub details: serde_json::Map<String, serde_json::Value>,
 }
 
 impl ApiError {
@@ -53,7 +53,7 @@ impl ApiError {
             code: Cow::Borrowed(code),
             suggestion: suggestion.into(),
             retry_after: None,
-            details: None,
+            details: serde_json::Map::new(),
         }
     }
 
@@ -82,9 +82,7 @@ impl ApiError {
     /// Adds one fact for programs.
     #[must_use]
     pub fn detail(mut self, name: &str, value: impl Into<serde_json::Value>) -> Self {
-        self.details
-            .get_or_insert_default()
-            .insert(name.to_owned(), value.into());
+        self.details.insert(name.to_owned(), value.into());
         self
     }
 

@@ -23,7 +23,7 @@ pub use disk::{Disk, DiskFile, FolderDisk, StateFiles};
 pub use history::{HistoryFilter, HistoryPage, HistoryReader};
 pub use journal::{Journal, JournalLine, parse_lines};
 pub use lock::{LockError, LockInfo, OwnerLock, read_lock_info};
-pub use recovery::{Recovered, read_changes_since, recover};
+pub use recovery::{Recovered, read_changes_since, recover, recover_check};
 pub use simulated::SimulatedDisk;
 pub use snapshot::{HistoryPosition, Snapshot, SnapshotJob, write_snapshot};
 

@@ -30,7 +30,37 @@ pub fn recover(
     files: &StateFiles,
     policy: LeasePolicy,
 ) -> Result<Recovered, StoreError> {
-    let snapshot = snapshot::read(&*disk, files)?;
+    let Loaded { ledger, history, replayed, notes, current } = load(&*disk, files, policy)?;
+    let name = files.journal();
+    let journal = match current.first_seq {
+        Some(first_seq) => {
+            Journal::resume(disk, name, current.valid_bytes, first_seq, ledger.seq())?
+        }
+        None => Journal::create(disk, name, ledger.seq() + 1)?,
+    };
+    Ok(Recovered { ledger, journal, history, replayed, notes })
+}
+
+/// Reads the state without touching it, and tells how many claims are active.
+pub fn recover_check(
+    disk: &dyn Disk,
+    files: &StateFiles,
+    policy: LeasePolicy,
+) -> Result<usize, StoreError> {
+    load(disk, files, policy).map(|loaded| loaded.ledger.active().count())
+}
+
+struct Loaded {
+    ledger: Ledger,
+    history: HistoryPosition,
+    replayed: Vec<Recorded>,
+    notes: Vec<String>,
+    /// The current journal, its changes taken out.
+    current: journal::Parsed,
+}
+
+fn load(disk: &dyn Disk, files: &StateFiles, policy: LeasePolicy) -> Result<Loaded, StoreError> {
+    let snapshot = snapshot::read(disk, files)?;
     let (image, history) = snapshot.map_or_else(
         || (LedgerImage::default(), HistoryPosition::default()),
         |snapshot| (snapshot.state, snapshot.history),
@@ -40,30 +70,25 @@ pub fn recover(
     let mut notes = Vec::new();
     let names = disk.list().map_err(io_error("list", "the state folder"))?;
     let name = files.journal();
-    let current = read_journal(&*disk, &name)?;
+    let mut current = read_journal(disk, &name)?;
     let firsts = files.old_journals(&names);
     for (index, first_seq) in firsts.iter().enumerate() {
         // A cut journal ends where the next one begins; what the snapshot covers is not read.
         let next = firsts.get(index + 1).copied().or(current.first_seq);
         if next.is_none_or(|next| next > ledger.seq() + 1) {
             let name = files.old_journal(*first_seq);
-            let changes = read_journal(&*disk, &name)?.changes;
+            let changes = read_journal(disk, &name)?.changes;
             replay(&mut ledger, &name, changes, &mut replayed)?;
         }
     }
     if current.torn {
         notes.push(format!("{name}: an unfinished write at its end was cut off"));
     }
-    replay(&mut ledger, &name, current.changes, &mut replayed)?;
-    let journal = match current.first_seq {
-        Some(first_seq) => {
-            Journal::resume(disk, name, current.valid_bytes, first_seq, ledger.seq())?
-        }
-        None => Journal::create(disk, name, ledger.seq() + 1)?,
-    };
+    let changes = std::mem::take(&mut current.changes);
+    replay(&mut ledger, &name, changes, &mut replayed)?;
     let surplus = replayed.len().saturating_sub(limits::FEED_EVENTS_MAX);
     replayed.drain(..surplus);
-    Ok(Recovered { ledger, journal, history, replayed, notes })
+    Ok(Loaded { ledger, history, replayed, notes, current })
 }
 
 fn read_journal(disk: &dyn Disk, name: &str) -> Result<journal::Parsed, StoreError> {

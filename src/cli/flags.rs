@@ -1,0 +1,83 @@
+//! Flags: those of the configuration, and words for wrong ones.
+
+use std::collections::HashMap;
+
+use crate::app::VARIABLES;
+use crate::domain::{ApiError, text};
+use crate::service::tools;
+
+/// Variables given as flags.
+pub(super) type Overrides = HashMap<&'static str, String>;
+
+/// Not flags: an argument vector can be read by every process of the machine.
+const SECRETS: [&str; 2] = ["GITHUB_TOKEN", "API_KEY"];
+
+/// Takes `--http-port 3101` and the like out of the arguments. For a tool, `--agent-id` is its own.
+pub(super) fn take_configuration(
+    given: &mut Vec<String>,
+    for_tool: bool,
+) -> Result<Overrides, ApiError> {
+    let mut overrides = Overrides::new();
+    let is_watch = given.first().is_some_and(|first| first == "watch");
+    let mut kept = Vec::with_capacity(given.len());
+    let mut rest = std::mem::take(given).into_iter();
+    while let Some(argument) = rest.next() {
+        let (flag, inline) = match argument.split_once('=') {
+            Some((flag, value)) => (flag, Some(value.to_owned())),
+            None => (argument.as_str(), None),
+        };
+        let Some(name) = variable_of(flag) else {
+            kept.push(argument);
+            continue;
+        };
+        if name == "AGENT_ID" && (for_tool || is_watch) {
+            kept.push(argument);
+            continue;
+        }
+        if SECRETS.contains(&name) {
+            return Err(ApiError::invalid(
+                format!("{name} is a secret and no flag: other processes can read arguments"),
+                format!("set it in the environment or in .env: {name}=…"),
+            ));
+        }
+        let value = inline.or_else(|| rest.next()).ok_or_else(|| {
+            ApiError::invalid(format!("{flag} needs a value"), format!("write {flag} VALUE"))
+        })?;
+        overrides.insert(name, value);
+    }
+    *given = kept;
+    Ok(overrides)
+}
+
+fn variable_of(flag: &str) -> Option<&'static str> {
+    let name = flag.strip_prefix("--")?;
+    let matches = |variable: &str| variable.to_ascii_lowercase().replace('_', "-") == name;
+    let found = VARIABLES.iter().find(|variable| matches(variable.name))?;
+    (found.name != "HOME" && found.name != "XDG_STATE_HOME").then_some(found.name)
+}
+
+/// What is wrong with the words of a command, and the next step.
+pub(super) fn usage_error(given: &[String], told: &str) -> ApiError {
+    const COMMANDS: [&str; 5] = ["mcp", "serve", "doctor", "watch", "tools"];
+    let told = told.trim().lines().next().unwrap_or("no command").to_owned();
+    let Some(first) = given.first() else {
+        return ApiError::invalid(
+            "no command was given",
+            "run issuecommand --help for the commands, issuecommand tools for the tools",
+        );
+    };
+    let names = tools().iter().map(|tool| tool.name.replace('_', "-")).collect::<Vec<_>>();
+    if COMMANDS.contains(&first.as_str()) {
+        return ApiError::invalid(
+            text::one_line(&told),
+            format!("run issuecommand {first} --help for its flags"),
+        );
+    }
+    let known = COMMANDS.into_iter().chain(names.iter().map(String::as_str));
+    let hint = text::nearest(first, known)
+        .map_or_else(String::new, |near| format!("did you mean {near}? "));
+    ApiError::invalid(
+        format!("'{}' is no command", text::one_line(text::cut(first, 60).0)),
+        format!("{hint}run issuecommand --help for the commands, issuecommand tools for the tools"),
+    )
+}

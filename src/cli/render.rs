@@ -1,0 +1,194 @@
+//! Replies laid out for people: aligned columns, plain words, colours on a terminal only. What
+//! strangers wrote is printed without control characters.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use crate::domain::text;
+use crate::service::Reply;
+
+/// One column: its heading and where its value is.
+type Column = (&'static str, &'static str);
+
+const REPO_COLUMNS: [Column; 4] =
+    [("REPOSITORY", "repo"), ("OPEN", "open_issues"), ("CLAIMED", "claimed"), ("SYNCED", "synced_at")];
+const ISSUE_COLUMNS: [Column; 8] = [
+    ("#", "number"),
+    ("STATE", "state"),
+    ("PRIORITY", "priority"),
+    ("AGE", "age_days"),
+    ("TITLE", "title"),
+    ("LABELS", "labels"),
+    ("CLAIMED BY", "claimed_by"),
+    ("WHY NOT", "why_not"),
+];
+const CLAIM_COLUMNS: [Column; 7] = [
+    ("STATUS", "status"),
+    ("REPOSITORY", "repo"),
+    ("ISSUE", "issue_number"),
+    ("AGENT", "agent_id"),
+    ("TITLE", "issue_title"),
+    ("SINCE", "claimed_at"),
+    ("CLAIM ID", "claim_id"),
+];
+/// Widest cell of a table, in characters.
+const CELL_CHARS_MAX: usize = 60;
+
+/// The reply as text. `colours` only for a terminal.
+pub(super) fn render(tool: &str, reply: &Reply, colours: bool) -> String {
+    let record: Value = serde_json::from_str(reply.json.get()).unwrap_or(Value::Null);
+    let mut out = String::new();
+    let lists: [(&str, &[Column], &str); 3] = [
+        ("repos", &REPO_COLUMNS, "no repositories"),
+        ("issues", &ISSUE_COLUMNS, "no issues"),
+        ("claims", &CLAIM_COLUMNS, "no claims"),
+    ];
+    let list = lists.iter().find(|(field, _, _)| record[*field].is_array());
+    match list {
+        Some((field, columns, empty)) => {
+            let rows = record[*field].as_array().map(Vec::as_slice).unwrap_or_default();
+            if rows.is_empty() {
+                let _ = writeln!(out, "{empty}");
+            } else {
+                table(&mut out, columns, rows, colours);
+            }
+            fields(&mut out, &record, &[field], 0, colours);
+        }
+        None if tool == "next_issue" && record["claim_id"].is_null() => {
+            let _ = writeln!(out, "no eligible issue");
+            fields(&mut out, &record, &["claim_id", "reason"], 0, colours);
+        }
+        None => fields(&mut out, &record, &[], 0, colours),
+    }
+    for long in &reply.long {
+        let _ = writeln!(out, "\n{}:\n{}", bold(&long.title, colours), printable(&long.text));
+    }
+    out
+}
+
+fn bold(words: &str, colours: bool) -> String {
+    if colours { format!("\u{1b}[1m{words}\u{1b}[0m") } else { words.to_owned() }
+}
+
+fn table(out: &mut String, columns: &[Column], rows: &[Value], colours: bool) {
+    let used: Vec<&Column> =
+        columns.iter().filter(|(_, field)| rows.iter().any(|row| !row[*field].is_null())).collect();
+    let cells: Vec<Vec<String>> =
+        rows.iter().map(|row| used.iter().map(|(_, field)| cell(&row[*field])).collect()).collect();
+    let width = |index: usize, heading: &str| {
+        let widest = cells.iter().map(|row| row[index].chars().count()).max().unwrap_or(0);
+        widest.max(heading.chars().count())
+    };
+    let widths: Vec<usize> =
+        used.iter().enumerate().map(|(index, (heading, _))| width(index, heading)).collect();
+    let line = |words: &[&str]| {
+        let padded = words.iter().zip(&widths).map(|(word, width)| format!("{word:<width$}"));
+        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    let headings: Vec<&str> = used.iter().map(|(heading, _)| *heading).collect();
+    let _ = writeln!(out, "{}", bold(&line(&headings), colours));
+    for row in &cells {
+        let words: Vec<&str> = row.iter().map(String::as_str).collect();
+        let _ = writeln!(out, "{}", line(&words));
+    }
+}
+
+/// A value as one short line.
+fn cell(value: &Value) -> String {
+    let words = match value {
+        Value::Null => String::new(),
+        Value::String(words) => time(words).unwrap_or_else(|| words.clone()),
+        Value::Array(list) => list.iter().map(cell).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    };
+    let words = text::one_line(&words);
+    if words.chars().count() <= CELL_CHARS_MAX {
+        return words;
+    }
+    words.chars().take(CELL_CHARS_MAX - 1).chain(['…']).collect()
+}
+
+/// A time to the second.
+fn time(words: &str) -> Option<String> {
+    let looks_like_time = words.len() >= 20 && words.as_bytes()[4] == b'-' && words.ends_with('Z');
+    let at = looks_like_time.then(|| words.parse::<jiff::Timestamp>().ok()).flatten()?;
+    Some(at.strftime("%Y-%m-%d %H:%M:%SZ").to_string())
+}
+
+/// `name: value` lines; objects are indented below their name.
+fn fields(out: &mut String, record: &Value, except: &[&str], depth: usize, colours: bool) {
+    let Some(object) = record.as_object() else {
+        return;
+    };
+    let indent = "  ".repeat(depth);
+    for (name, value) in object.iter().filter(|(name, _)| !except.contains(&name.as_str())) {
+        let title = bold(&name.replace('_', " "), colours);
+        match value {
+            Value::Object(inner) if inner.is_empty() => {}
+            Value::Object(_) => {
+                let _ = writeln!(out, "{indent}{title}:");
+                fields(out, value, &[], depth + 1, colours);
+            }
+            Value::Array(list) if list.iter().any(Value::is_object) => {
+                let _ = writeln!(out, "{indent}{title}:");
+                for item in list {
+                    let words: Vec<String> = item
+                        .as_object()
+                        .into_iter()
+                        .flatten()
+                        .map(|(name, value)| format!("{}: {}", name.replace('_', " "), cell(value)))
+                        .collect();
+                    let _ = writeln!(out, "{indent}  - {}", words.join(", "));
+                }
+            }
+            Value::Array(list) if list.is_empty() => {}
+            Value::Array(list) => {
+                let words: Vec<String> = list.iter().map(whole).collect();
+                let _ = writeln!(out, "{indent}{title}: {}", words.join(", "));
+            }
+            value => {
+                let _ = writeln!(out, "{indent}{title}: {}", whole(value));
+            }
+        }
+    }
+}
+
+/// A value on one line, not shortened.
+fn whole(value: &Value) -> String {
+    match value {
+        Value::String(words) => time(words).unwrap_or_else(|| text::one_line(words)),
+        other => other.to_string(),
+    }
+}
+
+/// Several lines without what could move the cursor or hide.
+fn printable(words: &str) -> String {
+    words.chars().filter(|c| matches!(c, '\n' | '\t') || !text::is_deceptive(*c)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn lists_are_tables() {
+        let record = json!({"issues": [
+            {"number": 7, "title": "Fix \u{1b}[31mit", "labels": ["bug", "P1"], "age_days": 3},
+            {"number": 12, "title": "Other", "age_days": 1},
+        ], "total": 2});
+        let reply = Reply::new(&record).unwrap();
+        let text = render("list_open_issues", &reply, false);
+        let expected = "#   AGE  TITLE        LABELS\n7   3    Fix  [31mit  bug, P1\n12  1    Other\ntotal: 2\n";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn nothing_is_said_in_words() {
+        let record = json!({"claim_id": null, "reason": "no_eligible_issue", "passed_by": {"claimed": 4}});
+        let text = render("next_issue", &Reply::new(&record).unwrap(), false);
+        assert_eq!(text, "no eligible issue\npassed by:\n  claimed: 4\n");
+    }
+}

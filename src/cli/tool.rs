@@ -1,0 +1,201 @@
+//! Tools as commands: flags become the tool's arguments, its reply is laid out to be read.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::{flags, output, render};
+use crate::app::{Mode, Node, init_logging};
+use crate::domain::{ApiError, text};
+use crate::service::{
+    Call, Reply, ReplyKind, Request, Service as _, ToolSpec, arguments_from_text, tool, tools,
+};
+
+/// Exit code of an ordinary refusal.
+const REFUSED: u8 = 4;
+/// What takes longer than this shows that it goes on.
+const QUIET_TIME: Duration = Duration::from_secs(1);
+
+/// The tool that a command names: kebab case, or the tool's own name.
+pub(super) fn name_of(command: &str) -> Option<&'static str> {
+    let name = command.replace('-', "_");
+    tools().iter().map(|tool| tool.name).find(|known| *known == name)
+}
+
+/// Runs `TOOL [--flag value]… [--json]`.
+pub(super) fn run(given: &[String], overrides: &flags::Overrides) -> ExitCode {
+    let json = given.iter().any(|argument| argument == "--json");
+    match prepare(given, overrides) {
+        Ok(Prepared::Help(text)) => output::print(&text),
+        Ok(Prepared::Request(config, request)) => carry_out(*config, request, json),
+        Err(error) => output::fail(&error, json),
+    }
+}
+
+enum Prepared {
+    Help(String),
+    Request(Box<crate::app::Config>, Request),
+}
+
+fn prepare(given: &[String], overrides: &flags::Overrides) -> Result<Prepared, ApiError> {
+    let name = given.first().and_then(|first| name_of(first)).unwrap_or_default();
+    let spec = tool(name).ok_or_else(|| ApiError::internal("this tool has gone"))?;
+    if given.iter().any(|argument| matches!(argument.as_str(), "--help" | "-h" | "help")) {
+        return Ok(Prepared::Help(help(spec)));
+    }
+    let pairs = pairs(spec, &given[1..])?;
+    let arguments = arguments_from_text(name, pairs)?;
+    let mut request = Request::from_value(name, serde_json::Value::Object(arguments))?;
+    let config = super::configuration(overrides)?;
+    if let Some(agent_id) = &config.agent_id {
+        request.default_agent(agent_id.as_str());
+    }
+    Ok(Prepared::Request(Box::new(config), request))
+}
+
+/// `--issue-number 5`, `--issue-number=5` and `--stale` as pairs of field and text.
+fn pairs(spec: &ToolSpec, given: &[String]) -> Result<Vec<(String, String)>, ApiError> {
+    let fields = spec.schema.get("properties").and_then(serde_json::Value::as_object);
+    let kind = |field: &str| {
+        let schema = fields.and_then(|fields| fields.get(field));
+        schema.map(|schema| schema["type"].as_str().unwrap_or_default().to_owned())
+    };
+    let mut pairs = Vec::new();
+    let mut rest = given.iter();
+    while let Some(argument) = rest.next() {
+        if argument == "--json" {
+            continue;
+        }
+        let Some(flag) = argument.strip_prefix("--") else {
+            return Err(ApiError::invalid(
+                format!("'{}' is not a flag", text::one_line(text::cut(argument, 60).0)),
+                format!("run issuecommand {} --help for its flags", kebab(spec.name)),
+            ));
+        };
+        let (flag, inline) = match flag.split_once('=') {
+            Some((flag, value)) => (flag, Some(value.to_owned())),
+            None => (flag, None),
+        };
+        let field = flag.replace('-', "_");
+        let Some(kind) = kind(&field) else {
+            return Err(unknown_flag(spec, flag));
+        };
+        let value = match inline {
+            Some(value) => value,
+            None if kind == "boolean" => String::new(),
+            None => rest.next().cloned().ok_or_else(|| {
+                ApiError::invalid(
+                    format!("--{flag} needs a value"),
+                    format!("write --{flag} VALUE"),
+                )
+            })?,
+        };
+        pairs.push((field, value));
+    }
+    Ok(pairs)
+}
+
+fn kebab(name: &str) -> String {
+    name.replace('_', "-")
+}
+
+fn unknown_flag(spec: &ToolSpec, flag: &str) -> ApiError {
+    let fields = spec.schema.get("properties").and_then(serde_json::Value::as_object);
+    let known: Vec<String> =
+        fields.into_iter().flat_map(|fields| fields.keys().map(|field| kebab(field))).collect();
+    let hint = text::nearest(flag, known.iter().map(String::as_str))
+        .map_or_else(String::new, |near| format!("did you mean --{near}? "));
+    ApiError::invalid(
+        format!("{} has no flag --{}", kebab(spec.name), text::one_line(text::cut(flag, 60).0)),
+        format!("{hint}run issuecommand {} --help for its flags", kebab(spec.name)),
+    )
+}
+
+fn help(spec: &ToolSpec) -> String {
+    let mut help = format!("Usage: issuecommand {} [flags]\n\n{}\n\nFlags:\n", kebab(spec.name), spec.description);
+    let required: Vec<&str> = spec
+        .schema
+        .get("required")
+        .and_then(serde_json::Value::as_array)
+        .map(|list| list.iter().filter_map(serde_json::Value::as_str).collect())
+        .unwrap_or_default();
+    let fields = spec.schema.get("properties").and_then(serde_json::Value::as_object);
+    for (field, schema) in fields.into_iter().flatten() {
+        let about = schema["description"].as_str().unwrap_or_default();
+        let kind = match schema["type"].as_str().unwrap_or_default() {
+            "boolean" => "",
+            "integer" => " N",
+            "array" => " A,B",
+            _ => " TEXT",
+        };
+        let mark = if required.contains(&field.as_str()) { " (required)" } else { "" };
+        let flag = format!("--{}{kind}", kebab(field));
+        help.push_str(&format!("  {flag:<24}{about}{mark}\n"));
+    }
+    help.push_str("  --json                  print the tool's JSON\n");
+    help
+}
+
+fn carry_out(config: crate::app::Config, request: Request, json: bool) -> ExitCode {
+    let tool = request.tool_name();
+    let result = init_logging(&quiet(config.clone())).and_then(|log_file| {
+        let runtime = super::runtime(1)?;
+        runtime.block_on(async {
+            let node = Node::new(config, Mode::Command, None, log_file);
+            node.join();
+            let call = node.call(Call::new(request));
+            let result = with_progress(&node, call).await;
+            node.stop().await;
+            result
+        })
+    });
+    match result {
+        Ok(reply) => show(tool, &reply, json),
+        Err(error) => output::fail(&error, json),
+    }
+}
+
+/// A command's own log is about the user's command: only what is wrong.
+fn quiet(mut config: crate::app::Config) -> crate::app::Config {
+    config.log_level = config.log_level.min(tracing::Level::WARN);
+    config
+}
+
+fn show(tool: &str, reply: &Reply, json: bool) -> ExitCode {
+    let text = if json {
+        reply.whole_json() + "\n"
+    } else {
+        render::render(tool, reply, io::stdout().is_terminal())
+    };
+    let printed = output::print(&text);
+    if reply.kind == ReplyKind::Refused { ExitCode::from(REFUSED) } else { printed }
+}
+
+/// Waits for the call; on a terminal it says after a second what it waits for.
+async fn with_progress(
+    node: &Node,
+    call: impl Future<Output = Result<Reply, ApiError>>,
+) -> Result<Reply, ApiError> {
+    tokio::pin!(call);
+    if !io::stderr().is_terminal() {
+        return call.await;
+    }
+    let started = tokio::time::Instant::now();
+    let mut shown = false;
+    let result = loop {
+        match tokio::time::timeout(QUIET_TIME, &mut call).await {
+            Ok(result) => break result,
+            Err(_) => {
+                let what = node.progress().unwrap_or_else(|| "waiting".to_owned());
+                let seconds = started.elapsed().as_secs();
+                // Nothing can be done about a closed standard error.
+                let _ = write!(io::stderr(), "\r\u{1b}[2K{what} … {seconds} s");
+                shown = true;
+            }
+        }
+    };
+    if shown {
+        let _ = write!(io::stderr(), "\r\u{1b}[2K");
+    }
+    result
+}

@@ -1,0 +1,202 @@
+//! Server-sent events: every durable change, in order, resumable without a gap.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, header};
+use http_body_util::BodyExt as _;
+use http_body_util::channel::{Channel, Sender};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::Instant;
+
+use super::body::ResponseBody;
+use super::rest::query_pairs;
+use crate::coordinator::{Coordinator, FeedEvent, Subscription};
+use crate::domain::{AgentId, ApiError, RepoName};
+use crate::store::{Disk, StateFiles, read_changes_since};
+
+/// A comment keeps proxies and clients from giving an idle stream up.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// Time in which a reader must take the next event once its buffers are full.
+const READER_PATIENCE: Duration = Duration::from_secs(20);
+/// Events between the stream and the connection.
+const BUFFER: usize = 16;
+
+/// What a reader asked for.
+struct Wanted {
+    since: Option<u64>,
+    repo: Option<RepoName>,
+    agent_id: Option<AgentId>,
+}
+
+/// Where events come from.
+#[derive(Clone)]
+pub(super) struct EventSource {
+    pub coordinator: Coordinator,
+    pub disk: Arc<dyn Disk>,
+    pub files: StateFiles,
+}
+
+/// Answers `GET /sse`.
+pub(super) async fn answer(
+    source: &EventSource,
+    headers: &HeaderMap,
+    query: Option<&str>,
+    shutdown: tokio_util::sync::CancellationToken,
+) -> Result<Response<ResponseBody>, ApiError> {
+    let wanted = wanted(headers, query)?;
+    let subscription = source.coordinator.feed().subscribe(wanted.since);
+    let (older, gap) = missed_on_disk(source, &wanted, &subscription).await?;
+    let (sender, channel) = Channel::new(BUFFER);
+    let reader = Reader { sender, wanted };
+    tokio::spawn(async move {
+        tokio::select! {
+            // The client left, was cut, or the server ends: the stream ends either way.
+            _ = reader.run(older, gap, subscription) => {}
+            () = shutdown.cancelled() => {}
+        }
+    });
+    let mut response = Response::new(channel.boxed_unsync());
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+fn wanted(headers: &HeaderMap, query: Option<&str>) -> Result<Wanted, ApiError> {
+    let mut wanted = Wanted { since: None, repo: None, agent_id: None };
+    let number = |text: &str| {
+        text.trim().parse::<u64>().map_err(|_| {
+            ApiError::invalid(
+                "the id to resume after must be a number",
+                "send the id of the last event that arrived as Last-Event-ID or ?since=",
+            )
+        })
+    };
+    for (name, value) in query_pairs(query) {
+        match name.as_str() {
+            "since" => wanted.since = Some(number(&value)?),
+            "repo" => wanted.repo = Some(value.parse()?),
+            "agent_id" => wanted.agent_id = Some(value.parse()?),
+            _ => {
+                return Err(ApiError::invalid(
+                    "unknown query parameter",
+                    "/sse takes since, repo and agent_id",
+                ));
+            }
+        }
+    }
+    // A browser that reconnects knows better than its address.
+    if let Some(last) = headers.get("last-event-id").and_then(|value| value.to_str().ok()) {
+        wanted.since = Some(number(last)?);
+    }
+    Ok(wanted)
+}
+
+/// Events that are no longer in memory, and whether some are not even on disk.
+async fn missed_on_disk(
+    source: &EventSource,
+    wanted: &Wanted,
+    subscription: &Subscription,
+) -> Result<(Vec<FeedEvent>, bool), ApiError> {
+    let Some(since) = wanted.since else {
+        return Ok((Vec::new(), false));
+    };
+    let first_in_memory = subscription.missed.first().map(|event| event.recorded.seq);
+    if first_in_memory == Some(since + 1) {
+        return Ok((Vec::new(), false));
+    }
+    let newest = source.coordinator.read(|view| view.ledger.seq()).await;
+    let newest = newest.map_err(|error| error.to_api())?;
+    if since >= newest {
+        return Ok((Vec::new(), false));
+    }
+    let (disk, files) = (source.disk.clone(), source.files.clone());
+    let read = tokio::task::spawn_blocking(move || read_changes_since(&*disk, &files, since)).await;
+    let changes = match read {
+        Ok(Ok(changes)) => changes,
+        Ok(Err(error)) => {
+            return Err(ApiError::new(
+                crate::domain::Category::Api,
+                "history_unreadable",
+                error.to_string(),
+                error.suggestion(),
+            ));
+        }
+        Err(_) => return Err(ApiError::internal("reading old events failed")),
+    };
+    // The file may already hold what the live part will bring.
+    let until = first_in_memory.unwrap_or(newest + 1);
+    let older: Vec<FeedEvent> =
+        changes.into_iter().filter(|change| change.seq < until).map(FeedEvent::new).collect();
+    let first = older.first().map_or(until, |event| event.recorded.seq);
+    Ok((older, first > since + 1))
+}
+
+struct Reader {
+    sender: Sender<Bytes>,
+    wanted: Wanted,
+}
+
+/// The reader is gone.
+struct Gone;
+
+impl Reader {
+    async fn run(
+        mut self,
+        older: Vec<FeedEvent>,
+        gap: bool,
+        subscription: Subscription,
+    ) -> Result<(), Gone> {
+        self.send(Bytes::from_static(b"retry: 1000\n: connected\n\n")).await?;
+        if gap {
+            self.lagged("some events in between are no longer kept").await?;
+        }
+        let mut last = self.wanted.since.unwrap_or(0);
+        for event in &older {
+            last = event.recorded.seq;
+            self.event(event).await?;
+        }
+        let Subscription { missed, mut live } = subscription;
+        for event in missed.iter().filter(|event| event.recorded.seq > last) {
+            self.event(event).await?;
+        }
+        last = missed.last().map_or(last, |event| event.recorded.seq.max(last));
+        let mut heartbeat = Instant::now() + HEARTBEAT;
+        loop {
+            match tokio::time::timeout_at(heartbeat, live.recv()).await {
+                Ok(Ok(event)) if event.recorded.seq > last => self.event(&event).await?,
+                Ok(Ok(_)) => {}
+                Ok(Err(RecvError::Lagged(count))) => {
+                    // Cut, so that it comes back with Last-Event-ID and misses nothing.
+                    return self.lagged(&format!("{count} events behind")).await;
+                }
+                Ok(Err(RecvError::Closed)) => return Ok(()),
+                Err(_) => {
+                    self.send(Bytes::from_static(b": heartbeat\n\n")).await?;
+                    heartbeat = Instant::now() + HEARTBEAT;
+                }
+            }
+        }
+    }
+
+    async fn event(&mut self, event: &FeedEvent) -> Result<(), Gone> {
+        if event.matches(self.wanted.repo.as_ref(), self.wanted.agent_id.as_ref()) {
+            self.send(event.frame()).await?;
+        }
+        Ok(())
+    }
+
+    async fn lagged(&mut self, reason: &str) -> Result<(), Gone> {
+        let data = serde_json::json!({ "reason": reason });
+        self.send(Bytes::from(format!("event: lagged\ndata: {data}\n\n"))).await
+    }
+
+    async fn send(&mut self, frame: Bytes) -> Result<(), Gone> {
+        match tokio::time::timeout(READER_PATIENCE, self.sender.send_data(frame)).await {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(Gone),
+        }
+    }
+}

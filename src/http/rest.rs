@@ -1,0 +1,156 @@
+//! The REST routes: path, query and body become a tool's arguments, a reply becomes a response.
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, StatusCode, header};
+use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value};
+
+use super::body::{self, ResponseBody};
+use super::router::{Matched, RouteId};
+use crate::domain::{ApiError, Category};
+use crate::service::{Call, Reply, ReplyKind, Request, Service, arguments_from_text};
+
+/// What a REST route needs of a request.
+pub(super) struct RestRequest<'a> {
+    pub matched: &'a Matched<'a>,
+    pub query: Option<&'a str>,
+    pub body: Bytes,
+}
+
+/// Answers a REST route.
+pub(super) async fn answer(
+    service: &dyn Service,
+    request: &RestRequest<'_>,
+) -> Result<Response<ResponseBody>, ApiError> {
+    let route = request.matched.route;
+    let call = to_call(request)?;
+    let reply = service.call(call).await?;
+    Ok(render(route, &reply))
+}
+
+fn to_call(request: &RestRequest<'_>) -> Result<Call, ApiError> {
+    let parameter = |name: &str| {
+        let found = request.matched.parameters.iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| decode(value)).unwrap_or_default()
+    };
+    let parsed = match request.matched.route {
+        RouteId::Claim => Request::from_json("claim_issue", &request.body),
+        RouteId::ClaimNext => Request::from_json("next_issue", or_empty(&request.body)),
+        RouteId::Tool => Request::from_json(&parameter("name"), or_empty(&request.body)),
+        RouteId::UpdateClaim => with_claim_id("update_claim_status", request, parameter("claim_id")),
+        RouteId::ReleaseClaim => with_claim_id("release_issue", request, parameter("claim_id")),
+        RouteId::AllClaims => from_query("get_all_claims", request, Vec::new()),
+        RouteId::ClaimHistory => from_query("get_claim_history", request, Vec::new()),
+        RouteId::ListRepos => from_query("list_repos", request, Vec::new()),
+        RouteId::ListOpenIssues => {
+            let repo = format!("{}/{}", parameter("owner"), parameter("repo"));
+            from_query("list_open_issues", request, vec![("repo".to_owned(), repo)])
+        }
+        RouteId::IssueDetails => {
+            let repo = format!("{}/{}", parameter("owner"), parameter("repo"));
+            let number = ("issue_number".to_owned(), parameter("number"));
+            from_query("get_issue_details", request, vec![("repo".to_owned(), repo), number])
+        }
+        RouteId::Health => Request::from_json("system_health", b"{}"),
+        _ => Err(ApiError::internal("this route has no tool")),
+    };
+    parsed.map(Call::new)
+}
+
+fn or_empty(body: &[u8]) -> &[u8] {
+    if body.is_empty() { b"{}" } else { body }
+}
+
+/// The body's fields (and, for DELETE, the query's) with the claim id of the path.
+fn with_claim_id(
+    tool: &str,
+    request: &RestRequest<'_>,
+    claim_id: String,
+) -> Result<Request, ApiError> {
+    let mut arguments = match serde_json::from_slice(or_empty(&request.body)) {
+        Ok(Value::Object(fields)) => fields,
+        Ok(_) => {
+            return Err(ApiError::invalid(
+                "the body must be one JSON object",
+                "send the fields of the change, for example {\"status\":\"in_progress\"}",
+            ));
+        }
+        Err(error) => {
+            return Err(ApiError::invalid(
+                format!("the body is not valid JSON: {error}"),
+                "send the fields of the change, for example {\"status\":\"in_progress\"}",
+            ));
+        }
+    };
+    let from_query = arguments_from_text(tool, query_pairs(request.query))?;
+    for (name, value) in from_query {
+        arguments.entry(name).or_insert(value);
+    }
+    match arguments.get("claim_id").and_then(Value::as_str) {
+        Some(other) if other != claim_id => Err(ApiError::invalid(
+            "the claim_id of the body is not the one of the path",
+            "leave claim_id out of the body",
+        )),
+        _ => {
+            arguments.insert("claim_id".to_owned(), claim_id.into());
+            Request::from_value(tool, Value::Object(arguments))
+        }
+    }
+}
+
+fn from_query(
+    tool: &str,
+    request: &RestRequest<'_>,
+    extra: Vec<(String, String)>,
+) -> Result<Request, ApiError> {
+    let mut pairs = query_pairs(request.query);
+    pairs.retain(|(name, _)| extra.iter().all(|(fixed, _)| fixed != name));
+    pairs.extend(extra);
+    let arguments: Map<String, Value> = arguments_from_text(tool, pairs)?;
+    Request::from_value(tool, Value::Object(arguments))
+}
+
+/// The pairs of a query string, decoded.
+pub(super) fn query_pairs(query: Option<&str>) -> Vec<(String, String)> {
+    let pairs = query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+    let split = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    split.map(|(name, value)| (decode(&name.replace('+', " ")), decode(&value.replace('+', " ")))).collect()
+}
+
+fn decode(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+fn render(route: RouteId, reply: &Reply) -> Response<ResponseBody> {
+    let created = matches!(route, RouteId::Claim | RouteId::ClaimNext);
+    let status = match reply.kind {
+        ReplyKind::Created if created => StatusCode::CREATED,
+        ReplyKind::Refused => StatusCode::CONFLICT,
+        _ => StatusCode::OK,
+    };
+    // These two answer with the bare record.
+    let record = match (route, &reply.claim) {
+        (RouteId::Claim | RouteId::ReleaseClaim, Some(claim)) => {
+            serde_json::to_string(&**claim).ok()
+        }
+        _ => None,
+    };
+    body::json(status, record.unwrap_or_else(|| reply.whole_json()))
+}
+
+/// Bodies are JSON: a browser's form could be sent cross-site without a preflight.
+pub(super) fn check_media_type(headers: &HeaderMap, has_body: bool) -> Result<(), ApiError> {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media_type = given.map(|given| given.split(';').next().unwrap_or("").trim().to_lowercase());
+    match media_type.as_deref() {
+        Some("application/json") => Ok(()),
+        None if !has_body => Ok(()),
+        Some(other) if other.ends_with("+json") => Ok(()),
+        _ => Err(ApiError::new(
+            Category::User,
+            "unsupported_media_type",
+            "the body must be JSON",
+            "send the header Content-Type: application/json",
+        )),
+    }
+}

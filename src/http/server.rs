@@ -1,0 +1,256 @@
+//! The listener: accepts connections within bounds, checks who asks, and sends each request to its
+//! route.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Empty};
+use hyper::body::{Body as _, Incoming};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
+use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use super::access::Access;
+use super::body::{self, ResponseBody};
+use super::events::{self, EventSource};
+use super::metrics::{self, HttpCounts};
+use super::rest::{self, RestRequest};
+use super::router::{self, RouteId};
+use super::{forward, openapi};
+use crate::coordinator::Coordinator;
+use crate::domain::{ApiError, Category, limits};
+use crate::mcp::McpServer;
+use crate::service::{Call, Request as ToolRequest, Service, SystemHealth};
+use crate::store::{Disk, StateFiles};
+
+type McpService = StreamableHttpService<McpServer, LocalSessionManager>;
+
+/// What the routes work with.
+pub struct HttpState {
+    service: Arc<dyn Service>,
+    events: EventSource,
+    access: Access,
+    mcp: McpService,
+    counts: HttpCounts,
+    shutdown: CancellationToken,
+}
+
+/// A running listener.
+pub struct HttpServer {
+    shutdown: CancellationToken,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl HttpState {
+    /// State for one listener.
+    pub fn new(
+        service: Arc<dyn Service>,
+        coordinator: Coordinator,
+        disk: Arc<dyn Disk>,
+        files: StateFiles,
+        access: Access,
+    ) -> Self {
+        let shutdown = CancellationToken::new();
+        let for_mcp = service.clone();
+        // Host and Origin were checked for every route before.
+        let config = StreamableHttpServerConfig::default()
+            .with_cancellation_token(shutdown.child_token())
+            .with_max_request_body_bytes(limits::BODY_BYTES_MAX)
+            .disable_allowed_hosts();
+        let mcp = StreamableHttpService::new(
+            move || Ok(McpServer::new(for_mcp.clone())),
+            Arc::new(LocalSessionManager::default()),
+            config,
+        );
+        Self {
+            service,
+            events: EventSource { coordinator, disk, files },
+            access,
+            mcp,
+            counts: HttpCounts::default(),
+            shutdown,
+        }
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Response<ResponseBody> {
+        let head = request.method() == Method::HEAD;
+        let result = self.route(request).await;
+        let mut response = result.unwrap_or_else(|error| body::error(&error));
+        let headers = response.headers_mut();
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if head {
+            *response.body_mut() = Empty::<Bytes>::new().boxed_unsync();
+        }
+        self.counts.count(response.status().as_u16());
+        response
+    }
+
+    async fn route(&self, request: Request<Incoming>) -> Result<Response<ResponseBody>, ApiError> {
+        self.access.check_source(request.headers())?;
+        let path = request.uri().path().to_owned();
+        let matched = router::find(request.method(), &path)?;
+        match matched.route {
+            RouteId::Forward | RouteId::Session => self.access.check_process(request.headers())?,
+            RouteId::Health => {}
+            _ => self.access.check_key(request.headers())?,
+        }
+        match matched.route {
+            RouteId::Mcp => Ok(self.mcp.handle(request).await.map(BodyExt::boxed_unsync)),
+            RouteId::Events => {
+                let query = request.uri().query();
+                let shutdown = self.shutdown.clone();
+                events::answer(&self.events, request.headers(), query, shutdown).await
+            }
+            RouteId::Session => {
+                let coordinator = &self.events.coordinator;
+                forward::hold_session(coordinator, request.headers(), self.shutdown.clone()).await
+            }
+            RouteId::Forward => {
+                let body = body::read(request.into_body()).await?;
+                forward::answer(&*self.service, &body).await
+            }
+            RouteId::Health => self.health(&request).await,
+            RouteId::Metrics => self.metrics().await,
+            RouteId::OpenApi => Ok(body::json(StatusCode::OK, openapi::describe().to_string())),
+            _ => {
+                let (parts, incoming) = request.into_parts();
+                let length = incoming.size_hint().upper();
+                if length.is_some_and(|length| length > limits::BODY_BYTES_MAX as u64) {
+                    return Err(body::too_large());
+                }
+                if parts.method != Method::GET && parts.method != Method::HEAD {
+                    rest::check_media_type(&parts.headers, length != Some(0))?;
+                }
+                let body = body::read(incoming).await?;
+                let query = parts.uri.query();
+                rest::answer(&*self.service, &RestRequest { matched: &matched, query, body }).await
+            }
+        }
+    }
+
+    async fn system_health(&self) -> Result<serde_json::Value, ApiError> {
+        let request = ToolRequest::SystemHealth(SystemHealth::default());
+        let reply = self.service.call(Call::new(request)).await?;
+        serde_json::from_str(reply.json.get())
+            .map_err(|error| ApiError::internal(error.to_string()))
+    }
+
+    /// Without the key only what anybody may know.
+    async fn health(&self, request: &Request<Incoming>) -> Result<Response<ResponseBody>, ApiError> {
+        let whole = self.system_health().await?;
+        if self.access.needs_key() && self.access.check_key(request.headers()).is_err() {
+            let public = serde_json::json!({ "status": whole["status"], "version": whole["version"] });
+            return Ok(body::json(StatusCode::OK, public.to_string()));
+        }
+        Ok(body::json(StatusCode::OK, whole.to_string()))
+    }
+
+    async fn metrics(&self) -> Result<Response<ResponseBody>, ApiError> {
+        let health = self.system_health().await?;
+        let text = metrics::render(&health, &self.counts);
+        let content_type = HeaderValue::from_static("text/plain; version=0.0.4");
+        Ok(body::with_type(StatusCode::OK, content_type, text.into()))
+    }
+}
+
+impl HttpServer {
+    /// Serves `listener` until it is stopped.
+    pub fn start(listener: TcpListener, state: HttpState) -> Self {
+        let shutdown = state.shutdown.clone();
+        let task = tokio::spawn(accept(listener, Arc::new(state)));
+        Self { shutdown, task }
+    }
+
+    /// Takes no new connection, lets running requests end within the grace, then cuts the rest.
+    pub async fn stop(self) {
+        self.shutdown.cancel();
+        // The task bounds its own end.
+        let _ = self.task.await;
+    }
+}
+
+async fn accept(listener: TcpListener, state: Arc<HttpState>) {
+    let places = Arc::new(Semaphore::new(limits::CONNECTIONS_MAX));
+    let graceful = GracefulShutdown::new();
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits::HEADER_READ_TIMEOUT)
+        .max_buf_size(64 << 10)
+        .max_headers(64);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = state.shutdown.cancelled() => break,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Out of descriptors, most likely: others must end before there is a new one.
+                tracing::warn!(%error, "no connection could be taken");
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        // Small answers must not wait for the peer's delayed acknowledgement.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "connection was gone at once");
+            continue;
+        }
+        let Ok(place) = places.clone().try_acquire_owned() else {
+            tokio::spawn(refuse(stream));
+            continue;
+        };
+        let state = state.clone();
+        let handler = {
+            let state = state.clone();
+            service_fn(move |request| {
+                let state = state.clone();
+                async move { Ok::<_, Infallible>(state.answer(request).await) }
+            })
+        };
+        let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), handler));
+        tokio::spawn(async move {
+            state.counts.connections.fetch_add(1, Ordering::Relaxed);
+            if let Err(error) = connection.await {
+                tracing::trace!(%error, "connection ended early");
+            }
+            state.counts.connections.fetch_sub(1, Ordering::Relaxed);
+            drop(place);
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(limits::SHUTDOWN_GRACE, graceful.shutdown()).await.is_err() {
+        tracing::info!("some requests did not end in time and are cut");
+    }
+}
+
+/// Says that the server is full, rather than letting a client guess.
+async fn refuse(stream: tokio::net::TcpStream) {
+    use tokio::io::AsyncWriteExt as _;
+    let error = ApiError::new(
+        Category::Api,
+        "overloaded",
+        "too many connections are open",
+        "close some, or call again later",
+    )
+    .retry_after(1);
+    let body = serde_json::to_string(&error).unwrap_or_default();
+    let length = body.len();
+    let text = format!(
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\n\
+         Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    );
+    let mut stream = stream;
+    let write = stream.write_all(text.as_bytes());
+    // Whether it arrives is the client's matter.
+    let _ = tokio::time::timeout(std::time::Duration::from_secs(1), write).await;
+}

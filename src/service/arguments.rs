@@ -1,0 +1,195 @@
+//! The arguments of each tool. Their names, types and comments are the tools' input schemas, the
+//! command line's flags and the fields of the HTTP interface.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+macro_rules! arguments {
+    ($($(#[$about:meta])* $name:ident { $($(#[$field_about:meta])* $field:ident: $kind:ty,)* })*) => {$(
+        $(#[$about])*
+        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            $(
+                $(#[$field_about])*
+                pub $field: $kind,
+            )*
+        }
+    )*};
+}
+
+type Optional<T> = Option<T>;
+
+arguments! {
+    /// Arguments of `list_repos`.
+    ListRepos {
+        /// Account
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        owner: Optional<String>,
+        /// Page size
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Optional<u64>,
+        /// From next_cursor
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cursor: Optional<String>,
+    }
+    /// Arguments of `list_open_issues`.
+    ListOpenIssues {
+        /// owner/name
+        repo: String,
+        /// Label
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        label: Optional<String>,
+        /// Milestone title
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        milestone: Optional<String>,
+        /// Page size, 20
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Optional<u64>,
+        /// From next_cursor
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cursor: Optional<String>,
+    }
+    /// Arguments of `fetch_issues`.
+    FetchIssues {
+        /// owner/name
+        repo: String,
+        /// open, closed or all
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        state: Optional<String>,
+        /// All of these
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        labels: Optional<Vec<String>>,
+        /// Page size, 10
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Optional<u64>,
+        /// From next_cursor
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cursor: Optional<String>,
+    }
+    /// Arguments of `get_issue_details`.
+    GetIssueDetails {
+        /// owner/name
+        repo: String,
+        /// Number
+        issue_number: u64,
+        /// How many, 20
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        comments: Optional<u64>,
+        /// From next_cursor: older comments
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cursor: Optional<String>,
+    }
+    /// Arguments of `next_issue`.
+    NextIssue {
+        /// Your name, the same in every call
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        agent_id: Optional<String>,
+        /// owner/name
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        repo: Optional<String>,
+        /// All of these
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        labels: Optional<Vec<String>>,
+        /// Milestone title
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        milestone: Optional<String>,
+        /// 0 to 45
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wait_seconds: Optional<u64>,
+    }
+    /// Arguments of `claim_issue`.
+    ClaimIssue {
+        /// Your name
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        agent_id: Optional<String>,
+        /// owner/name
+        repo: String,
+        /// Number
+        issue_number: u64,
+    }
+    /// Arguments of `release_issue`.
+    ReleaseIssue {
+        /// Or repo and issue_number
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        claim_id: Optional<String>,
+        /// Your name
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        agent_id: Optional<String>,
+        /// owner/name
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        repo: Optional<String>,
+        /// Number
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        issue_number: Optional<u64>,
+        /// Why
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Optional<String>,
+        /// For the next agent
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        handoff_note: Optional<String>,
+    }
+    /// Arguments of `update_claim_status`.
+    UpdateClaimStatus {
+        /// From next_issue
+        claim_id: String,
+        /// in_progress, pr_submitted, pr_merged, closed
+        status: String,
+        /// Your name
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        agent_id: Optional<String>,
+        /// Why
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Optional<String>,
+        /// For pr_submitted
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pr_url: Optional<String>,
+    }
+    /// Arguments of `get_my_claims`.
+    GetMyClaims {
+        /// Your name
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        agent_id: Optional<String>,
+    }
+    /// Arguments of `get_all_claims`.
+    GetAllClaims {
+        /// owner/name
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        repo: Optional<String>,
+        /// Whose
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        agent_id: Optional<String>,
+        /// Status
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        status: Optional<String>,
+        /// Only stale ones
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stale: Optional<bool>,
+        /// Page size
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Optional<u64>,
+        /// From next_cursor
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cursor: Optional<String>,
+    }
+    /// Arguments of `get_claim_history`.
+    GetClaimHistory {
+        /// owner/name
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        repo: Optional<String>,
+        /// Whose
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        agent_id: Optional<String>,
+        /// RFC 3339 time
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Optional<String>,
+        /// Page size, 50
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Optional<u64>,
+        /// From next_cursor
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cursor: Optional<String>,
+    }
+    /// Arguments of `system_health`: none.
+    SystemHealth {}
+}

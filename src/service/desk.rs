@@ -1,0 +1,249 @@
+//! The desk of the owner: sends each request to what carries it out.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::health::OwnerAddress;
+use super::{Reply, Request};
+use crate::claim::Actor;
+use crate::coordinator::{Answer, Coordinator, CoordinatorError, Operation, Syncer};
+use crate::domain::{
+    AgentId, ApiError, Category, Host, IssueKey, RepoName, RepoPattern, RequestId, SessionRef,
+    limits,
+};
+use crate::gh::{Gh, GhError};
+
+/// Tells the caller how far a long call is: seconds gone by and words.
+pub type Progress = Arc<dyn Fn(f64, String) + Send + Sync>;
+
+/// One request with where it came from.
+#[derive(Clone)]
+pub struct Call {
+    /// What is asked.
+    pub request: Request,
+    /// The agent process; none for HTTP and the command line.
+    pub session: Option<SessionRef>,
+    /// Names the request, so that a repetition is done once.
+    pub request_id: Option<RequestId>,
+    /// Hears of progress.
+    pub progress: Option<Progress>,
+}
+
+impl Call {
+    /// A call without a session.
+    pub fn new(request: Request) -> Self {
+        Self { request, session: None, request_id: None, progress: None }
+    }
+}
+
+/// What a call comes to.
+pub type ServiceFuture<'a> = Pin<Box<dyn Future<Output = Result<Reply, ApiError>> + Send + 'a>>;
+
+/// Whoever carries requests out: the owner's desk, or the way to it. Dropping the future cancels
+/// the call.
+pub trait Service: Send + Sync {
+    /// Carries one request out.
+    fn call(&self, call: Call) -> ServiceFuture<'_>;
+}
+
+/// What the desk needs to know.
+pub struct DeskSettings {
+    /// ALLOWED_REPOS.
+    pub allowed: Vec<RepoPattern>,
+    /// SYNC_INTERVAL_MINUTES: how old the catalogue may be for a claim without a look at GitHub.
+    pub sync_interval: Duration,
+    /// Who and where the owner is.
+    pub owner: OwnerAddress,
+}
+
+/// The owner's desk. Cheap to clone.
+#[derive(Clone)]
+pub struct Desk(Arc<Parts>);
+
+/// What the desk works with.
+pub(super) struct Parts {
+    pub coordinator: Coordinator,
+    pub gh: Gh,
+    pub syncer: Syncer,
+    pub settings: DeskSettings,
+    pub started: Instant,
+}
+
+impl Desk {
+    /// A desk.
+    pub fn new(coordinator: Coordinator, gh: Gh, syncer: Syncer, settings: DeskSettings) -> Self {
+        Self(Arc::new(Parts { coordinator, gh, syncer, settings, started: Instant::now() }))
+    }
+
+    /// The coordinator, for what is no request: sessions and the feed.
+    pub fn coordinator(&self) -> &Coordinator {
+        &self.0.coordinator
+    }
+}
+
+impl Service for Desk {
+    fn call(&self, call: Call) -> ServiceFuture<'_> {
+        Box::pin(self.0.dispatch(call))
+    }
+}
+
+impl Parts {
+    async fn dispatch(&self, call: Call) -> Result<Reply, ApiError> {
+        let Call { request, session, request_id, progress } = call;
+        let actor = |agent_id| Actor { agent_id, session, request_id };
+        match request {
+            Request::NextIssue(arguments) => {
+                self.next_issue(arguments, session, request_id, progress).await
+            }
+            Request::ClaimIssue(arguments) => {
+                self.claim_issue(arguments, session, request_id).await
+            }
+            Request::UpdateClaimStatus(arguments) => {
+                let agent_id = optional_agent(arguments.agent_id.as_deref())?;
+                self.update_claim_status(arguments, actor(agent_id)).await
+            }
+            Request::ReleaseIssue(arguments) => {
+                let agent_id = optional_agent(arguments.agent_id.as_deref())?;
+                self.release_issue(arguments, actor(agent_id)).await
+            }
+            Request::GetMyClaims(arguments) => self.get_my_claims(arguments).await,
+            Request::GetAllClaims(arguments) => self.get_all_claims(arguments).await,
+            Request::GetClaimHistory(arguments) => self.get_claim_history(arguments).await,
+            Request::ListRepos(arguments) => self.list_repos(arguments).await,
+            Request::ListOpenIssues(arguments) => self.list_open_issues(arguments).await,
+            Request::FetchIssues(arguments) => self.fetch_issues(arguments).await,
+            Request::GetIssueDetails(arguments) => self.get_issue_details(arguments).await,
+            Request::SystemHealth(_) => self.system_health().await,
+        }
+    }
+
+    /// A repository that ALLOWED_REPOS lets in.
+    pub fn repo(&self, given: &str) -> Result<RepoName, ApiError> {
+        let repo: RepoName = given.parse()?;
+        let allowed = &self.settings.allowed;
+        if allowed.is_empty() || allowed.iter().any(|pattern| pattern.matches(&repo)) {
+            return Ok(repo);
+        }
+        Err(ApiError::new(
+            Category::User,
+            "repo_not_allowed",
+            format!("{repo} is not among ALLOWED_REPOS"),
+            "list_repos shows the repositories that may be used",
+        ))
+    }
+
+    pub fn host(&self) -> &Host {
+        self.gh.host()
+    }
+
+    pub fn key(&self, repo: RepoName, number: u64) -> IssueKey {
+        IssueKey { host: self.host().clone(), repo, number }
+    }
+
+    pub async fn perform(&self, operation: Operation) -> Result<Answer, ApiError> {
+        self.coordinator.perform(operation).await.map_err(|error| error.to_api())
+    }
+
+    pub async fn read<R: Send + 'static>(
+        &self,
+        read: impl FnOnce(&crate::coordinator::View<'_>) -> R + Send + 'static,
+    ) -> Result<R, ApiError> {
+        self.coordinator.read(read).await.map_err(|error: CoordinatorError| error.to_api())
+    }
+
+    /// Waits for the first sync when nothing is known yet; says why nothing is known if it failed.
+    pub async fn catalogue_ready(&self) -> Result<(), ApiError> {
+        const PATIENCE: Duration = Duration::from_secs(25);
+        let known = self.read(|view| view.catalogue.repos().next().is_some()).await?;
+        if known || self.syncer.reports().borrow().runs > 0 && self.outage().is_none() {
+            return Ok(());
+        }
+        let first = tokio::time::timeout(PATIENCE, self.syncer.first_run()).await;
+        match self.outage() {
+            Some(problem) => Err(problem.to_api()),
+            None if first.is_err() => Err(ApiError::new(
+                Category::Api,
+                "not_synced_yet",
+                "the first look at GitHub is still under way",
+                "call again in a few seconds",
+            )
+            .retry_after(5)),
+            None => Ok(()),
+        }
+    }
+
+    /// Why the catalogue may be behind.
+    pub fn outage(&self) -> Option<GhError> {
+        self.syncer.reports().borrow().problem.clone()
+    }
+
+    /// A warning when the catalogue is behind: how old it is, and why.
+    pub fn age_warning(
+        &self,
+        synced_at: Option<jiff::Timestamp>,
+        now: jiff::Timestamp,
+    ) -> Option<String> {
+        let problem = self.outage()?;
+        let age = match synced_at.filter(|at| *at > jiff::Timestamp::UNIX_EPOCH) {
+            Some(at) => {
+                let seconds = now.duration_since(at).as_secs().max(0);
+                format!("as known {} ago", words_for(seconds))
+            }
+            None => "from the cache".to_owned(),
+        };
+        Some(format!("{age}: {problem}"))
+    }
+}
+
+fn words_for(seconds: i64) -> String {
+    match seconds {
+        ..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} minutes", seconds / 60),
+        _ => format!("{} hours", seconds / 3_600),
+    }
+}
+
+/// The agent that a call names.
+pub(super) fn required_agent(given: Option<&str>) -> Result<AgentId, ApiError> {
+    optional_agent(given)?.ok_or_else(|| {
+        ApiError::invalid(
+            "agent_id is missing",
+            "name yourself with agent_id, the same in every call, or set AGENT_ID",
+        )
+    })
+}
+
+/// The agent that a call names, if it names one.
+pub(super) fn optional_agent(given: Option<&str>) -> Result<Option<AgentId>, ApiError> {
+    given.map(str::parse).transpose()
+}
+
+/// A note of bounded length without control characters other than line breaks.
+pub(super) fn note(field: &str, given: Option<String>) -> Result<Option<Arc<str>>, ApiError> {
+    let Some(note) = given.filter(|note| !note.is_empty()) else {
+        return Ok(None);
+    };
+    let strange = |character: char| character.is_control() && !matches!(character, '\n' | '\t' | '\r');
+    if note.len() > limits::NOTE_BYTES_MAX || note.contains(strange) {
+        return Err(ApiError::invalid(
+            format!("{field} must be text of at most {} bytes", limits::NOTE_BYTES_MAX),
+            "shorten it; long explanations belong into the issue or the pull request",
+        ));
+    }
+    Ok(Some(note.into()))
+}
+
+/// An issue number.
+pub(super) fn issue_number(number: u64) -> Result<u64, ApiError> {
+    // GitHub's numbers are 32 bit integers.
+    if (1..=u64::from(u32::MAX >> 1)).contains(&number) {
+        Ok(number)
+    } else {
+        Err(ApiError::invalid(
+            "issue_number must be the number of an issue",
+            "list_open_issues shows the numbers",
+        ))
+    }
+}

@@ -1,0 +1,341 @@
+//! The tools: name, words, schema, and the request each one makes. One table for MCP, HTTP and the
+//! command line.
+
+use std::sync::{Arc, LazyLock};
+
+use serde_json::{Map, Value};
+
+use super::arguments::*;
+use crate::domain::{ApiError, Category, text};
+
+/// What the world is told of a tool.
+#[derive(Debug)]
+pub struct ToolSpec {
+    /// Name, in snake case.
+    pub name: &'static str,
+    /// Short title for people.
+    pub title: &'static str,
+    /// What it does, in the words somebody would search for.
+    pub description: &'static str,
+    /// Whether it only reads.
+    pub read_only: bool,
+    /// JSON schema of its arguments.
+    pub schema: Arc<Map<String, Value>>,
+}
+
+macro_rules! define_tools {
+    ($($variant:ident $name:literal $access:ident $title:literal $description:literal;)*) => {
+        /// A request: one variant a tool.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Request {
+            $(#[doc = $description] $variant($variant),)*
+        }
+
+        impl Request {
+            /// The tool's name.
+            pub fn tool_name(&self) -> &'static str {
+                match self { $(Self::$variant(_) => $name,)* }
+            }
+
+            /// The tool's arguments as JSON.
+            pub fn arguments(&self) -> Result<Value, ApiError> {
+                let value = match self { $(Self::$variant(arguments) => serde_json::to_value(arguments),)* };
+                value.map_err(|error| ApiError::internal(error.to_string()))
+            }
+
+            /// Parses a tool's arguments from JSON text.
+            pub fn from_json(name: &str, json: &[u8]) -> Result<Self, ApiError> {
+                let parsed = match name {
+                    $($name => serde_json::from_slice(json).map(Self::$variant),)*
+                    _ => return Err(unknown_tool(name)),
+                };
+                parsed.map_err(|error| match serde_json::from_slice::<Value>(json) {
+                    Ok(value) => explain(name, &value, &error),
+                    Err(error) => ApiError::invalid(
+                        format!("the arguments are not valid JSON: {error}"),
+                        "send one JSON object with the tool's arguments",
+                    ),
+                })
+            }
+
+            /// Parses a tool's arguments.
+            pub fn from_value(name: &str, arguments: Value) -> Result<Self, ApiError> {
+                let kept = arguments.clone();
+                let parsed = match name {
+                    $($name => serde_json::from_value(arguments).map(Self::$variant),)*
+                    _ => return Err(unknown_tool(name)),
+                };
+                parsed.map_err(|error| explain(name, &kept, &error))
+            }
+        }
+
+        static TOOLS: LazyLock<Vec<ToolSpec>> = LazyLock::new(|| vec![
+            $(ToolSpec {
+                name: $name,
+                title: $title,
+                description: $description,
+                read_only: stringify!($access).len() == "reads".len(),
+                schema: Arc::new(lean_schema(schemars::schema_for!($variant))),
+            },)*
+        ]);
+    };
+}
+
+define_tools! {
+    NextIssue "next_issue" writes "Take the next issue"
+        "Claim the best open GitHub issue to work on and read it. Holds it exclusively for you.";
+    UpdateClaimStatus "update_claim_status" writes "Report progress"
+        "Move your claim: in_progress, pr_submitted (with pr_url), pr_merged, closed (closes the issue). The same status again renews the lease.";
+    ReleaseIssue "release_issue" writes "Give an issue back"
+        "Give a claimed issue back, with a handoff_note for the next agent.";
+    ClaimIssue "claim_issue" writes "Claim an issue"
+        "Claim one given GitHub issue so that no other agent works on it.";
+    GetIssueDetails "get_issue_details" reads "Read an issue"
+        "Read a GitHub issue: text, newest comments, linked pull requests, blockers, claim.";
+    GetMyClaims "get_my_claims" reads "My claims"
+        "List the issues you hold.";
+    ListOpenIssues "list_open_issues" reads "List open issues"
+        "List unclaimed open issues of a repository, best first.";
+    ListRepos "list_repos" reads "List repositories"
+        "List accessible GitHub repositories with their open and claimed issues.";
+    FetchIssues "fetch_issues" reads "Search issues"
+        "List issues of a repository with any state, claimed ones too.";
+    GetAllClaims "get_all_claims" reads "All claims"
+        "List which agent works on which issue.";
+    GetClaimHistory "get_claim_history" reads "Claim history"
+        "List ended claims, newest first.";
+    SystemHealth "system_health" reads "Health"
+        "Tell whether GitHub, gh, disk and claims are well, and how to mend what is not.";
+}
+
+/// All tools, the most used first.
+pub fn tools() -> &'static [ToolSpec] {
+    &TOOLS
+}
+
+/// The tool of this name.
+pub fn tool(name: &str) -> Option<&'static ToolSpec> {
+    TOOLS.iter().find(|tool| tool.name == name)
+}
+
+/// Arguments from text pairs (a query string, flags), typed by the tool's schema. A list takes
+/// its name several times or commas.
+pub fn arguments_from_text(
+    name: &str,
+    pairs: Vec<(String, String)>,
+) -> Result<Map<String, Value>, ApiError> {
+    let tool = tool(name).ok_or_else(|| unknown_tool(name))?;
+    let properties = tool.schema.get("properties").and_then(Value::as_object);
+    let mut arguments = Map::new();
+    for (field, text) in pairs {
+        let schema = properties.and_then(|properties| properties.get(&field));
+        let kind = schema.and_then(|schema| schema.get("type")).and_then(Value::as_str);
+        let wrong = |expected: &str| {
+            ApiError::invalid(
+                format!("'{}' of {name} must be {expected}", field.replace('_', "-")),
+                format!("{name} takes {}", names(tool)),
+            )
+        };
+        let value = match kind {
+            Some("integer") => {
+                Value::from(text.parse::<u64>().map_err(|_| wrong("a whole number"))?)
+            }
+            Some("boolean") => match text.as_str() {
+                "" | "true" | "1" => Value::Bool(true),
+                "false" | "0" => Value::Bool(false),
+                _ => return Err(wrong("true or false")),
+            },
+            Some("array") => {
+                let known = arguments.get(&field).and_then(Value::as_array).cloned();
+                let mut list = known.unwrap_or_default();
+                let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+                list.extend(items.map(Value::from));
+                Value::Array(list)
+            }
+            _ => Value::String(text),
+        };
+        arguments.insert(field, value);
+    }
+    Ok(arguments)
+}
+
+impl Request {
+    /// Fills in the agent's name where the call leaves it out. Not where it filters or where a
+    /// person may act for anybody.
+    pub fn default_agent(&mut self, agent_id: &str) {
+        let slot = match self {
+            Self::NextIssue(arguments) => &mut arguments.agent_id,
+            Self::ClaimIssue(arguments) => &mut arguments.agent_id,
+            Self::ReleaseIssue(arguments) => &mut arguments.agent_id,
+            Self::UpdateClaimStatus(arguments) => &mut arguments.agent_id,
+            Self::GetMyClaims(arguments) => &mut arguments.agent_id,
+            _ => return,
+        };
+        slot.get_or_insert_with(|| agent_id.to_owned());
+    }
+}
+
+fn unknown_tool(name: &str) -> ApiError {
+    let known = || TOOLS.iter().map(|tool| tool.name);
+    let suggestion = match text::nearest(name, known()) {
+        Some(near) => format!("did you mean {near}?"),
+        None => format!("the tools are {}", known().collect::<Vec<_>>().join(", ")),
+    };
+    let name = text::one_line(text::cut(name, 60).0);
+    ApiError::new(Category::User, "unknown_tool", format!("no tool is called '{name}'"), suggestion)
+}
+
+/// Says which argument is wrong, in the words of the schema.
+fn explain(name: &str, arguments: &Value, error: &serde_json::Error) -> ApiError {
+    let Some(tool) = tool(name) else {
+        return unknown_tool(name);
+    };
+    let Some(given) = arguments.as_object() else {
+        return ApiError::invalid(
+            "the arguments must be one JSON object",
+            format!("{name} takes {}", names(tool)),
+        );
+    };
+    let properties = tool.schema.get("properties").and_then(Value::as_object);
+    for (field, value) in given {
+        let Some(schema) = properties.and_then(|properties| properties.get(field)) else {
+            let known = properties.into_iter().flat_map(|known| known.keys().map(String::as_str));
+            let hint = text::nearest(field, known)
+                .map_or_else(String::new, |near| format!("did you mean {near}? "));
+            return ApiError::invalid(
+                format!("{name} has no argument '{}'", text::one_line(text::cut(field, 60).0)),
+                format!("{hint}it takes {}", names(tool)),
+            );
+        };
+        let expected = schema.get("type").and_then(Value::as_str).unwrap_or("value");
+        if !has_type(value, expected) {
+            let article = if expected.starts_with(['a', 'i', 'o']) { "an" } else { "a" };
+            return ApiError::invalid(
+                format!("'{field}' of {name} must be {article} {expected}"),
+                format!("send it as JSON {expected}; {name} takes {}", names(tool)),
+            );
+        }
+    }
+    let required = tool.schema.get("required").and_then(Value::as_array);
+    let missing = required.into_iter().flatten().filter_map(Value::as_str);
+    if let Some(missing) = missing.into_iter().find(|field| !given.contains_key(*field)) {
+        return ApiError::invalid(
+            format!("{name} needs '{missing}'"),
+            format!("it takes {}", names(tool)),
+        );
+    }
+    ApiError::invalid(format!("{name}: {error}"), format!("it takes {}", names(tool)))
+}
+
+fn has_type(value: &Value, expected: &str) -> bool {
+    match expected {
+        "string" => value.is_string(),
+        "integer" => value.is_u64(),
+        "boolean" => value.is_boolean(),
+        "array" => value.as_array().is_some_and(|list| list.iter().all(Value::is_string)),
+        _ => true,
+    }
+}
+
+fn names(tool: &ToolSpec) -> String {
+    let required: Vec<&str> = tool
+        .schema
+        .get("required")
+        .and_then(Value::as_array)
+        .map(|list| list.iter().filter_map(Value::as_str).collect())
+        .unwrap_or_default();
+    let properties = tool.schema.get("properties").and_then(Value::as_object);
+    let mut listed: Vec<String> = required.iter().map(|name| (*name).to_owned()).collect();
+    let optional = properties.into_iter().flat_map(|properties| properties.keys());
+    let optional = optional.filter(|name| !required.contains(&name.as_str()));
+    listed.extend(optional.map(|name| format!("[{name}]")));
+    if listed.is_empty() { "no arguments".to_owned() } else { listed.join(", ") }
+}
+
+/// A schema without what only costs context: `$schema`, titles, formats, nulls, defaults.
+fn lean_schema(schema: schemars::Schema) -> Map<String, Value> {
+    let mut value = schema.to_value();
+    lean(&mut value);
+    let mut schema = match value {
+        Value::Object(schema) => schema,
+        _ => Map::new(),
+    };
+    for superfluous in ["$schema", "title", "description", "additionalProperties"] {
+        schema.remove(superfluous);
+    }
+    schema.entry("properties").or_insert_with(|| Value::Object(Map::new()));
+    schema
+}
+
+fn lean(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            for superfluous in ["format", "default", "minimum"] {
+                map.remove(superfluous);
+            }
+            if let Some(Value::Array(kinds)) = map.get_mut("type") {
+                kinds.retain(|kind| kind != "null");
+                if let [only] = kinds.as_slice() {
+                    let only = only.clone();
+                    map.insert("type".to_owned(), only);
+                }
+            }
+            map.values_mut().for_each(lean);
+        }
+        Value::Array(list) => list.iter_mut().for_each(lean),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn problem(name: &str, arguments: Value) -> (String, String) {
+        let error = Request::from_value(name, arguments).unwrap_err();
+        assert_eq!(error.category, Category::User);
+        (error.message, error.suggestion)
+    }
+
+    #[test]
+    fn wrong_arguments_are_named() {
+        let (message, suggestion) = problem("claim_isue", json!({}));
+        assert_eq!(message, "no tool is called 'claim_isue'");
+        assert_eq!(suggestion, "did you mean claim_issue?");
+        let (message, suggestion) =
+            problem("claim_issue", json!({"repo": "a/b", "issue_number": 1, "agentid": "x"}));
+        assert_eq!(message, "claim_issue has no argument 'agentid'");
+        assert!(suggestion.starts_with("did you mean agent_id? it takes repo, issue_number"));
+        let (message, _) = problem("claim_issue", json!({"repo": "a/b", "issue_number": "1"}));
+        assert_eq!(message, "'issue_number' of claim_issue must be an integer");
+        let (message, _) = problem("claim_issue", json!({"repo": "a/b", "issue_number": -1}));
+        assert_eq!(message, "'issue_number' of claim_issue must be an integer");
+        let (message, _) = problem("claim_issue", json!({"repo": "a/b"}));
+        assert_eq!(message, "claim_issue needs 'issue_number'");
+        let (message, _) = problem("next_issue", json!([]));
+        assert_eq!(message, "the arguments must be one JSON object");
+        let (message, _) = problem("next_issue", json!({"labels": [1]}));
+        assert_eq!(message, "'labels' of next_issue must be an array");
+    }
+
+    #[test]
+    fn requests_survive_the_way_to_the_owner() {
+        let request = Request::from_value("next_issue", json!({"agent_id": "a", "labels": ["bug"]}));
+        let request = request.unwrap();
+        let arguments = request.arguments().unwrap();
+        assert_eq!(arguments, json!({"agent_id": "a", "labels": ["bug"]}));
+        assert_eq!(Request::from_value(request.tool_name(), arguments).unwrap(), request);
+    }
+
+    #[test]
+    fn schemas_are_lean() {
+        let next = tool("next_issue").unwrap();
+        let text = serde_json::to_string(&*next.schema).unwrap();
+        for fat in ["$schema", "null", "format", "default", "title"] {
+            assert!(!text.contains(fat), "{fat} in {text}");
+        }
+        assert!(tool("system_health").unwrap().schema.contains_key("properties"));
+    }
+}
