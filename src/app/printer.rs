@@ -5,9 +5,7 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::sync::Arc;
 
-use tokio::sync::broadcast::error::{RecvError, TryRecvError};
-
-use crate::coordinator::Feed;
+use crate::coordinator::{Feed, FeedEvent};
 
 /// Where events are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,43 +15,38 @@ pub(super) enum PrintTo {
     Nowhere,
 }
 
-/// Lines written at once.
-const LINES_MAX: usize = 256;
-
 /// Starts to print the feed's events.
 pub(super) fn start(feed: &Feed, to: PrintTo, file: Option<Arc<File>>) -> io::Result<()> {
     if to == PrintTo::Nowhere && file.is_none() {
         return Ok(());
     }
-    let mut events = feed.subscribe(None).live;
+    let Some(batches) = feed.batches() else {
+        return Ok(());
+    };
     std::thread::Builder::new().name("events".to_owned()).spawn(move || {
-        loop {
-            let mut text = String::new();
-            match events.blocking_recv() {
-                Ok(event) => push_line(&mut text, &event.line()),
-                Err(RecvError::Lagged(count)) => push_skipped(&mut text, count),
-                Err(RecvError::Closed) => return,
-            }
-            for _ in 0..LINES_MAX {
-                match events.try_recv() {
-                    Ok(event) => push_line(&mut text, &event.line()),
-                    Err(TryRecvError::Lagged(count)) => push_skipped(&mut text, count),
-                    Err(TryRecvError::Empty | TryRecvError::Closed) => break,
-                }
-            }
+        let mut last = None;
+        while let Ok(batch) = batches.recv() {
+            let text = lines(&batch, &mut last);
             write(to, file.as_deref(), text.as_bytes());
         }
     })?;
     Ok(())
 }
 
-fn push_line(text: &mut String, line: &str) {
-    text.push_str(line);
-    text.push('\n');
-}
-
-fn push_skipped(text: &mut String, count: u64) {
-    text.push_str(&format!("({count} events came too fast to print; /sse?since= has them)\n"));
+/// The batch as lines, saying where events are missing that came too fast.
+fn lines(batch: &[Arc<FeedEvent>], last: &mut Option<u64>) -> String {
+    let mut text = String::with_capacity(batch.len() * 128);
+    for event in batch {
+        let seq = event.recorded.seq;
+        let skipped = last.map_or(0, |last| seq.saturating_sub(last + 1));
+        if skipped > 0 {
+            text.push_str(&format!("({skipped} events came too fast to print; /sse?since= has them)\n"));
+        }
+        text.push_str(&event.line());
+        text.push('\n');
+        *last = Some(seq);
+    }
+    text
 }
 
 fn write(to: PrintTo, file: Option<&File>, text: &[u8]) {

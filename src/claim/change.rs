@@ -7,16 +7,27 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Claim, Status};
-use crate::domain::{AgentId, ClaimId, RepoName, RequestId, SessionRef};
+use crate::domain::{AgentId, ClaimId, Host, RepoName, RequestId, SessionRef};
 
 /// One durable change of state. The tag is the journal's own name for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Change {
-    /// An issue was granted.
+    /// An issue was granted. What a new claim always has is left out.
     Granted {
-        /// The new claim.
-        claim: Arc<Claim>,
+        /// The new claim's id.
+        claim_id: ClaimId,
+        /// Its holder.
+        agent_id: AgentId,
+        /// GitHub instance.
+        #[serde(default, skip_serializing_if = "Host::is_default")]
+        host: Host,
+        /// Its repository.
+        repo: RepoName,
+        /// Its issue.
+        issue_number: u64,
+        /// The issue's title.
+        issue_title: Arc<str>,
         /// The process that holds it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         session: Option<SessionRef>,

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{
-    Actor, Change, Claim, Command, GitHubFact, Grant, Ledger, Outcome, Refusal, Status,
-    StatusChange, Target,
+    Actor, Change, Claim, Command, GitHubFact, Grant, Ledger, Outcome, Refusal, Status, Target,
 };
 use crate::domain::{AgentId, ClaimId, IssueKey, SessionRef};
 
@@ -167,7 +166,12 @@ impl Ledger {
                 Ok(dead) => {
                     let mut changes = self.take_over(&dead, grant, now, None);
                     changes.push(Change::Granted {
-                        claim: Arc::new(new_claim(grant, now)),
+                        claim_id: grant.new_claim_id,
+                        agent_id: grant.agent_id.clone(),
+                        host: grant.key.host.clone(),
+                        repo: grant.key.repo.clone(),
+                        issue_number: grant.key.number,
+                        issue_title: grant.title.clone(),
                         session: grant.session,
                         request_id: grant.request_id,
                     });
@@ -399,29 +403,6 @@ impl Ledger {
             }
         };
         Step { changes: vec![change.done()], answer: Answer::Updated(claim.claim_id) }
-    }
-}
-
-fn new_claim(grant: &Grant, now: Timestamp) -> Claim {
-    Claim {
-        claim_id: grant.new_claim_id,
-        agent_id: grant.agent_id.clone(),
-        host: grant.key.host.clone(),
-        repo: grant.key.repo.clone(),
-        issue_number: grant.key.number,
-        issue_title: grant.title.clone(),
-        status: Status::Claimed,
-        claimed_at: now,
-        last_updated: now,
-        status_history: vec![StatusChange {
-            status: Status::Claimed,
-            timestamp: now,
-            note: None,
-        }],
-        pr_url: None,
-        handoff_note: None,
-        stale_from: None,
-        session: grant.session,
     }
 }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::lease::{LeasePolicy, Leases};
-use super::{Change, Claim, Recorded, Status};
+use super::{Change, Claim, Recorded, Status, StatusChange};
 use crate::domain::{AgentId, ClaimId, IssueKey, RequestId, SessionId, SessionRef, later, limits};
 
 /// What is remembered of an issue between two claims.
@@ -161,10 +161,11 @@ impl Ledger {
         self.seq = recorded.seq;
         self.last_time = Some(self.last_time.map_or(recorded.at, |last| last.max(recorded.at)));
         match &recorded.change {
-            Change::Granted { claim, session, request_id } => {
-                undo.claims.push((claim.claim_id, None));
-                undo.request_id = self.remember_request(*request_id, claim.claim_id);
-                self.put(claim.claim_id, Some(with_session(claim, *session)), recorded.at);
+            Change::Granted { claim_id, request_id, .. } => {
+                undo.claims.push((*claim_id, None));
+                undo.request_id = self.remember_request(*request_id, *claim_id);
+                let claim = granted(recorded).map(Arc::new);
+                self.put(*claim_id, claim, recorded.at);
             }
             Change::HandedOn { old_claim_id, claim, session, request_id } => {
                 undo.claims.push((claim.claim_id, None));
@@ -491,6 +492,33 @@ impl Ledger {
     pub fn next_deadline(&self) -> Option<Timestamp> {
         self.leases.next_deadline()
     }
+}
+
+/// The claim that a grant begins.
+fn granted(recorded: &Recorded) -> Option<Claim> {
+    let Change::Granted {
+        claim_id, agent_id, host, repo, issue_number, issue_title, session, ..
+    } = &recorded.change
+    else {
+        return None;
+    };
+    let timestamp = recorded.at;
+    Some(Claim {
+        claim_id: *claim_id,
+        agent_id: agent_id.clone(),
+        host: host.clone(),
+        repo: repo.clone(),
+        issue_number: *issue_number,
+        issue_title: issue_title.clone(),
+        status: Status::Claimed,
+        claimed_at: timestamp,
+        last_updated: timestamp,
+        status_history: vec![StatusChange { status: Status::Claimed, timestamp, note: None }],
+        pr_url: None,
+        handoff_note: None,
+        stale_from: None,
+        session: *session,
+    })
 }
 
 fn with_session(claim: &Arc<Claim>, session: Option<SessionRef>) -> Arc<Claim> {

@@ -37,7 +37,7 @@ const CELL_CHARS_MAX: usize = 60;
 
 /// The reply as text. `colours` only for a terminal.
 pub(super) fn render(tool: &str, reply: &Reply, colours: bool) -> String {
-    let record: Value = serde_json::from_str(reply.json.get()).unwrap_or(Value::Null);
+    let record: Value = serde_json::from_str(&reply.json()).unwrap_or(Value::Null);
     let mut out = String::new();
     let lists: [(&str, &[Column], &str); 3] = [
         ("repos", &REPO_COLUMNS, "no repositories"),

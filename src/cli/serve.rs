@@ -14,7 +14,7 @@ const THREADS: usize = 2;
 /// Serves until it is told to stop.
 pub(super) fn run(config: Config) -> Result<ExitCode, ApiError> {
     let log_file = init_logging(&config)?;
-    let runtime = super::runtime(THREADS)?;
+    let runtime = super::runtime(std::env::var("T").ok().and_then(|t| t.parse().ok()).unwrap_or(THREADS))?;
     let result = runtime.block_on(async {
         ignore_file_size_signal()?;
         let signals = stop_signals()?;

@@ -1,6 +1,7 @@
 //! The feed: durable changes as events for readers, in order, without a gap.
 
 use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
@@ -97,16 +98,22 @@ impl FeedEvent {
             changed: None,
         };
         match change {
-            Change::Granted { claim, .. } | Change::HandedOn { claim, .. } => {
+            Change::Granted { claim_id, agent_id, repo, issue_number, issue_title, .. } => {
+                data.claim_id = Some(*claim_id);
+                data.agent_id = Some(agent_id);
+                data.repo = Some(repo);
+                data.issue_number = Some(*issue_number);
+                data.issue_title = Some(issue_title);
+                data.status = Some(Status::Claimed);
+            }
+            Change::HandedOn { old_claim_id, claim, .. } => {
                 data.claim_id = Some(claim.claim_id);
                 data.agent_id = Some(&claim.agent_id);
                 data.repo = Some(&claim.repo);
                 data.issue_number = Some(claim.issue_number);
                 data.issue_title = Some(&claim.issue_title);
                 data.status = Some(claim.status);
-                if let Change::HandedOn { old_claim_id, .. } = change {
-                    data.previous_claim_id = Some(*old_claim_id);
-                }
+                data.previous_claim_id = Some(*old_claim_id);
             }
             Change::Moved { claim_id, agent_id, repo, issue_number, from, to, note, pr_url, .. } => {
                 data.claim_id = Some(*claim_id);
@@ -188,6 +195,7 @@ pub struct Feed(Arc<Shared>);
 struct Shared {
     recent: Mutex<VecDeque<Arc<FeedEvent>>>,
     sender: broadcast::Sender<Arc<FeedEvent>>,
+    printer: OnceLock<SyncSender<Vec<Arc<FeedEvent>>>>,
 }
 
 /// A reader's place in the feed: first the events that were missed, then new ones.
@@ -200,6 +208,8 @@ pub struct Subscription {
 
 /// How many events a reader may be behind before it is cut.
 const READER_LAG_MAX: usize = 1_024;
+/// How many batches the printer may be behind.
+const PRINTER_BATCHES_MAX: usize = 256;
 
 impl Feed {
     /// A feed that remembers these changes.
@@ -208,21 +218,34 @@ impl Feed {
         Self(Arc::new(Shared {
             recent: Mutex::new(events.collect()),
             sender: broadcast::Sender::new(READER_LAG_MAX),
+            printer: OnceLock::new(),
         }))
     }
 
     /// Publishes durable changes, in order.
     pub(super) fn publish(&self, changes: Vec<Recorded>) {
+        let events: Vec<_> =
+            changes.into_iter().map(|recorded| Arc::new(FeedEvent::new(recorded))).collect();
         let mut recent = self.0.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        for recorded in changes {
-            let event = Arc::new(FeedEvent::new(recorded));
+        for event in &events {
             if recent.len() >= limits::FEED_EVENTS_MAX {
                 recent.pop_front();
             }
             recent.push_back(event.clone());
             // No reader is not an error.
-            let _ = self.0.sender.send(event);
+            let _ = self.0.sender.send(event.clone());
         }
+        drop(recent);
+        if let Some(printer) = self.0.printer.get() {
+            // A printer that cannot keep up notices the gap in the numbers.
+            let _ = printer.try_send(events);
+        }
+    }
+
+    /// Batches of events as they are published, for the one printer; further calls get nothing.
+    pub fn batches(&self) -> Option<Receiver<Vec<Arc<FeedEvent>>>> {
+        let (sender, receiver) = sync_channel(PRINTER_BATCHES_MAX);
+        self.0.printer.set(sender).ok().map(|()| receiver)
     }
 
     /// Reads on after event `since`; without it, from now on.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::core::{Core, View};
 use super::feed::Feed;
@@ -58,6 +58,26 @@ type Reply = oneshot::Sender<Result<Answer, CoordinatorError>>;
 type Deliver = Box<dyn FnOnce(Result<(), CoordinatorError>) + Send>;
 type Read = Box<dyn FnOnce(&View<'_>) -> Deliver + Send>;
 
+/// Replies of one batch. They are handed out by a task of the runtime: waking that one task and
+/// letting it wake the callers costs one system call a batch instead of one a caller.
+struct Replies {
+    performed: Vec<(Reply, Answer)>,
+    reads: Vec<Deliver>,
+    durable: Result<(), CoordinatorError>,
+}
+
+impl Replies {
+    fn hand_out(self) {
+        // A caller that went away is not an error.
+        for (reply, answer) in self.performed {
+            let _ = reply.send(self.durable.clone().map(|()| answer));
+        }
+        for deliver in self.reads {
+            deliver(self.durable.clone());
+        }
+    }
+}
+
 enum Message {
     Perform(Box<Operation>, Reply),
     Read(Read),
@@ -76,14 +96,22 @@ pub struct Coordinator {
 }
 
 impl Coordinator {
-    /// Starts the thread.
+    /// Starts the thread, and in the current runtime the task that hands out replies.
     pub fn start(core: Core) -> std::io::Result<Self> {
         let (sender, receiver) = sync_channel(limits::COORDINATOR_QUEUE_MAX);
+        // Bounded by the queue before it: a reply belongs to a request that was let in.
+        let (replies, mut batches) = mpsc::unbounded_channel::<Replies>();
+        tokio::spawn(async move {
+            while let Some(batch) = batches.recv().await {
+                batch.hand_out();
+            }
+        });
         let feed = core.feed();
         let (changed_sender, changed) = watch::channel(0);
         let own_sender = sender.clone();
         let thread = std::thread::Builder::new().name("coordinator".to_owned()).spawn(move || {
-            Worker { core, receiver, sender: own_sender, changed: changed_sender }.run();
+            let changed = changed_sender;
+            Worker { core, receiver, sender: own_sender, changed, replies }.run();
         })?;
         Ok(Self { sender, feed, changed, thread: Arc::new(Mutex::new(Some(thread))) })
     }
@@ -153,6 +181,7 @@ struct Worker {
     receiver: Receiver<Message>,
     sender: SyncSender<Message>,
     changed: watch::Sender<u64>,
+    replies: mpsc::UnboundedSender<Replies>,
 }
 
 /// Longest sleep: a machine that was suspended is noticed within this time after it wakes.
@@ -204,12 +233,7 @@ impl Worker {
                     replies.push((reply, self.core.perform(*operation)));
                 }
                 Message::Read(read) => {
-                    let deliver = read(&self.core.view());
-                    if self.core.has_pending() {
-                        reads.push(deliver);
-                    } else {
-                        deliver(Ok(()));
-                    }
+                    reads.push(read(&self.core.view()));
                 }
                 Message::Viewer(viewer) => self.core.set_viewer(viewer),
                 Message::SnapshotDone(result) => self.core.snapshot_done(*result),
@@ -221,12 +245,8 @@ impl Worker {
         }
         let wrote = self.core.has_pending();
         let result = self.core.finish().map_err(|error| storage_error(&error));
-        for (reply, answer) in replies {
-            let _ = reply.send(result.clone().map(|()| answer));
-        }
-        for deliver in reads {
-            deliver(result.clone());
-        }
+        // Without a runtime nobody waits any more.
+        let _ = self.replies.send(Replies { performed: replies, reads, durable: result });
         if wrote || catalogue_changed {
             self.changed.send_modify(|version| *version += 1);
         }

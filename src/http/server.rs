@@ -139,7 +139,7 @@ impl HttpState {
     async fn system_health(&self) -> Result<serde_json::Value, ApiError> {
         let request = ToolRequest::SystemHealth(SystemHealth::default());
         let reply = self.service.call(Call::new(request)).await?;
-        serde_json::from_str(reply.json.get())
+        serde_json::from_str(&reply.json())
             .map_err(|error| ApiError::internal(error.to_string()))
     }
 

@@ -42,7 +42,7 @@ pub(super) async fn read(server: &McpServer, uri: &str) -> Result<ReadResourceRe
     });
     let reply = server.ask(request, None).await.map_err(|error| to_protocol(&error))?;
     let mut contents =
-        vec![ResourceContents::text(reply.json.get(), uri).with_mime_type("application/json")];
+        vec![ResourceContents::text(reply.json(), uri).with_mime_type("application/json")];
     if let Some(text) = reply.fenced() {
         contents.push(ResourceContents::text(text, uri).with_mime_type("text/plain"));
     }
@@ -128,7 +128,7 @@ async fn repos(server: &McpServer, owner: Option<String>) -> Result<Vec<RepoName
     for _ in 0..PAGES_MAX {
         let request = ListRepos { owner: owner.clone(), limit: Some(200), cursor };
         let reply = server.ask(Request::ListRepos(request), None).await?;
-        let rows: RepoRows = parse(reply.json.get())?;
+        let rows: RepoRows = parse(&reply.json())?;
         found.extend(rows.repos.into_iter().map(|row| row.repo));
         cursor = rows.next_cursor;
         if cursor.is_none() {
@@ -149,7 +149,7 @@ async fn numbers(server: &McpServer, repo: String) -> Result<Vec<String>, ApiErr
             ..FetchIssues::default()
         };
         let reply = server.ask(Request::FetchIssues(request), None).await?;
-        let rows: IssueRows = parse(reply.json.get())?;
+        let rows: IssueRows = parse(&reply.json())?;
         found.extend(rows.issues.into_iter().map(|row| row.number.to_string()));
         cursor = rows.next_cursor;
         if cursor.is_none() {

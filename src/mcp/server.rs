@@ -236,7 +236,7 @@ impl ServerHandler for McpServer {
 
 /// The record, then what strangers wrote.
 fn content(reply: &Reply) -> Vec<ContentBlock> {
-    let mut blocks = vec![ContentBlock::text(reply.json.get())];
+    let mut blocks = vec![ContentBlock::text(reply.json())];
     blocks.extend(reply.fenced().map(ContentBlock::text));
     blocks
 }

@@ -27,15 +27,6 @@ use crate::process::Priority;
 use crate::store::HistoryFilter;
 
 #[derive(Serialize)]
-struct Claimed<'a> {
-    claimed: bool,
-    already_owned: bool,
-    claim: &'a Claim,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    warnings: &'a [String],
-}
-
-#[derive(Serialize)]
 struct NotClaimed<'a> {
     claimed: bool,
     reason: &'static str,
@@ -87,7 +78,7 @@ impl Parts {
             Answer::Claim(ClaimAnswer::Decided { outcome, warnings }) => (outcome, warnings),
             _ => self.claim_after_lookup(grant).await?,
         };
-        claim_reply(&outcome, &warnings)
+        claim_reply(outcome, warnings)
     }
 
     /// The catalogue does not know the issue well enough: GitHub is asked about this one.
@@ -410,13 +401,10 @@ async fn blocking<R: Send + 'static>(
     }
 }
 
-fn claim_reply(outcome: &Outcome, warnings: &[String]) -> Result<Reply, ApiError> {
+fn claim_reply(outcome: Outcome, warnings: Vec<String>) -> Result<Reply, ApiError> {
     match outcome {
         Outcome::Granted { claim, already_owned } => {
-            let record =
-                Claimed { claimed: true, already_owned: *already_owned, claim, warnings };
-            let kind = if *already_owned { ReplyKind::Ok } else { ReplyKind::Created };
-            Ok(Reply::new(&record)?.kind(kind).about(claim.clone()))
+            Ok(Reply::granted(claim, already_owned, warnings))
         }
         Outcome::Refused(Refusal::AlreadyClaimed(claim)) => {
             let record = NotClaimed {
@@ -429,7 +417,7 @@ fn claim_reply(outcome: &Outcome, warnings: &[String]) -> Result<Reply, ApiError
             };
             Ok(Reply::new(&record)?.kind(ReplyKind::Refused))
         }
-        Outcome::Refused(refusal) => Err(refusal::to_error(refusal)),
+        Outcome::Refused(refusal) => Err(refusal::to_error(&refusal)),
         Outcome::Updated(_) | Outcome::Unchanged => {
             Err(ApiError::internal("the claim core gave no answer to a claim"))
         }

@@ -1,5 +1,6 @@
 //! What a request leads to.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -32,19 +33,25 @@ pub struct LongText {
     pub text: String,
 }
 
+/// The record of an answer.
+#[derive(Clone, Debug)]
+enum Record {
+    /// As JSON.
+    Json(Box<RawValue>),
+    /// Of a granted claim, written when it is asked for: REST answers with the claim alone.
+    Granted { already_owned: bool, warnings: Vec<String> },
+}
+
 /// A tool's answer.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct Reply {
-    /// The record as compact JSON.
-    pub json: Box<RawValue>,
+    record: Record,
     /// Text that strangers wrote, apart from the record.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub long: Vec<LongText>,
     /// How to report it.
-    #[serde(default)]
     pub kind: ReplyKind,
-    /// The claim it is about, for transports that answer with the bare record.
-    #[serde(skip)]
+    /// The claim it is about, for transports that answer with the bare record. Does not travel
+    /// between processes.
     pub claim: Option<Arc<Claim>>,
 }
 
@@ -53,7 +60,39 @@ impl Reply {
     pub fn new(record: &impl Serialize) -> Result<Self, ApiError> {
         let json = serde_json::value::to_raw_value(record)
             .map_err(|error| ApiError::internal(error.to_string()))?;
-        Ok(Self { json, long: Vec::new(), kind: ReplyKind::Ok, claim: None })
+        Ok(Self { record: Record::Json(json), long: Vec::new(), kind: ReplyKind::Ok, claim: None })
+    }
+
+    /// The reply for a claim that is held by whoever asked for it.
+    pub fn granted(claim: Arc<Claim>, already_owned: bool, warnings: Vec<String>) -> Self {
+        Self {
+            record: Record::Granted { already_owned, warnings },
+            long: Vec::new(),
+            kind: if already_owned { ReplyKind::Ok } else { ReplyKind::Created },
+            claim: Some(claim),
+        }
+    }
+
+    /// The record as compact JSON.
+    pub fn json(&self) -> Cow<'_, str> {
+        #[derive(Serialize)]
+        struct Claimed<'a> {
+            claimed: bool,
+            already_owned: bool,
+            claim: Option<&'a Claim>,
+            #[serde(skip_serializing_if = "<[String]>::is_empty")]
+            warnings: &'a [String],
+        }
+        match &self.record {
+            Record::Json(json) => Cow::Borrowed(json.get()),
+            Record::Granted { already_owned, warnings } => {
+                let claim = self.claim.as_deref();
+                let record =
+                    Claimed { claimed: true, already_owned: *already_owned, claim, warnings };
+                // These types have no value that JSON cannot hold.
+                Cow::Owned(serde_json::to_string(&record).unwrap_or_default())
+            }
+        }
     }
 
     /// Reported as `kind`.
@@ -88,9 +127,9 @@ impl Reply {
 
     /// The record with the long texts as further fields.
     pub fn whole_json(&self) -> String {
-        let record = self.json.get();
+        let record = self.json();
         let Some(open) = record.strip_suffix('}').filter(|_| !self.long.is_empty()) else {
-            return record.to_owned();
+            return record.into_owned();
         };
         let mut whole = open.to_owned();
         for long in &self.long {
@@ -100,6 +139,31 @@ impl Reply {
         }
         whole.push('}');
         whole
+    }
+}
+
+/// A reply on its way between two processes.
+#[derive(Serialize, Deserialize)]
+struct Travelling<'a> {
+    json: Cow<'a, RawValue>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    long: Vec<LongText>,
+    #[serde(default)]
+    kind: ReplyKind,
+}
+
+impl Serialize for Reply {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let json = RawValue::from_string(self.json().into_owned());
+        let json = Cow::Owned(json.map_err(serde::ser::Error::custom)?);
+        Travelling { json, long: self.long.clone(), kind: self.kind }.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Reply {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Travelling { json, long, kind } = Travelling::deserialize(deserializer)?;
+        Ok(Self { record: Record::Json(json.into_owned()), long, kind, claim: None })
     }
 }
 
