@@ -6,6 +6,10 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::sync::Arc;
 
+use tracing::Level;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+
 use super::Config;
 use crate::domain::ApiError;
 
@@ -43,12 +47,15 @@ pub fn init_logging(config: &Config) -> Result<Option<Arc<File>>, ApiError> {
         }
     };
     let for_writer = file.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(config.log_level)
+    let format = tracing_subscriber::fmt::layer()
         .with_target(false)
         .with_ansi(false)
-        .with_writer(move || Tee(for_writer.clone()))
-        .finish();
+        .with_writer(move || Tee(for_writer.clone()));
+    // Libraries speak of every message of the protocol; only their warnings are ours to show.
+    let ours = LevelFilter::from_level(config.log_level);
+    let theirs = if config.log_level >= Level::DEBUG { ours } else { ours.min(LevelFilter::WARN) };
+    let filter = Targets::new().with_default(theirs).with_target("issuecommand", ours);
+    let subscriber = tracing_subscriber::registry().with(filter).with(format);
     // Only tests install one before.
     let _ = tracing::subscriber::set_global_default(subscriber);
     Ok(file)

@@ -12,6 +12,7 @@ use rmcp::model::{
 };
 use rmcp::service::{NotificationContext, RequestContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{prompts, resources};
@@ -81,7 +82,7 @@ static TOOLS: LazyLock<Vec<Tool>> = LazyLock::new(|| {
     let describe = |spec: &crate::service::ToolSpec| {
         let annotations =
             ToolAnnotations::from_raw(None, Some(spec.read_only), Some(false), None, None);
-        let described = Tool::new(spec.name, spec.description, spec.schema.clone())
+        let described = Tool::new(spec.name, spec.description, Arc::new(brief(&spec.schema)))
             .with_title(spec.title)
             .with_annotations(annotations);
         // These two are needed in every session: worth their place in the context at once.
@@ -94,6 +95,23 @@ static TOOLS: LazyLock<Vec<Tool>> = LazyLock::new(|| {
     };
     tools().iter().map(describe).collect()
 });
+
+/// Arguments whose names do not say it all: every other description would only cost context.
+const EXPLAINED: [&str; 4] = ["wait_seconds", "state", "handoff_note", "since"];
+
+/// The schema without descriptions that a name makes superfluous.
+fn brief(schema: &Map<String, Value>) -> Map<String, Value> {
+    let mut schema = schema.clone();
+    let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+    for (name, property) in properties.into_iter().flatten() {
+        if let Some(property) = property.as_object_mut()
+            && !EXPLAINED.contains(&name.as_str())
+        {
+            property.remove("description");
+        }
+    }
+    schema
+}
 
 impl ServerHandler for McpServer {
     fn get_info(&self) -> ServerConfig {
@@ -149,7 +167,7 @@ impl ServerHandler for McpServer {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let arguments = serde_json::Value::Object(request.arguments.unwrap_or_default());
+        let arguments = Value::Object(request.arguments.unwrap_or_default());
         let parsed = Request::from_value(&request.name, arguments);
         if tool(&request.name).is_none() {
             let message = parsed.err().map_or_else(String::new, |error| {
@@ -259,4 +277,28 @@ fn progress_of(context: &RequestContext<RoleServer>) -> Option<Progress> {
             let _ = peer.notify_progress(parameters).await;
         });
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tool_list_is_small() {
+        let sizes: Vec<(String, usize)> = TOOLS
+            .iter()
+            .map(|tool| (tool.name.to_string(), serde_json::to_string(tool).unwrap().len()))
+            .collect();
+        for (name, size) in &sizes {
+            assert!(*size <= 500, "{name} takes {size} bytes");
+        }
+        let total: usize = sizes.iter().map(|(_, size)| size).sum();
+        assert!(total <= 8_192, "{total} bytes");
+    }
+
+    #[test]
+    fn the_first_instructions_stand_alone() {
+        let first: String = INSTRUCTIONS.chars().take(250).collect();
+        assert!(first.contains("next_issue") && first.contains("release_issue"), "{first}");
+    }
 }

@@ -239,8 +239,16 @@ mod tests {
         let pid = std::fs::read_to_string(pid_file).unwrap();
         let pid = Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
         // The grandchild was killed with the group; it may linger as a zombie of init.
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
-        assert!(stat.is_err() || stat.unwrap().contains(") Z"));
+        let gone = || {
+            let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
+            stat.map_or(true, |stat| stat.contains(") Z"))
+        };
+        let dying = async {
+            while !gone() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), dying).await.expect("it is gone");
     }
 
     #[tokio::test]

@@ -133,7 +133,7 @@ arguments! {
     UpdateClaimStatus {
         /// From next_issue
         claim_id: String,
-        /// in_progress, pr_submitted, pr_merged, closed
+        /// The new status
         status: String,
         /// Your name
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,10 +1,15 @@
 //! The program under test: where it lies, how it is run without GitHub, when it is ready.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use issuecommand::coordinator::{Catalogue, RepoEntry, write_catalogue};
+use issuecommand::domain::{Host, IssueState, IssueSummary, RepoName};
+use issuecommand::store::{FolderDisk, StateFiles};
+use jiff::Timestamp;
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -44,33 +49,40 @@ pub struct Offline {
     gh_config_dir: PathBuf,
     /// Further environment of the program.
     environment: Vec<(String, String)>,
+    /// The catalogue that every fresh server begins with.
+    seed: PathBuf,
     /// How many open issues of [`REPO`] the program will know: 1 to this.
     issues: u64,
 }
 
 impl Offline {
-    /// Prepares, in `folder`, a catalogue of `issues` open issues (1 to `issues`) of [`REPO`].
-    // HOOK: start the stand-in for GitHub here (keep its guard in the struct) or write a seed that
-    // `seed` copies; fill gh_config_dir (`http_unix_socket`) and environment (GITHUB_TOKEN).
+    /// Prepares, in `folder`, a catalogue of `issues` open issues (1 to `issues`) of [`REPO`], as a
+    /// sync of this moment would have left it: nothing asks GitHub for the next minutes.
     pub fn prepare(folder: &Path, issues: u64) -> Result<Self> {
         let gh_config_dir = folder.join("gh");
         fs::create_dir_all(&gh_config_dir)?;
+        let seed = folder.join("seed");
+        fs::create_dir_all(&seed)?;
+        write_seed(&seed, issues)?;
         Ok(Self {
             gh_path: find_program("gh", &[]).unwrap_or_else(|| "/usr/bin/gh".into()),
             gh_config_dir,
             environment: Vec::new(),
+            seed,
             issues,
         })
     }
 
     /// Lays what a fresh server needs into its state folder, before its first start.
-    // HOOK: copy the seed (state file with the catalogue) if there is one.
-    fn seed(&self, _state: &Path) -> Result<()> {
+    fn seed(&self, state: &Path) -> Result<()> {
+        for entry in fs::read_dir(&self.seed)? {
+            let entry = entry?;
+            fs::copy(entry.path(), state.join(entry.file_name()))?;
+        }
         Ok(())
     }
 
     /// Waits until `address` knows all issues, so that no claim asks GitHub.
-    // HOOK: today this asks for the number of open issues by the public interface.
     fn wait_known(&self, server: &mut Server) -> Result<()> {
         let address = server.address.clone();
         let known = || {
@@ -100,6 +112,39 @@ impl Offline {
             .stdout(Stdio::null());
         command
     }
+}
+
+/// Writes the catalogue as the program itself stores it.
+fn write_seed(folder: &Path, issues: u64) -> Result<()> {
+    let now = Timestamp::now();
+    let repo: RepoName = REPO.parse()?;
+    let issue = |number| IssueSummary {
+        number,
+        title: format!("Measure what issue {number} costs").into(),
+        state: IssueState::Open,
+        labels: vec!["bug".into()],
+        assignees: Vec::new(),
+        milestone: None,
+        comments: 0,
+        blocked_by: 0,
+        created_at: now,
+        updated_at: now,
+    };
+    let entry = RepoEntry {
+        name: repo,
+        private: false,
+        issues: (1..=issues).map(|number| (number, issue(number))).collect(),
+        pulls: BTreeMap::new(),
+        synced_at: now,
+        issues_cursor: Some(now),
+        pulls_cursor: None,
+        reconciled_at: Some(now),
+        closes_elsewhere: Vec::new(),
+    };
+    let catalogue = Catalogue::from_entries(vec![entry], Some(now));
+    let files = StateFiles::new(&state_file(folder))?;
+    let disk = FolderDisk::new(folder)?;
+    Ok(write_catalogue(&disk, &files, &Host::default(), &catalogue)?)
 }
 
 /// The state file of a server started on the folder `state`.

@@ -1,0 +1,164 @@
+//! What a command leaves behind: exit codes that scripts can rely on, logs, and no noise.
+
+use serde_json::Value;
+
+use crate::github::Fault;
+use crate::support::{Place, holds, until};
+
+#[test]
+fn exit_codes_tell_whose_turn_it_is() {
+    let place = Place::with_issues(3);
+    let server = place.serve_synced();
+    let id = server.granted("agent-a", 1);
+    let claim = |agent: &str| {
+        place.cli(&[
+            "claim-issue",
+            "--agent-id",
+            agent,
+            "--repo",
+            "acme/api",
+            "--issue-number",
+            "1",
+        ])
+    };
+    assert_eq!(claim("agent-a").code, Some(0));
+    let refused = claim("agent-b");
+    assert_eq!(refused.code, Some(4), "{refused:?}");
+    assert!(refused.text().contains("agent-a"), "{refused:?}");
+    let update =
+        |status: &str| place.cli(&["update-claim-status", "--claim-id", &id, "--status", status]);
+    assert_eq!(update("in_progress").code, Some(0));
+    let refused = update("claimed");
+    assert_eq!(refused.code, Some(4), "{refused:?}");
+    assert!(
+        refused.stderr.contains("pr_submitted"),
+        "it says what is allowed: {refused:?}"
+    );
+    for arguments in [
+        &[
+            "claim-issue",
+            "--agent-id",
+            "a",
+            "--repo",
+            "acme",
+            "--issue-number",
+            "1",
+        ][..],
+        &[
+            "claim-issue",
+            "--agent-id",
+            "a",
+            "--repo",
+            "acme/api",
+            "--issue-number",
+            "one",
+        ],
+        &["claim-issue", "--agent-id", "a", "--repo", "acme/api"],
+        &[
+            "claim-issue",
+            "--agent-id",
+            "a",
+            "--repo",
+            "acme/api",
+            "--issue-number",
+            "1",
+            "--nonsense",
+            "x",
+        ],
+        &["get-all-claims", "extra"],
+        &[
+            "update-claim-status",
+            "--claim-id",
+            "x",
+            "--status",
+            "closed",
+        ],
+        &["no-such-tool"],
+        &["--nonsense"],
+    ] {
+        let ran = place.cli(arguments);
+        assert_eq!(ran.code, Some(2), "{arguments:?}: {ran:?}");
+        assert!(
+            ran.stdout.is_empty() && !ran.stderr.is_empty(),
+            "{arguments:?}: {ran:?}"
+        );
+    }
+    let near = place.cli(&["claim-isue"]);
+    assert!(near.stderr.contains("claim-issue"), "{near:?}");
+    place.github.inject(Fault::unavailable());
+    // An issue that the cache does not know: GitHub has to be asked.
+    let details = [
+        "get-issue-details",
+        "--repo",
+        "acme/api",
+        "--issue-number",
+        "99",
+    ];
+    let failed = place.cli(&details);
+    assert_eq!(failed.code, Some(3), "{failed:?}");
+    assert!(
+        failed.stdout.is_empty() && !failed.stderr.is_empty(),
+        "{failed:?}"
+    );
+    // A failure as JSON, for scripts that parse.
+    let failed = place.cli(&[&details[..], &["--json"]].concat());
+    assert_eq!(failed.code, Some(3), "{failed:?}");
+    let told = if failed.stdout.trim().is_empty() {
+        &failed.stderr
+    } else {
+        &failed.stdout
+    };
+    let told = told
+        .lines()
+        .find_map(|line| serde_json::from_str::<Value>(line).ok());
+    assert_eq!(
+        told.expect("there is a line of JSON")["category"],
+        "api",
+        "{failed:?}"
+    );
+}
+
+#[test]
+fn a_reader_that_closes_the_pipe_is_no_error_to_tell_of() {
+    let place = Place::with_issues(60);
+    let server = place.serve_synced();
+    let (mut command, _) = place.command(&["fetch-issues", "--repo", "acme/api", "--limit", "50"]);
+    let pipes = command
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    let mut child = pipes.spawn().expect("it starts");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("it is our child");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(!told.contains("panic"), "{told}");
+    drop(server);
+}
+
+#[test]
+fn serve_prints_claim_events_and_logs_the_rest_elsewhere() {
+    let mut place = Place::with_issues(1);
+    let log_file = place.folder().join("issuecommand.log");
+    place.set("LOG_FILE", log_file.display());
+    let server = place.serve_synced();
+    server.granted("agent-a", 1);
+    let is_told = |text: &str| {
+        text.lines().any(|line| {
+            line.contains("claim.created")
+                && line.contains("acme/api#1")
+                && line.contains("agent-a")
+        })
+    };
+    until("the event is printed", || {
+        holds(is_told(&server.process.log()))
+    });
+    until("the file has it too", || {
+        holds(is_told(
+            &std::fs::read_to_string(&log_file).unwrap_or_default(),
+        ))
+    });
+    let mut missing = Place::with_issues(0);
+    missing.set("LOG_FILE", "/nonexistent/folder/log");
+    let refused = missing.cli(&["serve"]);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.stderr.contains("LOG_FILE"), "{refused:?}");
+}

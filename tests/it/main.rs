@@ -1,0 +1,45 @@
+//! Tests of the whole program: its processes as users start them, the real `gh`, and a stand-in
+//! for GitHub at the other end. Every test has its own state folder, stand-in and processes.
+//!
+//! `ISSUECOMMAND_TEST_GH` names another `gh` than the one on PATH.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test fails by a panic and says why"
+)]
+
+#[path = "../github/mod.rs"]
+mod github;
+mod support;
+
+mod access;
+mod claims;
+mod cli;
+mod cli_exit;
+mod configuration;
+mod doctor;
+mod durability;
+mod enterprise;
+mod events;
+mod full_disk;
+mod http_errors;
+mod issue_details;
+mod leases;
+mod load;
+mod mcp_calls;
+mod mcp_content;
+mod mcp_http;
+mod mcp_stdio;
+mod next_issue;
+mod outage;
+mod owners;
+mod pages;
+mod reading;
+mod secrets;
+mod sessions;
+mod status;
+mod stress;
+mod sync;
+mod waiting;

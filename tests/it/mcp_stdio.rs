@@ -1,0 +1,249 @@
+//! MCP over stdio: both eras, the tools' words and sizes, prompts, resources, and how it ends.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::github::Fault;
+use crate::support::{Era, McpClient, Place, holds, until};
+
+/// Tools that exist for claims and discovery, and whether they only read.
+const TOOLS: [(&str, bool); 12] = [
+    ("list_repos", true),
+    ("list_open_issues", true),
+    ("get_issue_details", true),
+    ("next_issue", false),
+    ("fetch_issues", true),
+    ("claim_issue", false),
+    ("release_issue", false),
+    ("update_claim_status", false),
+    ("get_my_claims", true),
+    ("get_all_claims", true),
+    ("get_claim_history", true),
+    ("system_health", true),
+];
+
+const ERAS: [Era; 3] = [
+    Era::Legacy("2025-06-18"),
+    Era::Legacy("2025-11-25"),
+    Era::Stateless,
+];
+
+/// An agent's process with which a conversation was opened.
+#[track_caller]
+fn open(place: &Place, era: Era) -> (McpClient, Value) {
+    let client = place.mcp_of(era);
+    let about = match era {
+        Era::Legacy(_) => client.initialize(),
+        Era::Stateless => client.result("server/discover", json!({})),
+    };
+    (client, about)
+}
+
+#[test]
+fn every_era_is_spoken() {
+    let place = Place::with_issues(2);
+    for era in ERAS {
+        let (client, about) = open(&place, era);
+        match era {
+            Era::Legacy(version) => assert_eq!(about["protocolVersion"], version, "{about}"),
+            Era::Stateless => {
+                let versions = about["supportedVersions"].to_string();
+                assert!(versions.contains("2026-07-28"), "{about}");
+            }
+        }
+        let text = about.to_string();
+        assert!(text.contains("issuecommand"), "{about}");
+        for capability in ["tools", "prompts", "resources", "completions"] {
+            assert!(
+                about["capabilities"][capability].is_object(),
+                "{capability}: {about}"
+            );
+        }
+        let instructions = about["instructions"]
+            .as_str()
+            .expect("there are instructions");
+        assert!(instructions.len() <= 4_096, "{} bytes", instructions.len());
+        let beginning: String = instructions.chars().take(250).collect();
+        assert!(
+            beginning.contains("next_issue"),
+            "the beginning stands alone: {beginning}"
+        );
+        let listed = client.result("tools/list", json!({}));
+        assert!(
+            listed["tools"]
+                .as_array()
+                .is_some_and(|tools| tools.len() >= TOOLS.len())
+        );
+        if era == Era::Stateless {
+            assert_eq!(listed["resultType"], "complete", "{era:?}");
+            assert!(
+                listed["ttlMs"].as_u64().is_some_and(|time| time > 0),
+                "{era:?}"
+            );
+        }
+        let all = client.tool("get_all_claims", json!({})).record();
+        assert_eq!(all["claims"], json!([]));
+        let unknown = client.call("tools/call", json!({"name": "take_issue", "arguments": {}}));
+        assert!(unknown["error"]["code"].is_i64(), "{era:?}: {unknown}");
+        let unknown = client.call("no/such/method", json!({}));
+        assert_eq!(unknown["error"]["code"], -32601, "{era:?}: {unknown}");
+    }
+}
+
+#[test]
+fn the_tool_list_is_small_and_complete() {
+    let place = Place::with_issues(0);
+    for era in ERAS {
+        let (client, _) = open(&place, era);
+        let line = client
+            .try_line("tools/list", json!({}))
+            .expect("it answers");
+        assert!(line.len() <= 8_192, "{era:?}: {} bytes", line.len());
+        let list: Value = serde_json::from_str(&line).expect("it is JSON");
+        let tools = list["result"]["tools"].as_array().expect("there is a list");
+        for tool in tools {
+            let size = tool.to_string().len();
+            assert!(size <= 500, "{size} bytes: {tool}");
+            let (name, hints) = (&tool["name"], &tool["annotations"]);
+            assert!(
+                hints["title"].is_string() || tool["title"].is_string(),
+                "{name}"
+            );
+            assert!(hints["readOnlyHint"].is_boolean(), "{name}");
+            assert_eq!(hints["destructiveHint"], false, "{name}");
+            assert!(tool.get("outputSchema").is_none(), "{name}");
+            assert_eq!(tool["inputSchema"]["type"], "object", "{name}");
+            let at_once = tool["_meta"]["anthropic/alwaysLoad"] == true;
+            assert_eq!(
+                at_once,
+                name == "next_issue" || name == "update_claim_status",
+                "{name}"
+            );
+        }
+        for (name, reads) in TOOLS {
+            let tool = tools.iter().find(|tool| tool["name"] == name);
+            let tool = tool.unwrap_or_else(|| panic!("{name} is missing"));
+            assert_eq!(tool["annotations"]["readOnlyHint"], reads, "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_probe_touches_nothing() {
+    let place = Place::with_issues(1);
+    for era in ERAS {
+        let start = Instant::now();
+        let (mut client, _) = open(&place, era);
+        client.result("tools/list", json!({}));
+        assert!(client.process.children().is_empty(), "no gh yet");
+        let status = client.leave(Duration::from_secs(1));
+        assert_eq!(status.code(), Some(0));
+        assert!(
+            start.elapsed() < Duration::from_secs(2),
+            "{:?}",
+            start.elapsed()
+        );
+    }
+    assert!(
+        place.github.requests().is_empty(),
+        "{:?}",
+        place.github.requests()
+    );
+}
+
+#[test]
+fn the_list_is_there_while_gh_and_lock_are_not() {
+    let mut place = Place::with_issues(1);
+    place.set("GH_PATH", "/nonexistent/gh");
+    place.set("STATE_FILE_PATH", "/proc/nowhere/state.json");
+    let (mut client, _) = open(&place, Era::Legacy("2025-06-18"));
+    client.result("tools/list", json!({}));
+    let failure = client.tool("get_all_claims", json!({})).failure();
+    assert!(failure.contains("STATE_FILE_PATH"), "{failure}");
+    assert!(client.leave(Duration::from_secs(2)).success());
+}
+
+#[test]
+fn it_joins_within_a_second_of_the_first_request() {
+    let place = Place::with_issues(1);
+    let (client, _) = open(&place, Era::Legacy("2025-06-18"));
+    client.result("tools/list", json!({}));
+    let start = Instant::now();
+    until("it is the owner and listens", || {
+        let lock = place.lock()?;
+        holds(lock["pid"] == client.process.pid() && !lock["address"].as_str()?.is_empty())
+    });
+    place.until_asked(|requests| !requests.is_empty());
+    assert!(
+        start.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        start.elapsed()
+    );
+    let address = place.lock().expect("it is there")["address"]
+        .as_str()
+        .map(str::to_owned);
+    let mut http = crate::support::Connection::open(&address.expect("it is text"));
+    assert_eq!(http.request("GET", "/api/health", &[], b"").status, 200);
+}
+
+#[test]
+fn the_end_of_input_ends_it_even_in_the_middle_of_calls() {
+    let place = Place::with_issues(2);
+    let mut client = place.mcp().joined().synced();
+    place.github.inject(Fault::stall());
+    let details = json!({"repo": "acme/api", "issue_number": 1});
+    client.send(
+        "tools/call",
+        json!({"name": "get_issue_details", "arguments": details}),
+    );
+    let wait = json!({"agent_id": "a", "repo": "acme/none", "wait_seconds": 45});
+    client.send(
+        "tools/call",
+        json!({"name": "next_issue", "arguments": wait}),
+    );
+    until("gh is at work", || {
+        holds(!client.process.children().is_empty())
+    });
+    let status = client.leave(Duration::from_secs(1));
+    assert_eq!(status.code(), Some(0), "{}", client.process.log());
+    until("no gh is left", || {
+        holds(client.process.children().is_empty())
+    });
+    // A follower's end is as quick.
+    let server = place.serve();
+    let mut follower = place.mcp().joined();
+    let wait = json!({"agent_id": "b", "wait_seconds": 45});
+    follower.send(
+        "tools/call",
+        json!({"name": "next_issue", "arguments": wait}),
+    );
+    follower.tool("system_health", json!({})).record();
+    assert_eq!(follower.leave(Duration::from_secs(1)).code(), Some(0));
+    server.stop();
+}
+
+#[test]
+fn standard_output_belongs_to_the_protocol() {
+    let place = Place::with_issues(1).with("LOG_LEVEL", "debug");
+    let client = place.mcp().joined().synced();
+    client.claim("agent-a", 1).record();
+    for line in [
+        "{",
+        "[]",
+        "null",
+        "\u{1b}[31m",
+        "{\"jsonrpc\":\"2.0\",\"method\":5}",
+    ] {
+        client.write_line(line);
+    }
+    client.claim("agent-a", 1).record();
+    for message in client.notifications() {
+        assert_eq!(message["jsonrpc"], "2.0", "{message}");
+    }
+    let log = client.process.log();
+    assert!(
+        log.contains("claim.created"),
+        "claim events are logged on standard error: {log}"
+    );
+}

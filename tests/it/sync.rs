@@ -1,0 +1,209 @@
+//! What happens on GitHub is noticed, and nothing that did not happen.
+
+use serde_json::json;
+
+use crate::github::Fault;
+use crate::support::{Place, Server, field, issues};
+
+fn place(count: usize) -> Place {
+    Place::with_issues(count).with("SYNC_INTERVAL_MINUTES", 0.01)
+}
+
+#[track_caller]
+fn assert_note(server: &Server, repo: &str, number: u64, status: &str, word: &str) {
+    let claim = server.until_status(repo, number, status);
+    let steps = claim["status_history"]
+        .as_array()
+        .expect("there is a history");
+    let note = steps
+        .last()
+        .and_then(|step| step["note"].as_str())
+        .unwrap_or_default();
+    assert!(
+        note.contains(word),
+        "{repo}#{number}: '{note}' does not tell of '{word}'"
+    );
+}
+
+#[test]
+fn a_closed_issue_closes_its_claim_and_a_reopened_one_is_free() {
+    let place = place(2);
+    let server = place.serve_synced();
+    let mut events = server.events("", None);
+    server.granted("agent-a", 1);
+    place.github.change(|world| {
+        world.close_issue("acme/api", 1);
+        world.close_issue("acme/api", 2);
+    });
+    assert_note(&server, "acme/api", 1, "closed", "closed on GitHub");
+    let closed = events.find("both closed", |event| {
+        event.kind == "issue.closed" && event.data["issue_number"] == 2
+    });
+    assert_eq!(closed.data["repo"], "acme/api");
+    assert_eq!(server.next("agent-b").expect(200)["claim_id"], json!(null));
+    place
+        .github
+        .change(|world| world.reopen_issue("acme/api", 1));
+    let next = json!({"agent_id": "agent-b", "wait_seconds": 20});
+    let next = server.post("/api/claims/next", next).expect(201);
+    assert_eq!(next["issue_number"], 1);
+}
+
+#[test]
+fn pull_requests_move_the_claim() {
+    let place = place(1);
+    let server = place.serve_synced();
+    let id = server.granted("agent-a", 1);
+    let open = || {
+        place.github.change(|world| {
+            world
+                .repository("acme/api")
+                .add_pull_request("Fix", &[1])
+                .number
+        })
+    };
+    let first = open();
+    let claim = server.until_status("acme/api", 1, "pr_submitted");
+    let url = |number: u64| format!("https://github.com/acme/api/pull/{number}");
+    assert_eq!(claim["pr_url"], url(first));
+    place
+        .github
+        .change(|world| world.close_pull_request("acme/api", first));
+    server.until_status("acme/api", 1, "in_progress");
+    let second = open();
+    let claim = server.until_status("acme/api", 1, "pr_submitted");
+    assert_eq!(claim["pr_url"], url(second));
+    // Merged into another branch: the issue stays open.
+    place.github.change(|world| {
+        world.merge_pull_request("acme/api", second);
+        world.reopen_issue("acme/api", 1);
+    });
+    let claim = server.until_status("acme/api", 1, "pr_merged");
+    assert_eq!(field(&claim, "claim_id"), id);
+    place
+        .github
+        .change(|world| world.close_issue("acme/api", 1));
+    assert_note(&server, "acme/api", 1, "closed", "closed on GitHub");
+}
+
+#[test]
+fn a_merge_that_closes_the_issue_closes_the_claim() {
+    let place = place(1);
+    let server = place.serve_synced();
+    server.granted("agent-a", 1);
+    let pull = place.github.change(|world| {
+        world
+            .repository("acme/api")
+            .add_pull_request("Fix", &[1])
+            .number
+    });
+    server.until_status("acme/api", 1, "pr_submitted");
+    place
+        .github
+        .change(|world| world.merge_pull_request("acme/api", pull));
+    server.until_status("acme/api", 1, "closed");
+}
+
+#[test]
+fn issues_that_left_are_released_with_the_reason() {
+    let mut world = issues(2);
+    for name in ["acme/web", "acme/archive", "acme/secret"] {
+        world.add_repository(name).add_issue("only");
+    }
+    let place = Place::new(world).with("SYNC_INTERVAL_MINUTES", 0.01);
+    let server = place.serve_synced();
+    server.granted("agent-a", 1);
+    server.granted("agent-a", 2);
+    for repo in ["acme/archive", "acme/secret"] {
+        server.claim_in(repo, "agent-b", 1).expect(201);
+    }
+    place.github.change(|world| {
+        world.transfer_issue("acme/api", 1, "acme/web");
+        world.delete_issue("acme/api", 2);
+        world.archive("acme/archive");
+        world.set_inaccessible("acme/secret", true);
+    });
+    assert_note(&server, "acme/api", 1, "released", "transferred");
+    assert_note(&server, "acme/api", 2, "released", "deleted");
+    assert_note(&server, "acme/archive", 1, "released", "archived");
+    assert_note(&server, "acme/secret", 1, "released", "accessible");
+    // The transferred one can be had where it is now, and not by an attempt that failed.
+    let moved = json!({"agent_id": "agent-c", "repo": "acme/web", "wait_seconds": 10});
+    for _ in 0..2 {
+        server.post("/api/claims/next", moved.clone()).expect(201);
+    }
+}
+
+#[test]
+fn an_answer_that_fails_changes_no_claim() {
+    let place = place(2);
+    place.github.change(|world| {
+        world.add_repository("acme/web");
+    });
+    let server = place.serve_synced();
+    server.granted("agent-a", 1);
+    server.granted("agent-b", 2);
+    place
+        .github
+        .inject(Fault::unavailable().on("/repos/acme/api"));
+    place.github.change(|world| {
+        world.transfer_issue("acme/api", 1, "acme/web");
+    });
+    // Look-ups of the single issue fail while lists do not show it any more.
+    let seen = place.github.requests().len();
+    place.until_asked(|requests| {
+        let failed =
+            |request: &&crate::github::RequestRecord| request.path.contains("/repos/acme/api");
+        requests[seen..].iter().filter(failed).count() >= 2
+    });
+    assert_eq!(server.claims().len(), 2);
+    place.github.clear_faults();
+    server.until_status("acme/api", 1, "released");
+    assert_eq!(server.claims().len(), 1);
+}
+
+#[test]
+fn new_and_changed_issues_arrive() {
+    let place = place(1);
+    let server = place.serve_synced();
+    place.github.change(|world| {
+        world
+            .repository("acme/api")
+            .add_issue("urgent one")
+            .labels(&["P0"]);
+        world.add_repository("acme/new").add_issue("first here");
+        world.issue("acme/api", 1).title("A better title");
+    });
+    server.wait_for_another_sync();
+    let next = server.next("agent-a").expect(201);
+    assert_eq!(next["title"], "urgent one");
+    assert_eq!(
+        server.claim("agent-a", 1).expect(201)["issue_title"],
+        "A better title"
+    );
+    server.claim_in("acme/new", "agent-a", 1).expect(201);
+}
+
+#[test]
+fn a_quiet_sync_costs_one_request_for_twenty_repositories() {
+    let mut world = issues(3);
+    for number in 1..20 {
+        world
+            .add_repository(&format!("acme/service-{number}"))
+            .add_issue("one");
+    }
+    let place = Place::new(world).with("SYNC_INTERVAL_MINUTES", 0.01);
+    let server = place.serve_synced();
+    server.wait_for_another_sync();
+    place.github.clear_requests();
+    let mut events = server.events("", None);
+    for _ in 0..4 {
+        events.next_of("sync.completed");
+    }
+    // One may be under way when the count begins, and one when it ends.
+    let requests = place.github.requests().len();
+    assert!(
+        (3..=6).contains(&requests),
+        "{requests} requests for 4 syncs"
+    );
+}

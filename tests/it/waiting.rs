@@ -1,0 +1,133 @@
+//! `next_issue` with `wait_seconds`: what ends a wait, and what a waiter that left gets.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::support::{Place, Server};
+
+fn take(server: &Server, arguments: Value) -> Value {
+    server.tool("next_issue", arguments).expect(200)
+}
+
+#[test]
+fn a_wait_ends_with_a_release() {
+    let place = Place::with_issues(1);
+    let server = place.serve_synced();
+    let id = server.granted("agent-a", 1);
+    let start = Instant::now();
+    thread::scope(|scope| {
+        let waiting =
+            scope.spawn(|| take(&server, json!({"agent_id": "agent-b", "wait_seconds": 30})));
+        // The waiter is heard of, and others are served meanwhile.
+        assert_eq!(server.next("agent-c").expect(200)["claim_id"], Value::Null);
+        server.delete(&id).expect(200);
+        let next = waiting.join().expect("it answers");
+        assert_eq!(next["issue_number"], 1, "{next}");
+    });
+    assert!(
+        start.elapsed() < Duration::from_secs(15),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+#[test]
+fn a_wait_ends_with_a_sync() {
+    let place = Place::with_issues(0).with("SYNC_INTERVAL_MINUTES", 0.01);
+    let server = place.serve_synced();
+    let start = Instant::now();
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| {
+            server.post(
+                "/api/claims/next",
+                json!({"agent_id": "agent-b", "wait_seconds": 30}),
+            )
+        });
+        server.wait_for_another_sync();
+        place.github.change(|world| {
+            world.repository("acme/api").add_issue("new");
+        });
+        let next = waiting.join().expect("it answers").expect(201);
+        assert_eq!(next["title"], "new");
+    });
+    assert!(
+        start.elapsed() < Duration::from_secs(15),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+#[test]
+fn a_wait_ends_with_its_time() {
+    let place = Place::with_issues(0);
+    let server = place.serve_synced();
+    let start = Instant::now();
+    let nothing = take(&server, json!({"agent_id": "a", "wait_seconds": 1}));
+    assert_eq!(nothing["reason"], "no_eligible_issue");
+    let waited = start.elapsed();
+    assert!(
+        (Duration::from_secs(1)..Duration::from_secs(4)).contains(&waited),
+        "{waited:?}"
+    );
+}
+
+#[test]
+fn a_waiter_that_hangs_up_gets_nothing() {
+    let place = Place::with_issues(1);
+    let server = place.serve_synced();
+    let id = server.granted("agent-a", 1);
+    let body = json!({"agent_id": "gone", "wait_seconds": 30}).to_string();
+    let mut connection = server.connect();
+    let headers = [("content-type", "application/json")];
+    let sent = connection.send_request("POST", "/api/claims/next", &headers, body.as_bytes());
+    sent.expect("it is taken");
+    // Another one that is answered: the first was read by then.
+    server.next("agent-b").expect(200);
+    drop(connection);
+    server.next("agent-b").expect(200);
+    server.delete(&id).expect(200);
+    let next = take(&server, json!({"agent_id": "agent-b", "wait_seconds": 10}));
+    assert_eq!(next["issue_number"], 1, "{:?}", server.claims());
+}
+
+#[test]
+fn a_waiter_whose_process_dies_gets_nothing() {
+    let place = Place::with_issues(1);
+    let server = place.serve_synced();
+    let id = server.granted("agent-a", 1);
+    let mut waiter = place.mcp().joined();
+    let wait = json!({"agent_id": "gone", "wait_seconds": 45});
+    waiter.send(
+        "tools/call",
+        json!({"name": "next_issue", "arguments": wait}),
+    );
+    waiter.tool("system_health", json!({})).record();
+    waiter.process.kill();
+    // The kernel closes what it had open; a request later the owner has seen that.
+    server.next("agent-b").expect(200);
+    server.delete(&id).expect(200);
+    let next = take(&server, json!({"agent_id": "agent-b", "wait_seconds": 10}));
+    assert_eq!(next["issue_number"], 1, "{:?}", server.claims());
+}
+
+#[test]
+fn a_cancelled_wait_is_cancelled_at_the_owner_too() {
+    let place = Place::with_issues(1);
+    let server = place.serve_synced();
+    let id = server.granted("agent-a", 1);
+    let waiter = place.mcp().joined();
+    let wait = json!({"agent_id": "agent-b", "wait_seconds": 45});
+    let (request, _answer) = waiter.send(
+        "tools/call",
+        json!({"name": "next_issue", "arguments": wait}),
+    );
+    waiter.tool("system_health", json!({})).record();
+    waiter.notify("notifications/cancelled", json!({"requestId": request}));
+    waiter.tool("system_health", json!({})).record();
+    server.next("agent-c").expect(200);
+    server.delete(&id).expect(200);
+    let next = take(&server, json!({"agent_id": "agent-c", "wait_seconds": 10}));
+    assert_eq!(next["issue_number"], 1, "{:?}", server.claims());
+}
