@@ -54,17 +54,27 @@ fn folders_import_only_from_lower_floors() {
             continue;
         };
         let folder = folder.to_str().expect("a plain name");
-        let own = floor_of(folder).unwrap_or_else(|| panic!("{folder} has no floor: add it to the plan"));
+        let own =
+            floor_of(folder).unwrap_or_else(|| panic!("{folder} has no floor: add it to the plan"));
         let text = fs::read_to_string(&file).expect("a readable file");
         for used in text.split("crate::").skip(1) {
-            let name: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-            let Some(floor) = floor_of(&name) else { continue };
+            let name: String = used
+                .chars()
+                .take_while(|c| c.is_alphanumeric() || *c == '_')
+                .collect();
+            let Some(floor) = floor_of(&name) else {
+                continue;
+            };
             if name != folder && floor >= own {
                 wrong.push(format!("{}: {folder} uses {name}", relative.display()));
             }
         }
     }
-    assert!(wrong.is_empty(), "imports against the plan:\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "imports against the plan:\n{}",
+        wrong.join("\n")
+    );
 }
 
 #[test]
@@ -72,12 +82,19 @@ fn only_the_outermost_rooms_touch_clock_environment_and_console() {
     let allowed = [
         ("Timestamp::now()", &["domain/clock.rs"][..]),
         ("env::var", &["cli/mod.rs", "gh/client.rs"][..]),
-        ("io::stdout()", &["cli/", "app/printer.rs", "cli/serve.rs"][..]),
+        (
+            "io::stdout()",
+            &["cli/", "app/printer.rs", "cli/serve.rs"][..],
+        ),
     ];
     let src = root().join("src");
     let mut wrong = Vec::new();
     for file in files_below(&src, "rs") {
-        let relative = file.strip_prefix(&src).expect("below src").display().to_string();
+        let relative = file
+            .strip_prefix(&src)
+            .expect("below src")
+            .display()
+            .to_string();
         let text = fs::read_to_string(&file).expect("a readable file");
         for (call, rooms) in allowed {
             if text.contains(call) && !rooms.iter().any(|room| relative.starts_with(room)) {
@@ -93,16 +110,20 @@ fn the_example_environment_lists_every_variable() {
     let text = fs::read_to_string(root().join(".env.example")).expect(".env.example");
     let shown = |line: &str| {
         let line = line.strip_prefix('#').unwrap_or(line).trim();
-        line.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()))
+        line.split_once('=')
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
     };
     let listed: Vec<(String, String)> = text
         .lines()
         .filter_map(shown)
         .filter(|(name, _)| name.chars().all(|c| c.is_ascii_uppercase() || c == '_'))
         .collect();
-    let own = VARIABLES.iter().filter(|variable| !matches!(variable.name, "HOME" | "XDG_STATE_HOME"));
-    let expected: Vec<(String, String)> =
-        own.map(|variable| (variable.name.to_owned(), variable.default.to_owned())).collect();
+    let own = VARIABLES
+        .iter()
+        .filter(|variable| !matches!(variable.name, "HOME" | "XDG_STATE_HOME"));
+    let expected: Vec<(String, String)> = own
+        .map(|variable| (variable.name.to_owned(), variable.default.to_owned()))
+        .collect();
     assert_eq!(listed, expected);
 }
 
@@ -110,10 +131,18 @@ fn the_example_environment_lists_every_variable() {
 fn the_readme_names_every_variable_tool_and_script() {
     let text = fs::read_to_string(root().join("README.md")).expect("README.md");
     for variable in VARIABLES.iter().filter(|variable| variable.name != "HOME") {
-        assert!(text.contains(variable.name), "README.md does not name {}", variable.name);
+        assert!(
+            text.contains(variable.name),
+            "README.md does not name {}",
+            variable.name
+        );
     }
     for tool in issuecommand::service::tools() {
-        assert!(text.contains(tool.name), "README.md does not name {}", tool.name);
+        assert!(
+            text.contains(tool.name),
+            "README.md does not name {}",
+            tool.name
+        );
     }
     for script in ["scripts/test", "scripts/demo", "scripts/bench"] {
         assert!(text.contains(script), "README.md does not name {script}");
@@ -124,14 +153,22 @@ fn the_readme_names_every_variable_tool_and_script() {
 #[test]
 fn no_leftovers() {
     // Put together, so that this file does not find itself.
-    let banned = [["TO", "DO"].concat(), ["FIX", "ME"].concat(), ["todo", "!("].concat(), ["dbg", "!("].concat()];
+    let banned = [
+        ["TO", "DO"].concat(),
+        ["FIX", "ME"].concat(),
+        ["todo", "!("].concat(),
+        ["dbg", "!("].concat(),
+    ];
     let mut wrong = Vec::new();
     for folder in ["src", "tests", "scripts"] {
         for file in files_below(&root().join(folder), "rs") {
             let text = fs::read_to_string(&file).expect("a readable file");
-            wrong.extend(banned.iter().filter(|word| text.contains(*word)).map(|word| {
-                format!("{}: {word}", file.display())
-            }));
+            wrong.extend(
+                banned
+                    .iter()
+                    .filter(|word| text.contains(*word))
+                    .map(|word| format!("{}: {word}", file.display())),
+            );
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -146,10 +183,15 @@ fn every_module_file_belongs_to_a_module() {
         for folder in folders {
             let named = |name: &str| folder.join(name);
             let heads = [named("mod.rs"), named("lib.rs"), named("main.rs")];
-            let texts: String =
-                heads.iter().filter_map(|head| fs::read_to_string(head).ok()).collect();
+            let texts: String = heads
+                .iter()
+                .filter_map(|head| fs::read_to_string(head).ok())
+                .collect();
             for file in all.iter().filter(|file| file.parent() == Some(folder)) {
-                let stem = file.file_stem().and_then(|stem| stem.to_str()).expect("a plain name");
+                let stem = file
+                    .file_stem()
+                    .and_then(|stem| stem.to_str())
+                    .expect("a plain name");
                 let is_head = matches!(stem, "mod" | "lib" | "main");
                 if !is_head && !texts.contains(&format!("mod {stem};")) {
                     wrong.push(file.display().to_string());
@@ -157,5 +199,9 @@ fn every_module_file_belongs_to_a_module() {
             }
         }
     }
-    assert!(wrong.is_empty(), "no module names these files:\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "no module names these files:\n{}",
+        wrong.join("\n")
+    );
 }

@@ -22,30 +22,102 @@ pub struct Variable {
 }
 
 const fn variable(name: &'static str, default: &'static str, about: &'static str) -> Variable {
-    Variable { name, default, about }
+    Variable {
+        name,
+        default,
+        about,
+    }
 }
 
 /// Every variable, in the order of `.env.example`.
 pub const VARIABLES: [Variable; 20] = [
-    variable("GITHUB_TOKEN", "", "optional: given to gh as GH_TOKEN; empty uses gh's own login"),
-    variable("GH_HOST", "github.com", "GitHub host, for GitHub Enterprise"),
+    variable(
+        "GITHUB_TOKEN",
+        "",
+        "optional: given to gh as GH_TOKEN; empty uses gh's own login",
+    ),
+    variable(
+        "GH_HOST",
+        "github.com",
+        "GitHub host, for GitHub Enterprise",
+    ),
     variable("GH_PATH", "", "the gh binary; empty finds it on PATH"),
-    variable("GH_MAX_PROCESSES", "8", "how many gh run at once (1 to 64); two places are kept for claims"),
-    variable("GH_TIMEOUT_SECONDS", "30", "time limit of one gh call (1 to 600)"),
-    variable("HTTP_HOST", "127.0.0.1", "address to listen on; anything but loopback needs API_KEY"),
-    variable("HTTP_PORT", "3100", "port to listen on; 0 takes any free one"),
-    variable("API_KEY", "", "when set, every route but /api/health wants Authorization: Bearer KEY"),
-    variable("CLAIM_TIMEOUT_MINUTES", "120", "silence after which a claim is stale; decimals allowed"),
-    variable("STALE_AUTO_RELEASE_MINUTES", "0", "further minutes until a stale claim is released; 0 is never"),
-    variable("SYNC_INTERVAL_MINUTES", "15", "minutes between two looks at GitHub; decimals allowed"),
-    variable("STATE_FILE_PATH", "", "the state file; empty is issuecommand-state.json in the user's state folder"),
-    variable("ALLOWED_REPOS", "", "owner/name or owner/*, comma-separated; empty allows all that are accessible"),
-    variable("PRIORITY_LABELS", "", "labels, highest first, comma-separated; empty uses P0-P4, priority: high and the like"),
-    variable("SKIP_LABELS", "blocked,wontfix,duplicate,invalid,question,needs-info", "next_issue passes these by"),
-    variable("AGENT_ID", "", "the agent_id of this process where a call names none"),
-    variable("LOG_FILE", "", "log and claim events are also written to this file"),
+    variable(
+        "GH_MAX_PROCESSES",
+        "8",
+        "how many gh run at once (1 to 64); two places are kept for claims",
+    ),
+    variable(
+        "GH_TIMEOUT_SECONDS",
+        "30",
+        "time limit of one gh call (1 to 600)",
+    ),
+    variable(
+        "HTTP_HOST",
+        "127.0.0.1",
+        "address to listen on; anything but loopback needs API_KEY",
+    ),
+    variable(
+        "HTTP_PORT",
+        "3100",
+        "port to listen on; 0 takes any free one",
+    ),
+    variable(
+        "API_KEY",
+        "",
+        "when set, every route but /api/health wants Authorization: Bearer KEY",
+    ),
+    variable(
+        "CLAIM_TIMEOUT_MINUTES",
+        "120",
+        "silence after which a claim is stale; decimals allowed",
+    ),
+    variable(
+        "STALE_AUTO_RELEASE_MINUTES",
+        "0",
+        "further minutes until a stale claim is released; 0 is never",
+    ),
+    variable(
+        "SYNC_INTERVAL_MINUTES",
+        "15",
+        "minutes between two looks at GitHub; decimals allowed",
+    ),
+    variable(
+        "STATE_FILE_PATH",
+        "",
+        "the state file; empty is issuecommand-state.json in the user's state folder",
+    ),
+    variable(
+        "ALLOWED_REPOS",
+        "",
+        "owner/name or owner/*, comma-separated; empty allows all that are accessible",
+    ),
+    variable(
+        "PRIORITY_LABELS",
+        "",
+        "labels, highest first, comma-separated; empty uses P0-P4, priority: high and the like",
+    ),
+    variable(
+        "SKIP_LABELS",
+        "blocked,wontfix,duplicate,invalid,question,needs-info",
+        "next_issue passes these by",
+    ),
+    variable(
+        "AGENT_ID",
+        "",
+        "the agent_id of this process where a call names none",
+    ),
+    variable(
+        "LOG_FILE",
+        "",
+        "log and claim events are also written to this file",
+    ),
     variable("LOG_LEVEL", "info", "error, warn, info, debug or trace"),
-    variable("XDG_STATE_HOME", "", "the user's state folder, as other programs use it"),
+    variable(
+        "XDG_STATE_HOME",
+        "",
+        "the user's state folder, as other programs use it",
+    ),
     variable("HOME", "", "the user's home, as other programs use it"),
 ];
 
@@ -123,7 +195,10 @@ impl Reader<'_> {
 
     fn list(&self, name: &str) -> Vec<String> {
         let text = self.text(name);
-        let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+        let items = text
+            .split(',')
+            .map(str::trim)
+            .filter(|item| !item.is_empty());
         items.map(str::to_owned).collect()
     }
 }
@@ -144,11 +219,17 @@ impl Config {
         let reader = Reader { lookup };
         let api_key = reader.optional("API_KEY");
         let http_host = reader.parsed("HTTP_HOST", "an IP address such as 127.0.0.1", |text| {
-            if text == "localhost" { Some(IpAddr::from([127, 0, 0, 1])) } else { text.parse().ok() }
+            if text == "localhost" {
+                Some(IpAddr::from([127, 0, 0, 1]))
+            } else {
+                text.parse().ok()
+            }
         })?;
         if !http_host.is_loopback() && api_key.is_none() {
             let mut error = ApiError::invalid(
-                format!("HTTP_HOST is {http_host}, which other machines reach, and API_KEY is not set"),
+                format!(
+                    "HTTP_HOST is {http_host}, which other machines reach, and API_KEY is not set"
+                ),
                 "set API_KEY to a long random text, or HTTP_HOST to 127.0.0.1",
             );
             error.code = "invalid_configuration".into();
@@ -157,7 +238,13 @@ impl Config {
         let stale_release = reader.minutes("STALE_AUTO_RELEASE_MINUTES", true)?;
         let allowed = reader.list("ALLOWED_REPOS").into_iter().map(|entry| {
             let parsed = entry.parse::<RepoPattern>();
-            parsed.map_err(|_| refuse("ALLOWED_REPOS", &entry, "owner/name or owner/*, comma-separated"))
+            parsed.map_err(|_| {
+                refuse(
+                    "ALLOWED_REPOS",
+                    &entry,
+                    "owner/name or owner/*, comma-separated",
+                )
+            })
         });
         let agent_id = reader.optional("AGENT_ID").map(|text| {
             let parsed = text.parse::<AgentId>();
@@ -170,16 +257,26 @@ impl Config {
                     text.parse::<Host>().ok()
                 })?,
                 token: reader.optional("GITHUB_TOKEN"),
-                processes_max: reader.parsed("GH_MAX_PROCESSES", "a number from 1 to 64", |text| {
-                    text.parse().ok().filter(|count| (1..=64).contains(count))
-                })?,
-                time_limit: reader.parsed("GH_TIMEOUT_SECONDS", "seconds from 1 to 600", |text| {
-                    let seconds: f64 = text.parse().ok()?;
-                    (1.0..=600.0).contains(&seconds).then(|| Duration::from_secs_f64(seconds))
-                })?,
+                processes_max: reader.parsed(
+                    "GH_MAX_PROCESSES",
+                    "a number from 1 to 64",
+                    |text| text.parse().ok().filter(|count| (1..=64).contains(count)),
+                )?,
+                time_limit: reader.parsed(
+                    "GH_TIMEOUT_SECONDS",
+                    "seconds from 1 to 600",
+                    |text| {
+                        let seconds: f64 = text.parse().ok()?;
+                        (1.0..=600.0)
+                            .contains(&seconds)
+                            .then(|| Duration::from_secs_f64(seconds))
+                    },
+                )?,
             },
             http_host,
-            http_port: reader.parsed("HTTP_PORT", "a port from 0 to 65535", |text| text.parse().ok())?,
+            http_port: reader.parsed("HTTP_PORT", "a port from 0 to 65535", |text| {
+                text.parse().ok()
+            })?,
             api_key,
             leases: LeasePolicy {
                 claim_timeout: reader.minutes("CLAIM_TIMEOUT_MINUTES", false)?,
@@ -232,7 +329,9 @@ mod tests {
     fn read(pairs: &[(&str, &str)]) -> Result<Config, ApiError> {
         let lookup = |name: &str| {
             let found = pairs.iter().find(|(known, _)| *known == name);
-            found.map(|(_, value)| (*value).to_owned()).or((name == "HOME").then(|| "/home/u".to_owned()))
+            found
+                .map(|(_, value)| (*value).to_owned())
+                .or((name == "HOME").then(|| "/home/u".to_owned()))
         };
         Config::read(&lookup)
     }
@@ -243,7 +342,11 @@ mod tests {
         assert_eq!(config.http_port, 3100);
         assert_eq!(config.leases.claim_timeout, Duration::from_secs(7_200));
         assert_eq!(config.leases.stale_auto_release, None);
-        assert!(config.state_file.ends_with("issuecommand/issuecommand-state.json"));
+        assert!(
+            config
+                .state_file
+                .ends_with("issuecommand/issuecommand-state.json")
+        );
         assert_eq!(config.rules.skip_labels.len(), 6);
     }
 
@@ -265,7 +368,9 @@ mod tests {
             ("GH_HOST", "https://github.com"),
         ];
         for (name, value) in cases {
-            let Err(error) = read(&[(name, value)]) else { panic!("{name}={value} was taken") };
+            let Err(error) = read(&[(name, value)]) else {
+                panic!("{name}={value} was taken")
+            };
             assert_eq!(error.code, "invalid_configuration");
             assert!(error.message.contains(name), "{}", error.message);
             assert!(error.suggestion.contains(name) || name == "HTTP_HOST");

@@ -48,7 +48,9 @@ fn unquote(value: &str) -> &str {
         }
     }
     // A comment after an unquoted value needs a space before it: `#` is allowed in values.
-    value.split_once(" #").map_or(value, |(value, _)| value.trim_end())
+    value
+        .split_once(" #")
+        .map_or(value, |(value, _)| value.trim_end())
 }
 
 #[cfg(test)]

@@ -36,7 +36,11 @@ pub fn init_logging(config: &Config) -> Result<Option<Arc<File>>, ApiError> {
     let file = match &config.log_file {
         None => None,
         Some(path) => {
-            let opened = OpenOptions::new().create(true).append(true).mode(0o600).open(path);
+            let opened = OpenOptions::new()
+                .create(true)
+                .append(true)
+                .mode(0o600)
+                .open(path);
             let opened = opened.map_err(|error| {
                 ApiError::invalid(
                     format!("LOG_FILE {} cannot be written: {error}", path.display()),
@@ -53,8 +57,14 @@ pub fn init_logging(config: &Config) -> Result<Option<Arc<File>>, ApiError> {
         .with_writer(move || Tee(for_writer.clone()));
     // Libraries speak of every message of the protocol; only their warnings are ours to show.
     let ours = LevelFilter::from_level(config.log_level);
-    let theirs = if config.log_level >= Level::DEBUG { ours } else { ours.min(LevelFilter::WARN) };
-    let filter = Targets::new().with_default(theirs).with_target("issuecommand", ours);
+    let theirs = if config.log_level >= Level::DEBUG {
+        ours
+    } else {
+        ours.min(LevelFilter::WARN)
+    };
+    let filter = Targets::new()
+        .with_default(theirs)
+        .with_target("issuecommand", ours);
     let subscriber = tracing_subscriber::registry().with(filter).with(format);
     // Only tests install one before.
     let _ = tracing::subscriber::set_global_default(subscriber);

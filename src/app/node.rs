@@ -10,8 +10,8 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::owner::{Mode, Owner, open_folder};
 use super::Config;
+use super::owner::{Mode, Owner, open_folder};
 use crate::coordinator::Operation;
 use crate::domain::{ApiError, Category, RequestId, SessionRef};
 use crate::http::{ClientError, OwnerClient};
@@ -71,7 +71,14 @@ impl Node {
         log_file: Option<Arc<File>>,
     ) -> Self {
         let role = watch::Sender::new(Role::Joining);
-        Self(Arc::new(Shared { config, mode, session, log_file, role, lost: Notify::new() }))
+        Self(Arc::new(Shared {
+            config,
+            mode,
+            session,
+            log_file,
+            role,
+            lost: Notify::new(),
+        }))
     }
 
     /// Becomes the owner or fails: for `serve`.
@@ -108,7 +115,11 @@ impl Node {
             Owner::start(&shared.config, shared.mode, lock, shared.log_file.clone()).await?;
         let owner = Arc::new(owner);
         if let Some(session) = shared.session {
-            let opened = owner.desk.coordinator().perform(Operation::SessionOpened(session)).await;
+            let opened = owner
+                .desk
+                .coordinator()
+                .perform(Operation::SessionOpened(session))
+                .await;
             opened.map_err(|error| error.to_api())?;
         }
         shared.role.send_replace(Role::Owner(owner.clone()));
@@ -172,7 +183,9 @@ impl Node {
                 Role::Failed(error) => Err(error.clone()),
                 role => Ok(role.clone()),
             },
-            _ => Err(unavailable("no process answers as the owner of the state file")),
+            _ => Err(unavailable(
+                "no process answers as the owner of the state file",
+            )),
         }
     }
 
@@ -210,7 +223,8 @@ impl Node {
         if let Some(agent_id) = &self.0.config.agent_id {
             call.request.default_agent(agent_id.as_str());
         }
-        call.request_id.get_or_insert_with(|| RequestId(Uuid::new_v4()));
+        call.request_id
+            .get_or_insert_with(|| RequestId(Uuid::new_v4()));
         for _ in 0..OWNERS_MAX {
             let deadline = Instant::now() + PATIENCE;
             let client = match self.joined(deadline).await? {
@@ -263,7 +277,10 @@ async fn forward(
             Ok(result) => return result,
             Err(_) => {
                 if let Some(progress) = &call.progress {
-                    progress(started.elapsed().as_secs_f64(), "waiting for the owner".to_owned());
+                    progress(
+                        started.elapsed().as_secs_f64(),
+                        "waiting for the owner".to_owned(),
+                    );
                 }
             }
         }

@@ -10,16 +10,12 @@ use uuid::Uuid;
 
 use super::Config;
 use super::printer::{self, PrintTo};
-use crate::coordinator::{
-    Coordinator, Core, CoreSettings, SyncSettings, Syncer, read_catalogue,
-};
+use crate::coordinator::{Coordinator, Core, CoreSettings, SyncSettings, Syncer, read_catalogue};
 use crate::domain::{ApiError, Category, SystemClock};
 use crate::gh::Gh;
 use crate::http::{Access, HttpServer, HttpState};
 use crate::service::{Desk, DeskSettings, OwnerAddress};
-use crate::store::{
-    Disk, FolderDisk, LockInfo, OwnerLock, StateFiles, StoreError, recover,
-};
+use crate::store::{Disk, FolderDisk, LockInfo, OwnerLock, StateFiles, StoreError, recover};
 
 /// What the process was started as; decides about ports and where events are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,10 +62,15 @@ fn storage(error: &StoreError) -> ApiError {
 }
 
 fn process_lives(pid: u32) -> bool {
-    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    let pid = i32::try_from(pid)
+        .ok()
+        .and_then(rustix::process::Pid::from_raw);
     pid.is_some_and(|pid| {
         // Not ours to signal is alive too.
-        !matches!(rustix::process::test_kill_process(pid), Err(rustix::io::Errno::SRCH))
+        !matches!(
+            rustix::process::test_kill_process(pid),
+            Err(rustix::io::Errno::SRCH)
+        )
     })
 }
 
@@ -98,7 +99,9 @@ impl Owner {
     ) -> Result<Self, ApiError> {
         let (disk, files) = open_folder(config)?;
         let listener = listen(config, mode).await?;
-        let address = listener.local_addr().map_err(|error| bind_error(config, &error))?;
+        let address = listener
+            .local_addr()
+            .map_err(|error| bind_error(config, &error))?;
         let core = load(config, &disk, &files)?;
         let coordinator =
             Coordinator::start(core).map_err(|error| ApiError::internal(error.to_string()))?;
@@ -127,7 +130,10 @@ impl Owner {
         let settings = DeskSettings {
             allowed: config.allowed.clone(),
             sync_interval: config.sync_interval,
-            owner: OwnerAddress { pid: info.pid, address: info.address.clone() },
+            owner: OwnerAddress {
+                pid: info.pid,
+                address: info.address.clone(),
+            },
         };
         let desk = Desk::new(coordinator.clone(), gh, syncer.clone(), settings);
         let loopback = config.http_host.is_loopback();
@@ -143,7 +149,14 @@ impl Owner {
             )
         })?;
         let sync_task = tokio::spawn(syncer.clone().run());
-        Ok(Self { desk, address, syncer, sync_task, http: Mutex::new(Some(http)), _lock: lock })
+        Ok(Self {
+            desk,
+            address,
+            syncer,
+            sync_task,
+            http: Mutex::new(Some(http)),
+            _lock: lock,
+        })
     }
 
     /// What sync is doing, in words.

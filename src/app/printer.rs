@@ -23,13 +23,15 @@ pub(super) fn start(feed: &Feed, to: PrintTo, file: Option<Arc<File>>) -> io::Re
     let Some(batches) = feed.batches() else {
         return Ok(());
     };
-    std::thread::Builder::new().name("events".to_owned()).spawn(move || {
-        let mut last = None;
-        while let Ok(batch) = batches.recv() {
-            let text = lines(&batch, &mut last);
-            write(to, file.as_deref(), text.as_bytes());
-        }
-    })?;
+    std::thread::Builder::new()
+        .name("events".to_owned())
+        .spawn(move || {
+            let mut last = None;
+            while let Ok(batch) = batches.recv() {
+                let text = lines(&batch, &mut last);
+                write(to, file.as_deref(), text.as_bytes());
+            }
+        })?;
     Ok(())
 }
 
@@ -40,7 +42,9 @@ fn lines(batch: &[Arc<FeedEvent>], last: &mut Option<u64>) -> String {
         let seq = event.recorded.seq;
         let skipped = last.map_or(0, |last| seq.saturating_sub(last + 1));
         if skipped > 0 {
-            text.push_str(&format!("({skipped} events came too fast to print; /sse?since= has them)\n"));
+            text.push_str(&format!(
+                "({skipped} events came too fast to print; /sse?since= has them)\n"
+            ));
         }
         text.push_str(&event.line());
         text.push('\n');
@@ -52,7 +56,9 @@ fn lines(batch: &[Arc<FeedEvent>], last: &mut Option<u64>) -> String {
 fn write(to: PrintTo, file: Option<&File>, text: &[u8]) {
     // A closed pipe or a full disk must not stop the program.
     let _ = match to {
-        PrintTo::Stdout => io::stdout().write_all(text).and_then(|()| io::stdout().flush()),
+        PrintTo::Stdout => io::stdout()
+            .write_all(text)
+            .and_then(|()| io::stdout().flush()),
         PrintTo::Stderr => io::stderr().write_all(text),
         PrintTo::Nowhere => Ok(()),
     };

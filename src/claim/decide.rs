@@ -19,21 +19,33 @@ pub(super) struct Step {
 }
 
 pub(super) enum Answer {
-    Granted { claim_id: ClaimId, already_owned: bool },
+    Granted {
+        claim_id: ClaimId,
+        already_owned: bool,
+    },
     Updated(ClaimId),
     Unchanged,
     Refused(Refusal),
     /// The request was answered before.
-    Repeated { claim: Arc<Claim>, granted: bool },
+    Repeated {
+        claim: Arc<Claim>,
+        granted: bool,
+    },
 }
 
 impl Step {
     fn refuse(refusal: Refusal) -> Self {
-        Self { changes: Vec::new(), answer: Answer::Refused(refusal) }
+        Self {
+            changes: Vec::new(),
+            answer: Answer::Refused(refusal),
+        }
     }
 
     fn unchanged() -> Self {
-        Self { changes: Vec::new(), answer: Answer::Unchanged }
+        Self {
+            changes: Vec::new(),
+            answer: Answer::Unchanged,
+        }
     }
 }
 
@@ -54,8 +66,14 @@ impl Ledger {
             commit(self, change);
         }
         match step.answer {
-            Answer::Granted { claim_id, already_owned } => match self.claim(claim_id) {
-                Some(claim) => Outcome::Granted { claim: claim.clone(), already_owned },
+            Answer::Granted {
+                claim_id,
+                already_owned,
+            } => match self.claim(claim_id) {
+                Some(claim) => Outcome::Granted {
+                    claim: claim.clone(),
+                    already_owned,
+                },
                 None => Outcome::Unchanged,
             },
             Answer::Updated(claim_id) => {
@@ -64,10 +82,17 @@ impl Ledger {
             }
             Answer::Unchanged => Outcome::Unchanged,
             Answer::Refused(refusal) => Outcome::Refused(refusal),
-            Answer::Repeated { claim, granted: true } => {
-                Outcome::Granted { claim, already_owned: false }
-            }
-            Answer::Repeated { claim, granted: false } => Outcome::Updated(claim),
+            Answer::Repeated {
+                claim,
+                granted: true,
+            } => Outcome::Granted {
+                claim,
+                already_owned: false,
+            },
+            Answer::Repeated {
+                claim,
+                granted: false,
+            } => Outcome::Updated(claim),
         }
     }
 
@@ -103,12 +128,17 @@ impl Ledger {
                 .cloned()
                 .collect();
             for claim in silent {
-                commit(self, moved(&claim, Status::Stale).note("not heard of").done());
+                commit(
+                    self,
+                    moved(&claim, Status::Stale).note("not heard of").done(),
+                );
             }
         }
         for claim_id in self.leases.due_releases(now) {
             if let Some(claim) = self.claim(claim_id).cloned() {
-                let change = moved(&claim, Status::Released).note("stale for too long").done();
+                let change = moved(&claim, Status::Released)
+                    .note("stale for too long")
+                    .done();
                 commit(self, change);
             }
         }
@@ -119,8 +149,14 @@ impl Ledger {
     fn agent_of(&self, command: &Command) -> Option<AgentId> {
         match command {
             Command::Grant(grant) => Some(grant.agent_id.clone()),
-            Command::Update { claim_id, actor, .. }
-            | Command::Release { target: Target::Claim(claim_id), actor, .. } => {
+            Command::Update {
+                claim_id, actor, ..
+            }
+            | Command::Release {
+                target: Target::Claim(claim_id),
+                actor,
+                ..
+            } => {
                 let holder = || self.claim(*claim_id).map(|claim| claim.agent_id.clone());
                 actor.agent_id.clone().or_else(holder)
             }
@@ -132,12 +168,19 @@ impl Ledger {
     fn decide(&self, command: &Command, now: Timestamp) -> Step {
         match command {
             Command::Grant(grant) => self.decide_grant(grant, now),
-            Command::Update { claim_id, actor, status, note, pr_url } => {
-                self.decide_update(*claim_id, actor, *status, note.clone(), pr_url.clone())
-            }
-            Command::Release { target, actor, reason, handoff_note } => {
-                self.decide_release(target, actor, reason.clone(), handoff_note.clone())
-            }
+            Command::Update {
+                claim_id,
+                actor,
+                status,
+                note,
+                pr_url,
+            } => self.decide_update(*claim_id, actor, *status, note.clone(), pr_url.clone()),
+            Command::Release {
+                target,
+                actor,
+                reason,
+                handoff_note,
+            } => self.decide_release(target, actor, reason.clone(), handoff_note.clone()),
             Command::Observe { key, fact } => self.decide_fact(key, fact),
             Command::Withdraw { claim_id, why } => match self.claim(*claim_id) {
                 Some(claim) => Step {
@@ -154,7 +197,13 @@ impl Ledger {
         let answered = grant.request_id.and_then(|id| self.answered(id));
         if let Some(claim) = answered.filter(|claim| claim.status.is_active()) {
             let claim = claim.clone();
-            return Step { changes: Vec::new(), answer: Answer::Repeated { claim, granted: true } };
+            return Step {
+                changes: Vec::new(),
+                answer: Answer::Repeated {
+                    claim,
+                    granted: true,
+                },
+            };
         }
         match self.holder(&grant.key) {
             Some(held) if held.agent_id != grant.agent_id => {
@@ -176,7 +225,13 @@ impl Ledger {
                         request_id: grant.request_id,
                     });
                     let claim_id = grant.new_claim_id;
-                    Step { changes, answer: Answer::Granted { claim_id, already_owned: false } }
+                    Step {
+                        changes,
+                        answer: Answer::Granted {
+                            claim_id,
+                            already_owned: false,
+                        },
+                    }
                 }
             },
         }
@@ -194,7 +249,10 @@ impl Ledger {
                 Ok(dead) => dead,
             };
             let changes = self.take_over(&dead, grant, now, Some(held.claim_id));
-            let answer = Answer::Granted { claim_id: grant.new_claim_id, already_owned: true };
+            let answer = Answer::Granted {
+                claim_id: grant.new_claim_id,
+                already_owned: true,
+            };
             return Step { changes, answer };
         }
         let mut changes = Vec::new();
@@ -202,9 +260,17 @@ impl Ledger {
         if held.status == Status::Stale || adopts {
             let to = held.working_status();
             let session = grant.session.filter(|_| adopts);
-            changes.push(moved(held, to).session(session).request(grant.request_id).done());
+            changes.push(
+                moved(held, to)
+                    .session(session)
+                    .request(grant.request_id)
+                    .done(),
+            );
         }
-        let answer = Answer::Granted { claim_id: held.claim_id, already_owned: true };
+        let answer = Answer::Granted {
+            claim_id: held.claim_id,
+            already_owned: true,
+        };
         Step { changes, answer }
     }
 
@@ -216,11 +282,18 @@ impl Ledger {
         let others = self.sessions_of(&grant.agent_id);
         for (session, pid) in others.iter().filter(|(session, _)| *session != ours.id) {
             if self.is_live(*session) {
-                return Err(Refusal::AgentIdInUse { session: *session, pid: *pid });
+                return Err(Refusal::AgentIdInUse {
+                    session: *session,
+                    pid: *pid,
+                });
             }
         }
         let is_other = |claim: &Arc<Claim>| claim.session.is_some_and(|held| held.id != ours.id);
-        Ok(self.held_by(&grant.agent_id).filter(|claim| is_other(claim)).cloned().collect())
+        Ok(self
+            .held_by(&grant.agent_id)
+            .filter(|claim| is_other(claim))
+            .cloned()
+            .collect())
     }
 
     /// Hands the claims of dead sessions to the new one, each under a new id. The claim `asked`
@@ -261,15 +334,24 @@ impl Ledger {
     ) -> Result<Arc<Claim>, Refusal> {
         let claim = match self.writable(claim_id, actor) {
             Ok(claim) => claim.clone(),
-            Err(Step { answer: Answer::Repeated { claim, .. }, .. }) => return Ok(claim),
-            Err(Step { answer: Answer::Refused(refusal), .. }) => return Err(refusal),
+            Err(Step {
+                answer: Answer::Repeated { claim, .. },
+                ..
+            }) => return Ok(claim),
+            Err(Step {
+                answer: Answer::Refused(refusal),
+                ..
+            }) => return Err(refusal),
             Err(_) => return Err(self.lost(claim_id)),
         };
         let working = claim.working_status();
         if status == working || working.allowed_next().contains(&status) {
             Ok(claim)
         } else {
-            Err(Refusal::NotAllowed { claim, asked: status })
+            Err(Refusal::NotAllowed {
+                claim,
+                asked: status,
+            })
         }
     }
 
@@ -290,7 +372,10 @@ impl Ledger {
         };
         let working = claim.working_status();
         if status != working && !working.allowed_next().contains(&status) {
-            return Step::refuse(Refusal::NotAllowed { claim: claim.clone(), asked: status });
+            return Step::refuse(Refusal::NotAllowed {
+                claim: claim.clone(),
+                asked: status,
+            });
         }
         if status == Status::PrSubmitted && pr_url.is_none() && claim.pr_url.is_none() {
             return Step::refuse(Refusal::PullRequestMissing(claim.clone()));
@@ -300,7 +385,10 @@ impl Ledger {
             .pr_url(pr_url)
             .request(actor.request_id)
             .done();
-        Step { changes: vec![change], answer: Answer::Updated(claim_id) }
+        Step {
+            changes: vec![change],
+            answer: Answer::Updated(claim_id),
+        }
     }
 
     fn decide_release(
@@ -331,25 +419,37 @@ impl Ledger {
             .handoff_note(handoff_note)
             .request(actor.request_id)
             .done();
-        Step { changes: vec![change], answer: Answer::Updated(claim_id) }
+        Step {
+            changes: vec![change],
+            answer: Answer::Updated(claim_id),
+        }
     }
 
     /// The active claim with this id, if this actor may write to it.
     fn writable(&self, claim_id: ClaimId, actor: &Actor) -> Result<&Arc<Claim>, Step> {
         if let Some(claim) = actor.request_id.and_then(|id| self.answered(id)) {
             let claim = claim.clone();
-            let answer = Answer::Repeated { claim, granted: false };
-            return Err(Step { changes: Vec::new(), answer });
+            let answer = Answer::Repeated {
+                claim,
+                granted: false,
+            };
+            return Err(Step {
+                changes: Vec::new(),
+                answer,
+            });
         }
         let Some(claim) = self.claim(claim_id) else {
             return Err(Step::refuse(self.lost(claim_id)));
         };
-        if actor.agent_id.as_ref().is_some_and(|agent_id| *agent_id != claim.agent_id) {
+        if actor
+            .agent_id
+            .as_ref()
+            .is_some_and(|agent_id| *agent_id != claim.agent_id)
+        {
             return Err(Step::refuse(Refusal::NotYours(claim.clone())));
         }
-        let held_elsewhere = |held: SessionRef, asks: SessionRef| {
-            held.id != asks.id && self.is_live(held.id)
-        };
+        let held_elsewhere =
+            |held: SessionRef, asks: SessionRef| held.id != asks.id && self.is_live(held.id);
         match (claim.session, actor.session) {
             (Some(held), Some(asks)) if held_elsewhere(held, asks) => {
                 Err(Step::refuse(Refusal::HeldByOtherSession(claim.clone())))
@@ -399,10 +499,15 @@ impl Ledger {
                 if working != Status::PrSubmitted || claim.pr_url.as_ref() != Some(url) {
                     return Step::unchanged();
                 }
-                moved(claim, Status::InProgress).note("pull request closed unmerged").pr_closed()
+                moved(claim, Status::InProgress)
+                    .note("pull request closed unmerged")
+                    .pr_closed()
             }
         };
-        Step { changes: vec![change.done()], answer: Answer::Updated(claim.claim_id) }
+        Step {
+            changes: vec![change.done()],
+            answer: Answer::Updated(claim.claim_id),
+        }
     }
 }
 
@@ -412,7 +517,10 @@ fn derive_id(new: ClaimId, old: ClaimId) -> uuid::Uuid {
     let (old_high, old_low) = old.0.as_u64_pair();
     let mixed = low ^ old_low.rotate_left(17) ^ old_high;
     // Keep the time of version 7 in the upper half, and the variant bits in the lower.
-    uuid::Uuid::from_u64_pair(high, (mixed & 0x3fff_ffff_ffff_ffff) | 0x8000_0000_0000_0000)
+    uuid::Uuid::from_u64_pair(
+        high,
+        (mixed & 0x3fff_ffff_ffff_ffff) | 0x8000_0000_0000_0000,
+    )
 }
 
 struct Move(Change);

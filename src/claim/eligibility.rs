@@ -140,7 +140,11 @@ impl EligibilityRules {
                     && later(*at, limits::RELEASE_COOLDOWN) > now
             };
             let memory = agent_id.and_then(|_| ledger.memory(candidate.key))?;
-            memory.releases.iter().any(recent).then_some(Exclusion::RecentlyReleased)
+            memory
+                .releases
+                .iter()
+                .any(recent)
+                .then_some(Exclusion::RecentlyReleased)
         })
     }
 
@@ -151,8 +155,11 @@ impl EligibilityRules {
         if issue.state == IssueState::Closed {
             found.push(Exclusion::Closed);
         }
-        let is_viewer =
-            |login: &str| candidate.viewer.is_some_and(|viewer| viewer.eq_ignore_ascii_case(login));
+        let is_viewer = |login: &str| {
+            candidate
+                .viewer
+                .is_some_and(|viewer| viewer.eq_ignore_ascii_case(login))
+        };
         if let Some(other) = issue.assignees.iter().find(|login| !is_viewer(login)) {
             found.push(Exclusion::Assigned(other.clone()));
         }
@@ -163,7 +170,9 @@ impl EligibilityRules {
             found.push(Exclusion::Blocked(issue.blocked_by));
         }
         let skips = |label: &&Arc<str>| {
-            self.skip_labels.iter().any(|skip| skip.eq_ignore_ascii_case(label))
+            self.skip_labels
+                .iter()
+                .any(|skip| skip.eq_ignore_ascii_case(label))
         };
         if let Some(label) = issue.labels.iter().find(skips) {
             found.push(Exclusion::SkipLabel(label.clone()));
@@ -175,11 +184,16 @@ impl EligibilityRules {
     pub fn assess(&self, candidate: &Candidate<'_>, ledger: &Ledger) -> Assessment {
         let issue = candidate.issue;
         let (level, _) = self.priorities.rank(issue.labels.iter().map(AsRef::as_ref));
-        let due_on = issue.milestone.as_ref().and_then(|milestone| milestone.due_on);
+        let due_on = issue
+            .milestone
+            .as_ref()
+            .and_then(|milestone| milestone.due_on);
         Assessment {
             level,
             due_on: due_on.unwrap_or(Timestamp::MAX),
-            attempts: ledger.memory(candidate.key).map_or(0, |memory| memory.attempts),
+            attempts: ledger
+                .memory(candidate.key)
+                .map_or(0, |memory| memory.attempts),
             created_at: issue.created_at,
             key: candidate.key.clone(),
         }
@@ -199,7 +213,10 @@ impl EligibilityRules {
                 let _ = write!(why, " due {}", due_on.strftime("%Y-%m-%d"));
             }
         }
-        match ledger.memory(candidate.key).map_or(0, |memory| memory.attempts) {
+        match ledger
+            .memory(candidate.key)
+            .map_or(0, |memory| memory.attempts)
+        {
             0 => {}
             1 => why.push_str(", 1 failed attempt"),
             attempts => {

@@ -56,11 +56,7 @@ impl Leases {
 
     /// The next agent whose lease ran out by `now`; entries that were renewed meanwhile are set
     /// anew on the way.
-    pub(super) fn next_expired(
-        &mut self,
-        now: Timestamp,
-        policy: &LeasePolicy,
-    ) -> Option<AgentId> {
+    pub(super) fn next_expired(&mut self, now: Timestamp, policy: &LeasePolicy) -> Option<AgentId> {
         while let Some((deadline, agent_id)) = self.agent_deadlines.first().cloned() {
             if deadline > now {
                 return None;

@@ -159,24 +159,41 @@ impl Ledger {
             request_id: None,
         };
         self.seq = recorded.seq;
-        self.last_time = Some(self.last_time.map_or(recorded.at, |last| last.max(recorded.at)));
+        self.last_time = Some(
+            self.last_time
+                .map_or(recorded.at, |last| last.max(recorded.at)),
+        );
         match &recorded.change {
-            Change::Granted { claim_id, request_id, .. } => {
+            Change::Granted {
+                claim_id,
+                request_id,
+                ..
+            } => {
                 undo.claims.push((*claim_id, None));
                 undo.request_id = self.remember_request(*request_id, *claim_id);
                 let claim = granted(recorded).map(Arc::new);
                 self.put(*claim_id, claim, recorded.at);
             }
-            Change::HandedOn { old_claim_id, claim, session, request_id } => {
+            Change::HandedOn {
+                old_claim_id,
+                claim,
+                session,
+                request_id,
+            } => {
                 undo.claims.push((claim.claim_id, None));
-                undo.claims.push((*old_claim_id, self.active.get(old_claim_id).cloned()));
+                undo.claims
+                    .push((*old_claim_id, self.active.get(old_claim_id).cloned()));
                 undo.request_id = self.remember_request(*request_id, claim.claim_id);
                 if let Some(mut old) = self.active.get(old_claim_id).cloned() {
                     let note = Some("taken over by a new session of the same agent".into());
                     Arc::make_mut(&mut old).step(Status::Released, recorded.at, note);
                     self.put(*old_claim_id, Some(old), recorded.at);
                 }
-                self.put(claim.claim_id, Some(with_session(claim, *session)), recorded.at);
+                self.put(
+                    claim.claim_id,
+                    Some(with_session(claim, *session)),
+                    recorded.at,
+                );
             }
             Change::Moved { claim_id, .. } => {
                 let Some(before) = self.active.get(claim_id).cloned() else {
@@ -247,7 +264,9 @@ impl Ledger {
         if claim.handoff_note.is_some() {
             memory.handoff_note.clone_from(&claim.handoff_note);
         }
-        memory.releases.retain(|(agent_id, _)| *agent_id != claim.agent_id);
+        memory
+            .releases
+            .retain(|(agent_id, _)| *agent_id != claim.agent_id);
         memory.releases.push((claim.agent_id.clone(), at));
         if memory.releases.len() > limits::RELEASES_PER_ISSUE_MAX {
             memory.releases.remove(0);
@@ -297,7 +316,11 @@ impl Ledger {
         let holdings = self.by_agent.entry(claim.agent_id.clone()).or_default();
         holdings.claims.insert(claim.claim_id);
         if let Some(session) = claim.session {
-            holdings.sessions.entry(session.id).or_insert((session.pid, 0)).1 += 1;
+            holdings
+                .sessions
+                .entry(session.id)
+                .or_insert((session.pid, 0))
+                .1 += 1;
         }
         if claim.status == Status::Stale {
             holdings.stale += 1;
@@ -451,20 +474,27 @@ impl Ledger {
 
     /// Whether the agent has stale claims that its next call revives.
     pub fn has_stale(&self, agent_id: &AgentId) -> bool {
-        self.by_agent.get(agent_id).is_some_and(|holdings| holdings.stale > 0)
+        self.by_agent
+            .get(agent_id)
+            .is_some_and(|holdings| holdings.stale > 0)
     }
 
     /// The sessions in which an agent holds claims: (session, process id).
     pub(super) fn sessions_of(&self, agent_id: &AgentId) -> Vec<(SessionId, u32)> {
         let holdings = self.by_agent.get(agent_id);
         let sessions = holdings.into_iter().flat_map(|holdings| &holdings.sessions);
-        sessions.map(|(session, (pid, _))| (*session, *pid)).collect()
+        sessions
+            .map(|(session, (pid, _))| (*session, *pid))
+            .collect()
     }
 
     /// Ended claims that are not yet in a history file, newest first, with their place in the
     /// order of all ended claims.
     pub fn ended(&self) -> impl Iterator<Item = (u64, &Arc<Claim>)> {
-        self.ended.iter().rev().map(|(index, claim)| (*index, claim))
+        self.ended
+            .iter()
+            .rev()
+            .map(|(index, claim)| (*index, claim))
     }
 
     /// An ended claim that is still in memory.
@@ -497,7 +527,14 @@ impl Ledger {
 /// The claim that a grant begins.
 fn granted(recorded: &Recorded) -> Option<Claim> {
     let Change::Granted {
-        claim_id, agent_id, host, repo, issue_number, issue_title, session, ..
+        claim_id,
+        agent_id,
+        host,
+        repo,
+        issue_number,
+        issue_title,
+        session,
+        ..
     } = &recorded.change
     else {
         return None;
@@ -513,7 +550,11 @@ fn granted(recorded: &Recorded) -> Option<Claim> {
         status: Status::Claimed,
         claimed_at: timestamp,
         last_updated: timestamp,
-        status_history: vec![StatusChange { status: Status::Claimed, timestamp, note: None }],
+        status_history: vec![StatusChange {
+            status: Status::Claimed,
+            timestamp,
+            note: None,
+        }],
         pr_url: None,
         handoff_note: None,
         stale_from: None,

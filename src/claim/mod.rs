@@ -21,7 +21,7 @@ mod tests;
 
 pub use change::{Change, Recorded};
 pub use command::{Actor, Command, GitHubFact, Grant, Outcome, Refusal, Target};
-pub use eligibility::{Assessment, age_days, Candidate, EligibilityRules, Exclusion, PassedBy};
+pub use eligibility::{Assessment, Candidate, EligibilityRules, Exclusion, PassedBy, age_days};
 pub use lease::LeasePolicy;
 pub use ledger::{IssueMemory, Ledger, LedgerImage, Undo};
 pub use record::{Claim, StatusChange};

@@ -84,6 +84,10 @@ impl Claim {
         if self.status_history.len() >= limits::STATUS_HISTORY_MAX {
             self.status_history.remove(1);
         }
-        self.status_history.push(StatusChange { status, timestamp: at, note });
+        self.status_history.push(StatusChange {
+            status,
+            timestamp: at,
+            note,
+        });
     }
 }

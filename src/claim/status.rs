@@ -31,7 +31,10 @@ pub enum Status {
 const TRANSITIONS: [(Status, &[Status]); 4] = {
     use Status::{Claimed, Closed, InProgress, PrMerged, PrSubmitted, Released};
     [
-        (Claimed, &[InProgress, PrSubmitted, PrMerged, Closed, Released]),
+        (
+            Claimed,
+            &[InProgress, PrSubmitted, PrMerged, Closed, Released],
+        ),
         (InProgress, &[PrSubmitted, PrMerged, Closed, Released]),
         (PrSubmitted, &[InProgress, PrMerged, Closed, Released]),
         (PrMerged, &[Closed, Released]),
@@ -101,7 +104,10 @@ impl FromStr for Status {
                 let hint = text::nearest(given, names)
                     .map_or(String::new(), |name| format!("did you mean {name}? "));
                 ApiError::invalid(
-                    format!("'{}' is not a status", text::one_line(text::cut(given, 40).0)),
+                    format!(
+                        "'{}' is not a status",
+                        text::one_line(text::cut(given, 40).0)
+                    ),
                     format!("{hint}a status is one of {}", names.join(", ")),
                 )
             })

@@ -37,11 +37,19 @@ impl World {
 
     fn commit_into(now: Timestamp, changes: &mut Vec<Change>) -> impl FnMut(&mut Ledger, Change) {
         move |ledger, change| {
-            let recorded = Recorded { seq: ledger.seq() + 1, at: now, change };
+            let recorded = Recorded {
+                seq: ledger.seq() + 1,
+                at: now,
+                change,
+            };
             let before = format!("{:?}", ledger.image());
             let undo = ledger.apply(&recorded);
             ledger.undo(undo);
-            assert_eq!(format!("{:?}", ledger.image()), before, "undo restores everything");
+            assert_eq!(
+                format!("{:?}", ledger.image()),
+                before,
+                "undo restores everything"
+            );
             ledger.apply(&recorded);
             changes.push(recorded.change);
         }
@@ -83,8 +91,8 @@ impl World {
     }
 
     fn update(&mut self, claim: &Claim, actor: Actor, status: Status) -> Outcome {
-        let pr_url = (status == Status::PrSubmitted)
-            .then(|| "https://github.com/acme/api/pull/9".into());
+        let pr_url =
+            (status == Status::PrSubmitted).then(|| "https://github.com/acme/api/pull/9".into());
         self.run(&Command::Update {
             claim_id: claim.claim_id,
             actor,
@@ -104,7 +112,10 @@ impl World {
     }
 
     fn observe(&mut self, number: u64, fact: GitHubFact) -> Outcome {
-        self.run(&Command::Observe { key: key(number), fact })
+        self.run(&Command::Observe {
+            key: key(number),
+            fact,
+        })
     }
 
     fn pass(&mut self, by: Duration) {
@@ -119,11 +130,18 @@ impl World {
 }
 
 fn key(number: u64) -> IssueKey {
-    IssueKey { host: Host::default(), repo: "acme/api".parse().unwrap(), number }
+    IssueKey {
+        host: Host::default(),
+        repo: "acme/api".parse().unwrap(),
+        number,
+    }
 }
 
 fn session_ref(pid: u32) -> SessionRef {
-    SessionRef { id: SessionId(Uuid::from_u128(u128::from(pid) << 64)), pid }
+    SessionRef {
+        id: SessionId(Uuid::from_u128(u128::from(pid) << 64)),
+        pid,
+    }
 }
 
 fn agent(name: &str) -> AgentId {
@@ -131,20 +149,32 @@ fn agent(name: &str) -> AgentId {
 }
 
 fn by(name: &str) -> Actor {
-    Actor { agent_id: Some(agent(name)), ..Actor::default() }
+    Actor {
+        agent_id: Some(agent(name)),
+        ..Actor::default()
+    }
 }
 
 fn by_session(pid: u32) -> Actor {
-    Actor { session: Some(session_ref(pid)), ..Actor::default() }
+    Actor {
+        session: Some(session_ref(pid)),
+        ..Actor::default()
+    }
 }
 
 #[test]
 fn one_agent_wins_and_the_other_learns_who() {
     let mut world = World::new();
     let claim = world.granted("a", 1, None);
-    assert_eq!(world.grant("b", 1, None), Outcome::Refused(Refusal::AlreadyClaimed(claim.clone())));
+    assert_eq!(
+        world.grant("b", 1, None),
+        Outcome::Refused(Refusal::AlreadyClaimed(claim.clone()))
+    );
     match world.grant("a", 1, None) {
-        Outcome::Granted { claim: again, already_owned: true } => {
+        Outcome::Granted {
+            claim: again,
+            already_owned: true,
+        } => {
             assert_eq!(again.claim_id, claim.claim_id);
         }
         other => panic!("{other:?}"),
@@ -161,7 +191,10 @@ fn transitions_follow_the_table() {
             let mut world = World::new();
             let claim = world.granted("a", 1, None);
             if from != Status::Claimed {
-                assert!(matches!(world.update(&claim, by("a"), from), Outcome::Updated(_)));
+                assert!(matches!(
+                    world.update(&claim, by("a"), from),
+                    Outcome::Updated(_)
+                ));
             }
             let allowed = from == to || from.allowed_next().contains(&to);
             match world.update(&claim, by("a"), to) {
@@ -190,7 +223,10 @@ fn a_pull_request_needs_an_address() {
         note: None,
         pr_url: None,
     });
-    assert!(matches!(outcome, Outcome::Refused(Refusal::PullRequestMissing(_))));
+    assert!(matches!(
+        outcome,
+        Outcome::Refused(Refusal::PullRequestMissing(_))
+    ));
 }
 
 #[test]
@@ -207,7 +243,10 @@ fn the_old_id_is_refused_after_release() {
         other => panic!("{other:?}"),
     }
     let memory = world.ledger.memory(&key(1)).unwrap();
-    assert_eq!((memory.attempts, memory.handoff_note.as_deref()), (1, Some("look at auth.rs")));
+    assert_eq!(
+        (memory.attempts, memory.handoff_note.as_deref()),
+        (1, Some("look at auth.rs"))
+    );
 }
 
 #[test]
@@ -216,7 +255,10 @@ fn writes_that_name_another_agent_are_refused() {
     let claim = world.granted("a", 1, None);
     let outcome = world.release(&claim, by("b"));
     assert!(matches!(outcome, Outcome::Refused(Refusal::NotYours(_))));
-    assert!(matches!(world.release(&claim, Actor::default()), Outcome::Updated(_)));
+    assert!(matches!(
+        world.release(&claim, Actor::default()),
+        Outcome::Updated(_)
+    ));
 }
 
 #[test]
@@ -235,7 +277,10 @@ fn one_name_in_two_live_windows_is_refused() {
         world.release(&claim, by_session(2)),
         Outcome::Refused(Refusal::HeldByOtherSession(_))
     ));
-    assert!(matches!(world.release(&claim, Actor::default()), Outcome::Updated(_)), "a person can");
+    assert!(
+        matches!(world.release(&claim, Actor::default()), Outcome::Updated(_)),
+        "a person can"
+    );
 }
 
 #[test]
@@ -248,7 +293,10 @@ fn a_dead_sessions_claims_are_handed_on_under_new_ids() {
     world.ledger.session_closed(session_ref(1).id);
     world.ledger.session_opened(session_ref(2).id);
     match world.grant("a", 2, Some(2)) {
-        Outcome::Granted { claim, already_owned: true } => {
+        Outcome::Granted {
+            claim,
+            already_owned: true,
+        } => {
             assert_ne!(claim.claim_id, second.claim_id);
             assert_eq!(claim.status, Status::InProgress);
         }
@@ -262,8 +310,11 @@ fn a_dead_sessions_claims_are_handed_on_under_new_ids() {
             other => panic!("{other:?}"),
         }
     }
-    let ids: std::collections::HashSet<_> =
-        world.ledger.held_by(&agent("a")).map(|claim| claim.claim_id).collect();
+    let ids: std::collections::HashSet<_> = world
+        .ledger
+        .held_by(&agent("a"))
+        .map(|claim| claim.claim_id)
+        .collect();
     assert_eq!(ids.len(), 2);
 }
 
@@ -276,7 +327,10 @@ fn silence_makes_stale_and_the_next_call_revives() {
     assert_eq!(world.status(1), Some(Status::InProgress));
     world.pass(2 * MINUTE);
     assert_eq!(world.status(1), Some(Status::Stale));
-    assert!(matches!(world.grant("b", 1, None), Outcome::Refused(Refusal::AlreadyClaimed(_))));
+    assert!(matches!(
+        world.grant("b", 1, None),
+        Outcome::Refused(Refusal::AlreadyClaimed(_))
+    ));
     let commit = World::commit_into(world.now, &mut world.changes);
     world.ledger.revive(&agent("a"), world.now, commit);
     assert_eq!(world.status(1), Some(Status::InProgress));
@@ -308,7 +362,11 @@ fn an_open_pull_request_holds_the_lease() {
     world.observe(1, GitHubFact::PullRequestClosed(url));
     assert_eq!(world.status(1), Some(Status::InProgress));
     world.pass(119 * MINUTE);
-    assert_eq!(world.status(1), Some(Status::InProgress), "a full period from then on");
+    assert_eq!(
+        world.status(1),
+        Some(Status::InProgress),
+        "a full period from then on"
+    );
     world.pass(2 * MINUTE);
     assert_eq!(world.status(1), Some(Status::Stale));
 }
@@ -337,15 +395,25 @@ fn github_moves_claims_along() {
     let claim = world.ledger.holder(&key(1)).cloned().unwrap();
     world.update(&claim, by("a"), Status::InProgress);
     world.observe(1, GitHubFact::PullRequestOpen(url.clone()));
-    assert_eq!(world.status(1), Some(Status::InProgress), "changes were asked for");
+    assert_eq!(
+        world.status(1),
+        Some(Status::InProgress),
+        "changes were asked for"
+    );
     world.observe(1, GitHubFact::PullRequestMerged(url));
     assert_eq!(world.status(1), Some(Status::PrMerged));
     world.observe(1, GitHubFact::IssueClosed);
     assert_eq!(world.status(1), None);
     let (_, ended) = world.ledger.ended().next().unwrap();
     assert_eq!(ended.status, Status::Closed);
-    assert_eq!(ended.status_history.last().unwrap().note.as_deref(), Some("closed on GitHub"));
-    assert_eq!(world.observe(1, GitHubFact::IssueClosed), Outcome::Unchanged);
+    assert_eq!(
+        ended.status_history.last().unwrap().note.as_deref(),
+        Some("closed on GitHub")
+    );
+    assert_eq!(
+        world.observe(1, GitHubFact::IssueClosed),
+        Outcome::Unchanged
+    );
 }
 
 #[test]
@@ -359,9 +427,18 @@ fn a_repeated_request_is_done_once() {
     };
     assert_eq!(first.claim_id, again.claim_id);
     assert_eq!(world.status(2), None);
-    let actor = Actor { request_id: Some(RequestId(Uuid::from_u128(8))), ..by("a") };
-    assert!(matches!(world.release(&first, actor.clone()), Outcome::Updated(_)));
-    assert!(matches!(world.release(&first, actor), Outcome::Updated(_)), "answered again");
+    let actor = Actor {
+        request_id: Some(RequestId(Uuid::from_u128(8))),
+        ..by("a")
+    };
+    assert!(matches!(
+        world.release(&first, actor.clone()),
+        Outcome::Updated(_)
+    ));
+    assert!(
+        matches!(world.release(&first, actor), Outcome::Updated(_)),
+        "answered again"
+    );
 }
 
 #[test]
@@ -369,10 +446,17 @@ fn the_status_history_is_bounded() {
     let mut world = World::new();
     let claim = world.granted("a", 1, None);
     for round in 0..200 {
-        let status = if round % 2 == 0 { Status::PrSubmitted } else { Status::InProgress };
+        let status = if round % 2 == 0 {
+            Status::PrSubmitted
+        } else {
+            Status::InProgress
+        };
         world.update(&claim, by("a"), status);
     }
     let claim = world.ledger.holder(&key(1)).unwrap();
-    assert_eq!(claim.status_history.len(), crate::domain::limits::STATUS_HISTORY_MAX);
+    assert_eq!(
+        claim.status_history.len(),
+        crate::domain::limits::STATUS_HISTORY_MAX
+    );
     assert_eq!(claim.status_history[0].status, Status::Claimed);
 }

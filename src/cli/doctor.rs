@@ -35,22 +35,37 @@ struct Check {
 
 impl Check {
     fn ok(name: &'static str, what: impl Into<String>) -> Self {
-        Self { name, verdict: Verdict::Ok, what: what.into(), mend: None }
+        Self {
+            name,
+            verdict: Verdict::Ok,
+            what: what.into(),
+            mend: None,
+        }
     }
 
     fn warning(name: &'static str, what: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { name, verdict: Verdict::Warning, what: what.into(), mend: Some(mend.into()) }
+        Self {
+            name,
+            verdict: Verdict::Warning,
+            what: what.into(),
+            mend: Some(mend.into()),
+        }
     }
 
     fn problem(name: &'static str, error: &ApiError) -> Self {
         let (what, mend) = (error.message.clone(), Some(error.suggestion.clone()));
-        Self { name, verdict: Verdict::Problem, what, mend }
+        Self {
+            name,
+            verdict: Verdict::Problem,
+            what,
+            mend,
+        }
     }
 }
 
 /// Runs all checks. Exit code 2 when something has to be mended.
 pub(super) fn run(overrides: &flags::Overrides, json: bool) -> Result<ExitCode, ApiError> {
-    let runtime = super::runtime(1)?;
+    let runtime = super::runtime()?;
     let checks = runtime.block_on(async {
         match super::configuration(overrides) {
             Ok(config) => {
@@ -68,7 +83,10 @@ pub(super) fn run(overrides: &flags::Overrides, json: bool) -> Result<ExitCode, 
         let record = serde_json::json!({ "ok": !bad, "checks": checks });
         record.to_string() + "\n"
     } else {
-        checks.iter().map(|check| line(check, std::io::stdout().is_terminal())).collect()
+        checks
+            .iter()
+            .map(|check| line(check, std::io::stdout().is_terminal()))
+            .collect()
     };
     let printed = output::print(&text);
     Ok(if bad { ExitCode::from(2) } else { printed })
@@ -80,7 +98,11 @@ fn line(check: &Check, colours: bool) -> String {
         Verdict::Warning => ("note", "33"),
         Verdict::Problem => ("FAIL", "31"),
     };
-    let word = if colours { format!("\u{1b}[{colour}m{word:<5}\u{1b}[0m") } else { format!("{word:<5}") };
+    let word = if colours {
+        format!("\u{1b}[{colour}m{word:<5}\u{1b}[0m")
+    } else {
+        format!("{word:<5}")
+    };
     let mut line = format!("{word}{:<14}{}\n", check.name, check.what);
     if let Some(mend) = &check.mend {
         line.push_str(&format!("{:<19}mend: {mend}\n", ""));
@@ -94,7 +116,9 @@ async fn check_gh(config: &Config) -> Vec<Check> {
     match gh.version().await {
         Ok(version) => {
             let path = locate(config.gh.path.as_deref());
-            let path = path.map(|path| path.display().to_string()).unwrap_or_default();
+            let path = path
+                .map(|path| path.display().to_string())
+                .unwrap_or_default();
             checks.push(Check::ok("gh", format!("{version} at {path}")));
         }
         Err(error) => return vec![Check::problem("gh", &error.to_api())],
@@ -123,7 +147,10 @@ fn check_scopes(scopes: Option<&str>) -> Check {
     let has = |wanted: &str| scopes.split(',').any(|scope| scope.trim() == wanted);
     let missing: Vec<&str> = [
         ("repo", has("repo") || has("public_repo")),
-        ("read:org", has("read:org") || has("write:org") || has("admin:org")),
+        (
+            "read:org",
+            has("read:org") || has("write:org") || has("admin:org"),
+        ),
     ]
     .into_iter()
     .filter_map(|(scope, there)| (!there).then_some(scope))
@@ -166,7 +193,11 @@ async fn check_state(config: &Config) -> Vec<Check> {
             &ApiError::invalid(error.to_string(), error.suggestion()),
         ),
     };
-    vec![state, Check::ok("owner", "none runs: the next process becomes it"), check_port(config)]
+    vec![
+        state,
+        Check::ok("owner", "none runs: the next process becomes it"),
+        check_port(config),
+    ]
 }
 
 /// The owner, if one runs.
@@ -175,11 +206,18 @@ async fn check_owner(config: &Config, files: &StateFiles) -> Option<Check> {
     let client = OwnerClient::new(info.clone());
     let call = Call::new(Request::SystemHealth(SystemHealth::default()));
     let asked = tokio::time::timeout(config.gh.time_limit, client.call(&call)).await;
-    let name = format!("process {} (issuecommand {}) at http://{}", info.pid, info.command, info.address);
+    let name = format!(
+        "process {} (issuecommand {}) at http://{}",
+        info.pid, info.command, info.address
+    );
     match asked {
         Ok(Ok(Ok(_))) if info.version != env!("CARGO_PKG_VERSION") => Some(Check::warning(
             "owner",
-            format!("{name} runs version {}, this is {}", info.version, env!("CARGO_PKG_VERSION")),
+            format!(
+                "{name} runs version {}, this is {}",
+                info.version,
+                env!("CARGO_PKG_VERSION")
+            ),
             "restart it, so that all processes have one version",
         )),
         Ok(Ok(Ok(_))) => Some(Check::ok("owner", name)),
@@ -190,7 +228,10 @@ async fn check_owner(config: &Config, files: &StateFiles) -> Option<Check> {
             "owner",
             &ApiError::invalid(
                 format!("{name} does not answer"),
-                format!("end it; another process then takes over at once: kill {}", info.pid),
+                format!(
+                    "end it; another process then takes over at once: kill {}",
+                    info.pid
+                ),
             ),
         )),
     }

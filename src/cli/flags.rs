@@ -41,7 +41,10 @@ pub(super) fn take_configuration(
             ));
         }
         let value = inline.or_else(|| rest.next()).ok_or_else(|| {
-            ApiError::invalid(format!("{flag} needs a value"), format!("write {flag} VALUE"))
+            ApiError::invalid(
+                format!("{flag} needs a value"),
+                format!("write {flag} VALUE"),
+            )
         })?;
         overrides.insert(name, value);
     }
@@ -59,14 +62,22 @@ fn variable_of(flag: &str) -> Option<&'static str> {
 /// What is wrong with the words of a command, and the next step.
 pub(super) fn usage_error(given: &[String], told: &str) -> ApiError {
     const COMMANDS: [&str; 5] = ["mcp", "serve", "doctor", "watch", "tools"];
-    let told = told.trim().lines().next().unwrap_or("no command").to_owned();
+    let told = told
+        .trim()
+        .lines()
+        .next()
+        .unwrap_or("no command")
+        .to_owned();
     let Some(first) = given.first() else {
         return ApiError::invalid(
             "no command was given",
             "run issuecommand --help for the commands, issuecommand tools for the tools",
         );
     };
-    let names = tools().iter().map(|tool| tool.name.replace('_', "-")).collect::<Vec<_>>();
+    let names = tools()
+        .iter()
+        .map(|tool| tool.name.replace('_', "-"))
+        .collect::<Vec<_>>();
     if COMMANDS.contains(&first.as_str()) {
         return ApiError::invalid(
             text::one_line(&told),

@@ -21,11 +21,14 @@ const STOP_TIME: Duration = Duration::from_millis(700);
 /// Serves the client until its input ends.
 pub(super) fn run(config: Config) -> Result<ExitCode, ApiError> {
     let log_file = init_logging(&config)?;
-    let runtime = super::runtime(1)?;
+    let runtime = super::runtime()?;
     runtime.block_on(async {
         ignore_file_size_signal()?;
         let signals = stop_signals()?;
-        let session = SessionRef { id: SessionId(Uuid::new_v4()), pid: std::process::id() };
+        let session = SessionRef {
+            id: SessionId(Uuid::new_v4()),
+            pid: std::process::id(),
+        };
         let node = Node::new(config, Mode::Mcp, Some(session), log_file);
         let first_request = Arc::new(Notify::new());
         let first_call = Arc::new(Notify::new());

@@ -85,7 +85,9 @@ struct Tools {}
 /// Runs the program; `argv` begins with its own name.
 pub fn run(argv: Vec<String>) -> ExitCode {
     let mut given = argv.into_iter().skip(1).collect::<Vec<_>>();
-    let wants_tool = given.first().is_some_and(|first| tool::name_of(first).is_some());
+    let wants_tool = given
+        .first()
+        .is_some_and(|first| tool::name_of(first).is_some());
     let overrides = match flags::take_configuration(&mut given, wants_tool) {
         Ok(overrides) => overrides,
         Err(error) => return output::fail(&error, false),
@@ -118,7 +120,11 @@ pub fn run(argv: Vec<String>) -> ExitCode {
 fn list_tools() -> String {
     let mut text = String::new();
     for tool in tools() {
-        text.push_str(&format!("{:<22}{}\n", tool.name.replace('_', "-"), tool.description));
+        text.push_str(&format!(
+            "{:<22}{}\n",
+            tool.name.replace('_', "-"),
+            tool.description
+        ));
     }
     text
 }
@@ -129,22 +135,17 @@ fn configuration(overrides: &flags::Overrides) -> Result<Config, ApiError> {
     let lookup = |name: &str| {
         let flag = overrides.get(name).cloned();
         let environment = || std::env::var(name).ok().filter(|value| !value.is_empty());
-        flag.or_else(environment).or_else(|| dotenv.get(name).cloned())
+        flag.or_else(environment)
+            .or_else(|| dotenv.get(name).cloned())
     };
     Config::read(&lookup)
 }
 
-/// A runtime for a command.
-fn runtime(threads: usize) -> Result<tokio::runtime::Runtime, ApiError> {
-    let mut builder = if threads > 1 {
-        let mut builder = tokio::runtime::Builder::new_multi_thread();
-        builder.worker_threads(threads);
-        builder
-    } else {
-        tokio::runtime::Builder::new_current_thread()
-    };
-    builder
+/// A runtime for a command. One thread serves all connections: the coordinator, snapshots and file
+/// reads have threads of their own, and one busy thread beats two that wake each other.
+fn runtime() -> Result<tokio::runtime::Runtime, ApiError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build()
-        .map_err(|error| ApiError::internal(format!("no runtime: {error}")))
+        .build();
+    runtime.map_err(|error| ApiError::internal(format!("no runtime: {error}")))
 }

@@ -8,7 +8,10 @@ use crate::domain::ApiError;
 /// Prints a result. A reader that closed the pipe is not an error.
 pub(super) fn print(text: &str) -> ExitCode {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
@@ -20,8 +23,11 @@ pub(super) fn fail(error: &ApiError, json: bool) -> ExitCode {
     let text = if json {
         serde_json::to_string(error).unwrap_or_default() + "\n"
     } else {
-        let (red, dim, off) =
-            if io::stderr().is_terminal() { ("\u{1b}[31m", "\u{1b}[2m", "\u{1b}[0m") } else { ("", "", "") };
+        let (red, dim, off) = if io::stderr().is_terminal() {
+            ("\u{1b}[31m", "\u{1b}[2m", "\u{1b}[0m")
+        } else {
+            ("", "", "")
+        };
         let mut text = format!("{red}error:{off} {}\n", error.message);
         text.push_str(&format!("{dim}next:{off}  {}\n", error.suggestion));
         if let Some(seconds) = error.retry_after {

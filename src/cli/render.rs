@@ -11,8 +11,12 @@ use crate::service::Reply;
 /// One column: its heading and where its value is.
 type Column = (&'static str, &'static str);
 
-const REPO_COLUMNS: [Column; 4] =
-    [("REPOSITORY", "repo"), ("OPEN", "open_issues"), ("CLAIMED", "claimed"), ("SYNCED", "synced_at")];
+const REPO_COLUMNS: [Column; 4] = [
+    ("REPOSITORY", "repo"),
+    ("OPEN", "open_issues"),
+    ("CLAIMED", "claimed"),
+    ("SYNCED", "synced_at"),
+];
 const ISSUE_COLUMNS: [Column; 8] = [
     ("#", "number"),
     ("STATE", "state"),
@@ -47,7 +51,10 @@ pub(super) fn render(tool: &str, reply: &Reply, colours: bool) -> String {
     let list = lists.iter().find(|(field, _, _)| record[*field].is_array());
     match list {
         Some((field, columns, empty)) => {
-            let rows = record[*field].as_array().map(Vec::as_slice).unwrap_or_default();
+            let rows = record[*field]
+                .as_array()
+                .map(Vec::as_slice)
+                .unwrap_or_default();
             if rows.is_empty() {
                 let _ = writeln!(out, "{empty}");
             } else {
@@ -62,28 +69,51 @@ pub(super) fn render(tool: &str, reply: &Reply, colours: bool) -> String {
         None => fields(&mut out, &record, &[], 0, colours),
     }
     for long in &reply.long {
-        let _ = writeln!(out, "\n{}:\n{}", bold(&long.title, colours), printable(&long.text));
+        let _ = writeln!(
+            out,
+            "\n{}:\n{}",
+            bold(&long.title, colours),
+            printable(&long.text)
+        );
     }
     out
 }
 
 fn bold(words: &str, colours: bool) -> String {
-    if colours { format!("\u{1b}[1m{words}\u{1b}[0m") } else { words.to_owned() }
+    if colours {
+        format!("\u{1b}[1m{words}\u{1b}[0m")
+    } else {
+        words.to_owned()
+    }
 }
 
 fn table(out: &mut String, columns: &[Column], rows: &[Value], colours: bool) {
-    let used: Vec<&Column> =
-        columns.iter().filter(|(_, field)| rows.iter().any(|row| !row[*field].is_null())).collect();
-    let cells: Vec<Vec<String>> =
-        rows.iter().map(|row| used.iter().map(|(_, field)| cell(&row[*field])).collect()).collect();
+    let used: Vec<&Column> = columns
+        .iter()
+        .filter(|(_, field)| rows.iter().any(|row| !row[*field].is_null()))
+        .collect();
+    let cells: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| used.iter().map(|(_, field)| cell(&row[*field])).collect())
+        .collect();
     let width = |index: usize, heading: &str| {
-        let widest = cells.iter().map(|row| row[index].chars().count()).max().unwrap_or(0);
+        let widest = cells
+            .iter()
+            .map(|row| row[index].chars().count())
+            .max()
+            .unwrap_or(0);
         widest.max(heading.chars().count())
     };
-    let widths: Vec<usize> =
-        used.iter().enumerate().map(|(index, (heading, _))| width(index, heading)).collect();
+    let widths: Vec<usize> = used
+        .iter()
+        .enumerate()
+        .map(|(index, (heading, _))| width(index, heading))
+        .collect();
     let line = |words: &[&str]| {
-        let padded = words.iter().zip(&widths).map(|(word, width)| format!("{word:<width$}"));
+        let padded = words
+            .iter()
+            .zip(&widths)
+            .map(|(word, width)| format!("{word:<width$}"));
         padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     let headings: Vec<&str> = used.iter().map(|(heading, _)| *heading).collect();
@@ -106,13 +136,19 @@ fn cell(value: &Value) -> String {
     if words.chars().count() <= CELL_CHARS_MAX {
         return words;
     }
-    words.chars().take(CELL_CHARS_MAX - 1).chain(['…']).collect()
+    words
+        .chars()
+        .take(CELL_CHARS_MAX - 1)
+        .chain(['…'])
+        .collect()
 }
 
 /// A time to the second.
 fn time(words: &str) -> Option<String> {
     let looks_like_time = words.len() >= 20 && words.as_bytes()[4] == b'-' && words.ends_with('Z');
-    let at = looks_like_time.then(|| words.parse::<jiff::Timestamp>().ok()).flatten()?;
+    let at = looks_like_time
+        .then(|| words.parse::<jiff::Timestamp>().ok())
+        .flatten()?;
     Some(at.strftime("%Y-%m-%d %H:%M:%SZ").to_string())
 }
 
@@ -122,7 +158,10 @@ fn fields(out: &mut String, record: &Value, except: &[&str], depth: usize, colou
         return;
     };
     let indent = "  ".repeat(depth);
-    for (name, value) in object.iter().filter(|(name, _)| !except.contains(&name.as_str())) {
+    for (name, value) in object
+        .iter()
+        .filter(|(name, _)| !except.contains(&name.as_str()))
+    {
         let title = bold(&name.replace('_', " "), colours);
         match value {
             Value::Object(inner) if inner.is_empty() => {}
@@ -164,7 +203,10 @@ fn whole(value: &Value) -> String {
 
 /// Several lines without what could move the cursor or hide.
 fn printable(words: &str) -> String {
-    words.chars().filter(|c| matches!(c, '\n' | '\t') || !text::is_deceptive(*c)).collect()
+    words
+        .chars()
+        .filter(|c| matches!(c, '\n' | '\t') || !text::is_deceptive(*c))
+        .collect()
 }
 
 #[cfg(test)]
@@ -187,7 +229,8 @@ mod tests {
 
     #[test]
     fn nothing_is_said_in_words() {
-        let record = json!({"claim_id": null, "reason": "no_eligible_issue", "passed_by": {"claimed": 4}});
+        let record =
+            json!({"claim_id": null, "reason": "no_eligible_issue", "passed_by": {"claimed": 4}});
         let text = render("next_issue", &Reply::new(&record).unwrap(), false);
         assert_eq!(text, "no eligible issue\npassed by:\n  claimed: 4\n");
     }

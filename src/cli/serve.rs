@@ -8,13 +8,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::app::{Config, Mode, Node, init_logging};
 use crate::domain::ApiError;
 
-/// Threads that serve requests; the coordinator and the snapshot have their own.
-const THREADS: usize = 2;
-
 /// Serves until it is told to stop.
 pub(super) fn run(config: Config) -> Result<ExitCode, ApiError> {
     let log_file = init_logging(&config)?;
-    let runtime = super::runtime(std::env::var("T").ok().and_then(|t| t.parse().ok()).unwrap_or(THREADS))?;
+    let runtime = super::runtime()?;
     let result = runtime.block_on(async {
         ignore_file_size_signal()?;
         let signals = stop_signals()?;
@@ -73,5 +70,7 @@ impl StopSignals {
 /// the end of the process: SIGXFSZ is number 25 on Linux and macOS.
 pub(super) fn ignore_file_size_signal() -> Result<(), ApiError> {
     let signal = signal(SignalKind::from_raw(25));
-    signal.map(drop).map_err(|error| ApiError::internal(error.to_string()))
+    signal
+        .map(drop)
+        .map_err(|error| ApiError::internal(error.to_string()))
 }

@@ -19,7 +19,10 @@ const QUIET_TIME: Duration = Duration::from_secs(1);
 /// The tool that a command names: kebab case, or the tool's own name.
 pub(super) fn name_of(command: &str) -> Option<&'static str> {
     let name = command.replace('-', "_");
-    tools().iter().map(|tool| tool.name).find(|known| *known == name)
+    tools()
+        .iter()
+        .map(|tool| tool.name)
+        .find(|known| *known == name)
 }
 
 /// Runs `TOOL [--flag value]… [--json]`.
@@ -38,9 +41,15 @@ enum Prepared {
 }
 
 fn prepare(given: &[String], overrides: &flags::Overrides) -> Result<Prepared, ApiError> {
-    let name = given.first().and_then(|first| name_of(first)).unwrap_or_default();
+    let name = given
+        .first()
+        .and_then(|first| name_of(first))
+        .unwrap_or_default();
     let spec = tool(name).ok_or_else(|| ApiError::internal("this tool has gone"))?;
-    if given.iter().any(|argument| matches!(argument.as_str(), "--help" | "-h" | "help")) {
+    if given
+        .iter()
+        .any(|argument| matches!(argument.as_str(), "--help" | "-h" | "help"))
+    {
         return Ok(Prepared::Help(help(spec)));
     }
     let pairs = pairs(spec, &given[1..])?;
@@ -55,7 +64,10 @@ fn prepare(given: &[String], overrides: &flags::Overrides) -> Result<Prepared, A
 
 /// `--issue-number 5`, `--issue-number=5` and `--stale` as pairs of field and text.
 fn pairs(spec: &ToolSpec, given: &[String]) -> Result<Vec<(String, String)>, ApiError> {
-    let fields = spec.schema.get("properties").and_then(serde_json::Value::as_object);
+    let fields = spec
+        .schema
+        .get("properties")
+        .and_then(serde_json::Value::as_object);
     let kind = |field: &str| {
         let schema = fields.and_then(|fields| fields.get(field));
         schema.map(|schema| schema["type"].as_str().unwrap_or_default().to_owned())
@@ -68,7 +80,10 @@ fn pairs(spec: &ToolSpec, given: &[String]) -> Result<Vec<(String, String)>, Api
         }
         let Some(flag) = argument.strip_prefix("--") else {
             return Err(ApiError::invalid(
-                format!("'{}' is not a flag", text::one_line(text::cut(argument, 60).0)),
+                format!(
+                    "'{}' is not a flag",
+                    text::one_line(text::cut(argument, 60).0)
+                ),
                 format!("run issuecommand {} --help for its flags", kebab(spec.name)),
             ));
         };
@@ -100,26 +115,45 @@ fn kebab(name: &str) -> String {
 }
 
 fn unknown_flag(spec: &ToolSpec, flag: &str) -> ApiError {
-    let fields = spec.schema.get("properties").and_then(serde_json::Value::as_object);
-    let known: Vec<String> =
-        fields.into_iter().flat_map(|fields| fields.keys().map(|field| kebab(field))).collect();
+    let fields = spec
+        .schema
+        .get("properties")
+        .and_then(serde_json::Value::as_object);
+    let known: Vec<String> = fields
+        .into_iter()
+        .flat_map(|fields| fields.keys().map(|field| kebab(field)))
+        .collect();
     let hint = text::nearest(flag, known.iter().map(String::as_str))
         .map_or_else(String::new, |near| format!("did you mean --{near}? "));
     ApiError::invalid(
-        format!("{} has no flag --{}", kebab(spec.name), text::one_line(text::cut(flag, 60).0)),
-        format!("{hint}run issuecommand {} --help for its flags", kebab(spec.name)),
+        format!(
+            "{} has no flag --{}",
+            kebab(spec.name),
+            text::one_line(text::cut(flag, 60).0)
+        ),
+        format!(
+            "{hint}run issuecommand {} --help for its flags",
+            kebab(spec.name)
+        ),
     )
 }
 
 fn help(spec: &ToolSpec) -> String {
-    let mut help = format!("Usage: issuecommand {} [flags]\n\n{}\n\nFlags:\n", kebab(spec.name), spec.description);
+    let mut help = format!(
+        "Usage: issuecommand {} [flags]\n\n{}\n\nFlags:\n",
+        kebab(spec.name),
+        spec.description
+    );
     let required: Vec<&str> = spec
         .schema
         .get("required")
         .and_then(serde_json::Value::as_array)
         .map(|list| list.iter().filter_map(serde_json::Value::as_str).collect())
         .unwrap_or_default();
-    let fields = spec.schema.get("properties").and_then(serde_json::Value::as_object);
+    let fields = spec
+        .schema
+        .get("properties")
+        .and_then(serde_json::Value::as_object);
     for (field, schema) in fields.into_iter().flatten() {
         let about = schema["description"].as_str().unwrap_or_default();
         let kind = match schema["type"].as_str().unwrap_or_default() {
@@ -128,7 +162,11 @@ fn help(spec: &ToolSpec) -> String {
             "array" => " A,B",
             _ => " TEXT",
         };
-        let mark = if required.contains(&field.as_str()) { " (required)" } else { "" };
+        let mark = if required.contains(&field.as_str()) {
+            " (required)"
+        } else {
+            ""
+        };
         let flag = format!("--{}{kind}", kebab(field));
         help.push_str(&format!("  {flag:<24}{about}{mark}\n"));
     }
@@ -139,7 +177,7 @@ fn help(spec: &ToolSpec) -> String {
 fn carry_out(config: crate::app::Config, request: Request, json: bool) -> ExitCode {
     let tool = request.tool_name();
     let result = init_logging(&quiet(config.clone())).and_then(|log_file| {
-        let runtime = super::runtime(1)?;
+        let runtime = super::runtime()?;
         runtime.block_on(async {
             let node = Node::new(config, Mode::Command, None, log_file);
             node.join();
@@ -168,7 +206,11 @@ fn show(tool: &str, reply: &Reply, json: bool) -> ExitCode {
         render::render(tool, reply, io::stdout().is_terminal())
     };
     let printed = output::print(&text);
-    if reply.kind == ReplyKind::Refused { ExitCode::from(REFUSED) } else { printed }
+    if reply.kind == ReplyKind::Refused {
+        ExitCode::from(REFUSED)
+    } else {
+        printed
+    }
 }
 
 /// Waits for the call; on a terminal it says after a second what it waits for.

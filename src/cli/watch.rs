@@ -12,10 +12,18 @@ use crate::domain::{AgentId, ApiError, RepoName, text};
 
 /// Prints events until it is interrupted.
 pub(super) fn run(config: Config, options: &Watch) -> Result<ExitCode, ApiError> {
-    let repo = options.repo.as_deref().map(str::parse::<RepoName>).transpose()?;
-    let agent_id = options.agent_id.as_deref().map(str::parse::<AgentId>).transpose()?;
+    let repo = options
+        .repo
+        .as_deref()
+        .map(str::parse::<RepoName>)
+        .transpose()?;
+    let agent_id = options
+        .agent_id
+        .as_deref()
+        .map(str::parse::<AgentId>)
+        .transpose()?;
     let log_file = init_logging(&config)?;
-    let runtime = super::runtime(1)?;
+    let runtime = super::runtime()?;
     runtime.block_on(async {
         let signals = stop_signals()?;
         let node = Node::new(config, Mode::Command, None, log_file);
@@ -82,7 +90,10 @@ fn query(repo: Option<&RepoName>, agent_id: Option<&AgentId>, since: Option<u64>
         parts.push(format!("since={since}"));
     }
     if let Some(repo) = repo {
-        parts.push(format!("repo={}", utf8_percent_encode(repo.as_str(), NON_ALPHANUMERIC)));
+        parts.push(format!(
+            "repo={}",
+            utf8_percent_encode(repo.as_str(), NON_ALPHANUMERIC)
+        ));
     }
     if let Some(agent_id) = agent_id {
         let encoded = utf8_percent_encode(agent_id.as_str(), NON_ALPHANUMERIC);
@@ -101,7 +112,9 @@ fn words(data: &str) -> String {
     let event: Value = serde_json::from_str(data).unwrap_or(Value::Null);
     let word = |name: &str| event[name].as_str().map(text::one_line);
     let at = word("at").and_then(|at| at.parse::<jiff::Timestamp>().ok());
-    let at = at.map(|at| at.strftime("%H:%M:%SZ").to_string()).unwrap_or_default();
+    let at = at
+        .map(|at| at.strftime("%H:%M:%SZ").to_string())
+        .unwrap_or_default();
     let mut line = format!("{at:<10} {:<21}", word("type").unwrap_or_default());
     if let Some(repo) = word("repo") {
         line.push_str(&format!(" {repo}#{}", event["issue_number"]));

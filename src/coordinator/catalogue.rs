@@ -104,7 +104,11 @@ pub struct RepoUpdate {
 impl RepoUpdate {
     /// An update that tells nothing but that the repository was looked at.
     pub fn unchanged(name: RepoName, private: bool, synced_at: Timestamp) -> Self {
-        Self { private: Some(private), synced_at: Some(synced_at), ..Self::of_issues(name, Vec::new()) }
+        Self {
+            private: Some(private),
+            synced_at: Some(synced_at),
+            ..Self::of_issues(name, Vec::new())
+        }
     }
 
     /// An update about some issues alone.
@@ -155,7 +159,10 @@ pub struct Catalogue {
 impl Catalogue {
     /// A catalogue from stored entries.
     pub fn from_entries(entries: Vec<RepoEntry>, synced_at: Option<Timestamp>) -> Self {
-        let mut catalogue = Self { synced_at, ..Self::default() };
+        let mut catalogue = Self {
+            synced_at,
+            ..Self::default()
+        };
         for entry in entries {
             let name = entry.name.clone();
             catalogue.repos.insert(name.clone(), entry);
@@ -200,7 +207,10 @@ impl Catalogue {
         issue.state = IssueState::Closed;
         issue.updated_at = issue.updated_at.max(at);
         let repos = vec![RepoUpdate::of_issues(repo.clone(), vec![issue])];
-        Some(CatalogueUpdate { repos, ..CatalogueUpdate::default() })
+        Some(CatalogueUpdate {
+            repos,
+            ..CatalogueUpdate::default()
+        })
     }
 
     /// Number of open issues.
@@ -210,10 +220,14 @@ impl Catalogue {
 
     /// Takes an update in and tells what follows from it.
     pub(super) fn apply(&mut self, update: CatalogueUpdate) -> Consequences {
-        let mut consequences = Consequences { facts: update.facts, ..Consequences::default() };
+        let mut consequences = Consequences {
+            facts: update.facts,
+            ..Consequences::default()
+        };
         for name in &update.dropped {
             self.repos.remove(name);
-            self.linked.retain(|(repo, _), (source, _)| repo != name && source != name);
+            self.linked
+                .retain(|(repo, _), (source, _)| repo != name && source != name);
         }
         for repo in update.repos {
             self.apply_repo(repo, &mut consequences);
@@ -222,17 +236,20 @@ impl Catalogue {
     }
 
     fn apply_repo(&mut self, update: RepoUpdate, consequences: &mut Consequences) {
-        let entry = self.repos.entry(update.name.clone()).or_insert_with(|| RepoEntry {
-            name: update.name.clone(),
-            private: false,
-            issues: BTreeMap::new(),
-            pulls: BTreeMap::new(),
-            synced_at: Timestamp::UNIX_EPOCH,
-            issues_cursor: None,
-            pulls_cursor: None,
-            reconciled_at: None,
-            closes_elsewhere: Vec::new(),
-        });
+        let entry = self
+            .repos
+            .entry(update.name.clone())
+            .or_insert_with(|| RepoEntry {
+                name: update.name.clone(),
+                private: false,
+                issues: BTreeMap::new(),
+                pulls: BTreeMap::new(),
+                synced_at: Timestamp::UNIX_EPOCH,
+                issues_cursor: None,
+                pulls_cursor: None,
+                reconciled_at: None,
+                closes_elsewhere: Vec::new(),
+            });
         entry.private = update.private.unwrap_or(entry.private);
         entry.synced_at = update.synced_at.unwrap_or(entry.synced_at);
         entry.issues_cursor = entry.issues_cursor.max(update.issues_cursor);
@@ -263,20 +280,18 @@ impl Catalogue {
         };
         for pull in entry.pulls.values() {
             for issue in &pull.closes {
-                self.linked.insert((name.clone(), *issue), (name.clone(), pull.number));
+                self.linked
+                    .insert((name.clone(), *issue), (name.clone(), pull.number));
             }
         }
         for (pull, repo, issue) in &entry.closes_elsewhere {
-            self.linked.insert((repo.clone(), *issue), (name.clone(), *pull));
+            self.linked
+                .insert((repo.clone(), *issue), (name.clone(), *pull));
         }
     }
 }
 
-fn apply_issues(
-    entry: &mut RepoEntry,
-    issues: Vec<IssueSummary>,
-    consequences: &mut Consequences,
-) {
+fn apply_issues(entry: &mut RepoEntry, issues: Vec<IssueSummary>, consequences: &mut Consequences) {
     for issue in issues {
         // The overlap of two syncs brings old news; it must not undo newer ones.
         let known = entry.issues.get(&issue.number);
@@ -299,7 +314,9 @@ fn apply_issues(
                     });
                 }
                 let closed = GitHubFact::IssueClosed;
-                consequences.facts.push((entry.name.clone(), issue.number, closed));
+                consequences
+                    .facts
+                    .push((entry.name.clone(), issue.number, closed));
             }
         }
     }
@@ -310,21 +327,34 @@ fn apply_pulls(
     pulls: Vec<SyncedPullRequest>,
     consequences: &mut Consequences,
 ) {
-    for SyncedPullRequest { summary, closes_elsewhere } in pulls {
+    for SyncedPullRequest {
+        summary,
+        closes_elsewhere,
+    } in pulls
+    {
         let url: Arc<str> = summary.url.clone();
         let fact = match summary.state {
             PullRequestState::Open => GitHubFact::PullRequestOpen(url),
             PullRequestState::Merged => GitHubFact::PullRequestMerged(url),
             PullRequestState::Closed => GitHubFact::PullRequestClosed(url),
         };
-        let same_repo = summary.closes.iter().map(|issue| (entry.name.clone(), *issue));
+        let same_repo = summary
+            .closes
+            .iter()
+            .map(|issue| (entry.name.clone(), *issue));
         let all = same_repo.chain(closes_elsewhere.iter().cloned());
-        consequences.facts.extend(all.map(|(repo, issue)| (repo, issue, fact.clone())));
-        entry.closes_elsewhere.retain(|(pull, _, _)| *pull != summary.number);
+        consequences
+            .facts
+            .extend(all.map(|(repo, issue)| (repo, issue, fact.clone())));
+        entry
+            .closes_elsewhere
+            .retain(|(pull, _, _)| *pull != summary.number);
         if summary.state == PullRequestState::Open {
             let number = summary.number;
             let elsewhere = closes_elsewhere.into_iter();
-            entry.closes_elsewhere.extend(elsewhere.map(|(repo, issue)| (number, repo, issue)));
+            entry
+                .closes_elsewhere
+                .extend(elsewhere.map(|(repo, issue)| (number, repo, issue)));
             entry.pulls.insert(number, summary);
         } else {
             entry.pulls.remove(&summary.number);
@@ -371,14 +401,20 @@ mod tests {
         let mut repo = RepoUpdate::unchanged(name, false, Timestamp::UNIX_EPOCH);
         repo.issues = issues;
         repo.pulls = pulls;
-        CatalogueUpdate { repos: vec![repo], ..CatalogueUpdate::default() }
+        CatalogueUpdate {
+            repos: vec![repo],
+            ..CatalogueUpdate::default()
+        }
     }
 
     #[test]
     fn closed_issues_leave_and_old_news_changes_nothing() {
         let mut catalogue = Catalogue::default();
         let name: RepoName = "o/r".parse().unwrap();
-        catalogue.apply(update(vec![issue(1, IssueState::Open, 1), issue(2, IssueState::Open, 1)], vec![]));
+        catalogue.apply(update(
+            vec![issue(1, IssueState::Open, 1), issue(2, IssueState::Open, 1)],
+            vec![],
+        ));
         let closed = catalogue.apply(update(vec![issue(1, IssueState::Closed, 5)], vec![]));
         assert_eq!(closed.events.len(), 1);
         assert_eq!(closed.facts, [(name.clone(), 1, GitHubFact::IssueClosed)]);
@@ -392,7 +428,10 @@ mod tests {
     #[test]
     fn a_missing_number_is_forgotten_but_is_no_fact() {
         let mut catalogue = Catalogue::default();
-        catalogue.apply(update(vec![issue(1, IssueState::Open, 1), issue(2, IssueState::Open, 1)], vec![]));
+        catalogue.apply(update(
+            vec![issue(1, IssueState::Open, 1), issue(2, IssueState::Open, 1)],
+            vec![],
+        ));
         let mut compare = update(vec![], vec![]);
         compare.repos[0].open_numbers = Some(vec![2]);
         let consequences = catalogue.apply(compare);
@@ -404,17 +443,29 @@ mod tests {
     fn pull_requests_link_issues_while_they_are_open() {
         let mut catalogue = Catalogue::default();
         let name: RepoName = "o/r".parse().unwrap();
-        catalogue.apply(update(vec![issue(1, IssueState::Open, 1)], vec![pull(9, PullRequestState::Open, &[1])]));
+        catalogue.apply(update(
+            vec![issue(1, IssueState::Open, 1)],
+            vec![pull(9, PullRequestState::Open, &[1])],
+        ));
         assert_eq!(catalogue.linked_pull(&name, 1), Some(&(name.clone(), 9)));
-        let merged = catalogue.apply(update(vec![], vec![pull(9, PullRequestState::Merged, &[1])]));
-        assert!(matches!(merged.facts[0].2, GitHubFact::PullRequestMerged(_)));
+        let merged = catalogue.apply(update(
+            vec![],
+            vec![pull(9, PullRequestState::Merged, &[1])],
+        ));
+        assert!(matches!(
+            merged.facts[0].2,
+            GitHubFact::PullRequestMerged(_)
+        ));
         assert_eq!(catalogue.linked_pull(&name, 1), None);
     }
 
     #[test]
     fn a_stored_catalogue_comes_back_the_same() {
         let mut catalogue = Catalogue::default();
-        catalogue.apply(update(vec![issue(1, IssueState::Open, 1)], vec![pull(9, PullRequestState::Open, &[1])]));
+        catalogue.apply(update(
+            vec![issue(1, IssueState::Open, 1)],
+            vec![pull(9, PullRequestState::Open, &[1])],
+        ));
         let entries: Vec<RepoEntry> = catalogue.repos().cloned().collect();
         let text = serde_json::to_string(&entries).unwrap();
         let again = Catalogue::from_entries(serde_json::from_str(&text).unwrap(), None);

@@ -91,7 +91,11 @@ impl View<'_> {
 
     /// The issue's key on this host.
     pub fn key(&self, repo: &RepoName, number: u64) -> IssueKey {
-        IssueKey { host: self.host.clone(), repo: repo.clone(), number }
+        IssueKey {
+            host: self.host.clone(),
+            repo: repo.clone(),
+            number,
+        }
     }
 
     /// An issue with what else decides about it.
@@ -108,7 +112,11 @@ impl View<'_> {
     /// A reader of ended claims that are no longer in memory.
     pub fn history(&self) -> HistoryReader {
         let settings = &self.core.settings;
-        HistoryReader::new(settings.disk.clone(), settings.files.clone(), self.core.history)
+        HistoryReader::new(
+            settings.disk.clone(),
+            settings.files.clone(),
+            self.core.history,
+        )
     }
 }
 
@@ -116,7 +124,13 @@ impl Core {
     /// The owner's state after a start. Every live lease gets a full period.
     pub fn new(settings: CoreSettings, recovered: Recovered, catalogue: Catalogue) -> Self {
         let now = settings.clock.now();
-        let Recovered { mut ledger, journal, history, replayed, .. } = recovered;
+        let Recovered {
+            mut ledger,
+            journal,
+            history,
+            replayed,
+            ..
+        } = recovered;
         ledger.promote(now);
         let mut returning = Vec::new();
         let sessions: Vec<SessionRef> = ledger.active().filter_map(|claim| claim.session).collect();
@@ -205,9 +219,10 @@ impl Core {
         let now = self.now();
         match operation {
             Operation::Command(command) => Answer::Outcome(self.command(&command, now)),
-            Operation::Claim { grant, fresh_within } => {
-                Answer::Claim(self.claim(grant, fresh_within, now))
-            }
+            Operation::Claim {
+                grant,
+                fresh_within,
+            } => Answer::Claim(self.claim(grant, fresh_within, now)),
             Operation::Next(query) => Answer::Next(self.next(&query, now)),
             Operation::Heard(agent_id) => {
                 self.with_ledger(|ledger, commit| ledger.revive(&agent_id, now, commit));
@@ -255,7 +270,9 @@ impl Core {
             let entry = view.catalogue.repo(&grant.key.repo);
             let known = entry.and_then(|entry| {
                 let age = Duration::try_from(now.duration_since(entry.synced_at)).ok()?;
-                fresh_within.is_none_or(|limit| age <= limit).then_some(())?;
+                fresh_within
+                    .is_none_or(|limit| age <= limit)
+                    .then_some(())?;
                 entry.issues.get(&grant.key.number)
             });
             let Some(issue) = known else {
@@ -271,12 +288,18 @@ impl Core {
     }
 
     fn next(&mut self, query: &NextQuery, now: Timestamp) -> NextOutcome {
-        let repeated = query.request_id.and_then(|id| self.ledger.answered(id)).cloned();
+        let repeated = query
+            .request_id
+            .and_then(|id| self.ledger.answered(id))
+            .cloned();
         let repeated = repeated.filter(|claim| claim.status.is_active());
         let (grant, why) = match repeated {
             Some(claim) => {
                 let grant = NextGrant {
-                    synced_at: self.catalogue.repo(&claim.repo).map(|entry| entry.synced_at),
+                    synced_at: self
+                        .catalogue
+                        .repo(&claim.repo)
+                        .map(|entry| entry.synced_at),
                     why: String::new(),
                     previous_attempts: 0,
                     handoff_note: None,
@@ -293,7 +316,10 @@ impl Core {
             },
         };
         let memory = self.ledger.memory(&grant.key).cloned().unwrap_or_default();
-        let synced_at = self.catalogue.repo(&grant.key.repo).map(|entry| entry.synced_at);
+        let synced_at = self
+            .catalogue
+            .repo(&grant.key.repo)
+            .map(|entry| entry.synced_at);
         match self.command(&Command::Grant(grant), now) {
             Outcome::Granted { claim, .. } => NextOutcome::Granted(Box::new(NextGrant {
                 claim,
@@ -303,9 +329,9 @@ impl Core {
                 synced_at,
             })),
             Outcome::Refused(refusal) => NextOutcome::Refused(refusal),
-            Outcome::Updated(_) | Outcome::Unchanged => {
-                NextOutcome::Nothing { passed_by: crate::claim::PassedBy::default() }
-            }
+            Outcome::Updated(_) | Outcome::Unchanged => NextOutcome::Nothing {
+                passed_by: crate::claim::PassedBy::default(),
+            },
         }
     }
 
@@ -315,7 +341,11 @@ impl Core {
             self.with_ledger(|ledger, commit| commit(ledger, event));
         }
         for (repo, number, fact) in consequences.facts {
-            let key = IssueKey { host: self.settings.host.clone(), repo, number };
+            let key = IssueKey {
+                host: self.settings.host.clone(),
+                repo,
+                number,
+            };
             self.command(&Command::Observe { key, fact }, now);
         }
         consequences.changed
@@ -328,9 +358,19 @@ impl Core {
         act: impl FnOnce(&mut Ledger, &mut dyn FnMut(&mut Ledger, Change)) -> R,
     ) -> R {
         let now = self.now();
-        let Self { ledger, journal, pending, push_error, .. } = self;
+        let Self {
+            ledger,
+            journal,
+            pending,
+            push_error,
+            ..
+        } = self;
         let mut commit = |ledger: &mut Ledger, change: Change| {
-            let recorded = Recorded { seq: ledger.seq() + 1, at: now, change };
+            let recorded = Recorded {
+                seq: ledger.seq() + 1,
+                at: now,
+                change,
+            };
             if let Err(error) = journal.push(&recorded) {
                 *push_error = Some(error);
             }
@@ -359,7 +399,8 @@ impl Core {
             Ok(()) => {
                 self.storage_problem = None;
                 self.retry_at = None;
-                self.feed.publish(pending.into_iter().map(|(recorded, _)| recorded).collect());
+                self.feed
+                    .publish(pending.into_iter().map(|(recorded, _)| recorded).collect());
                 Ok(())
             }
             Err(error) => {
@@ -376,7 +417,12 @@ impl Core {
     /// How long nothing needs to happen by itself; `None` is for ever.
     pub fn idle_time(&self) -> Option<Duration> {
         let returning = self.returning.as_ref().map(|(until, _)| *until);
-        let next = self.ledger.next_deadline().into_iter().chain(returning).min()?;
+        let next = self
+            .ledger
+            .next_deadline()
+            .into_iter()
+            .chain(returning)
+            .min()?;
         let next = self.retry_at.map_or(next, |retry| next.max(retry));
         Some(Duration::try_from(next.duration_since(self.now())).unwrap_or_default())
     }
@@ -398,10 +444,18 @@ impl Core {
     }
 
     fn make_job(&mut self) -> SnapshotJob {
-        let mut ended: Vec<_> = self.ledger.ended().map(|(_, claim)| claim.clone()).collect();
+        let mut ended: Vec<_> = self
+            .ledger
+            .ended()
+            .map(|(_, claim)| claim.clone())
+            .collect();
         ended.reverse();
         self.snapshot_under_way = Some(self.ledger.ended_total());
-        SnapshotJob { image: self.ledger.image(), ended, history: self.history }
+        SnapshotJob {
+            image: self.ledger.image(),
+            ended,
+            history: self.history,
+        }
     }
 
     /// Where a snapshot is written.

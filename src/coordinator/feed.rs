@@ -55,15 +55,23 @@ struct Data<'a> {
 impl FeedEvent {
     /// Wraps a change.
     pub fn new(recorded: Recorded) -> Self {
-        Self { recorded, frame: OnceLock::new() }
+        Self {
+            recorded,
+            frame: OnceLock::new(),
+        }
     }
 
     /// The event's name on the stream.
     pub fn kind(&self) -> &'static str {
         match &self.recorded.change {
             Change::Granted { .. } => "claim.created",
-            Change::Moved { to: Status::Released, .. } => "claim.released",
-            Change::Moved { to: Status::Stale, .. } => "claim.stale",
+            Change::Moved {
+                to: Status::Released,
+                ..
+            } => "claim.released",
+            Change::Moved {
+                to: Status::Stale, ..
+            } => "claim.stale",
             Change::Moved { .. } | Change::HandedOn { .. } => "claim.status_changed",
             Change::IssueClosed { .. } => "issue.closed",
             Change::SyncCompleted { .. } => "sync.completed",
@@ -98,7 +106,14 @@ impl FeedEvent {
             changed: None,
         };
         match change {
-            Change::Granted { claim_id, agent_id, repo, issue_number, issue_title, .. } => {
+            Change::Granted {
+                claim_id,
+                agent_id,
+                repo,
+                issue_number,
+                issue_title,
+                ..
+            } => {
                 data.claim_id = Some(*claim_id);
                 data.agent_id = Some(agent_id);
                 data.repo = Some(repo);
@@ -106,7 +121,11 @@ impl FeedEvent {
                 data.issue_title = Some(issue_title);
                 data.status = Some(Status::Claimed);
             }
-            Change::HandedOn { old_claim_id, claim, .. } => {
+            Change::HandedOn {
+                old_claim_id,
+                claim,
+                ..
+            } => {
                 data.claim_id = Some(claim.claim_id);
                 data.agent_id = Some(&claim.agent_id);
                 data.repo = Some(&claim.repo);
@@ -115,7 +134,17 @@ impl FeedEvent {
                 data.status = Some(claim.status);
                 data.previous_claim_id = Some(*old_claim_id);
             }
-            Change::Moved { claim_id, agent_id, repo, issue_number, from, to, note, pr_url, .. } => {
+            Change::Moved {
+                claim_id,
+                agent_id,
+                repo,
+                issue_number,
+                from,
+                to,
+                note,
+                pr_url,
+                ..
+            } => {
                 data.claim_id = Some(*claim_id);
                 data.agent_id = Some(agent_id);
                 data.repo = Some(repo);
@@ -125,12 +154,20 @@ impl FeedEvent {
                 data.note = note.as_deref();
                 data.pr_url = pr_url.as_deref();
             }
-            Change::IssueClosed { repo, issue_number, issue_title } => {
+            Change::IssueClosed {
+                repo,
+                issue_number,
+                issue_title,
+            } => {
                 data.repo = Some(repo);
                 data.issue_number = Some(*issue_number);
                 data.issue_title = Some(issue_title);
             }
-            Change::SyncCompleted { repos, open_issues, changed } => {
+            Change::SyncCompleted {
+                repos,
+                open_issues,
+                changed,
+            } => {
                 data.repos = Some(*repos);
                 data.open_issues = Some(*open_issues);
                 data.changed = Some(*changed);
@@ -179,7 +216,10 @@ impl FeedEvent {
         }
         if let (Some(repos), Some(issues)) = (data.repos, data.open_issues) {
             let changed = data.changed.unwrap_or_default();
-            let _ = write!(line, " {repos} repositories, {issues} open issues, {changed} changed");
+            let _ = write!(
+                line,
+                " {repos} repositories, {issues} open issues, {changed} changed"
+            );
         }
         for text in [data.issue_title, data.note].into_iter().flatten() {
             let _ = write!(line, ": {}", crate::domain::text::one_line(text));
@@ -214,7 +254,9 @@ const PRINTER_BATCHES_MAX: usize = 256;
 impl Feed {
     /// A feed that remembers these changes.
     pub fn new(replayed: Vec<Recorded>) -> Self {
-        let events = replayed.into_iter().map(|recorded| Arc::new(FeedEvent::new(recorded)));
+        let events = replayed
+            .into_iter()
+            .map(|recorded| Arc::new(FeedEvent::new(recorded)));
         Self(Arc::new(Shared {
             recent: Mutex::new(events.collect()),
             sender: broadcast::Sender::new(READER_LAG_MAX),
@@ -224,8 +266,10 @@ impl Feed {
 
     /// Publishes durable changes, in order.
     pub(super) fn publish(&self, changes: Vec<Recorded>) {
-        let events: Vec<_> =
-            changes.into_iter().map(|recorded| Arc::new(FeedEvent::new(recorded))).collect();
+        let events: Vec<_> = changes
+            .into_iter()
+            .map(|recorded| Arc::new(FeedEvent::new(recorded)))
+            .collect();
         let mut recent = self.0.recent.lock().unwrap_or_else(PoisonError::into_inner);
         for event in &events {
             if recent.len() >= limits::FEED_EVENTS_MAX {
@@ -254,7 +298,11 @@ impl Feed {
         let recent = self.0.recent.lock().unwrap_or_else(PoisonError::into_inner);
         let live = self.0.sender.subscribe();
         let missed = since.map_or_else(Vec::new, |since| {
-            recent.iter().filter(|event| event.recorded.seq > since).cloned().collect()
+            recent
+                .iter()
+                .filter(|event| event.recorded.seq > since)
+                .cloned()
+                .collect()
         });
         Subscription { missed, live }
     }

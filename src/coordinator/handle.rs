@@ -37,18 +37,27 @@ impl CoordinatorError {
     pub fn to_api(&self) -> ApiError {
         let message = self.to_string();
         match self {
-            Self::Storage { suggestion, .. } => {
-                ApiError::new(Category::Api, "storage_unavailable", message, suggestion.clone())
-                    .retry_after(2)
-            }
-            Self::Overloaded => {
-                ApiError::new(Category::Api, "overloaded", message, "call again in a second")
-                    .retry_after(1)
-            }
-            Self::Stopped => {
-                ApiError::new(Category::Api, "shutting_down", message, "call again in a second")
-                    .retry_after(1)
-            }
+            Self::Storage { suggestion, .. } => ApiError::new(
+                Category::Api,
+                "storage_unavailable",
+                message,
+                suggestion.clone(),
+            )
+            .retry_after(2),
+            Self::Overloaded => ApiError::new(
+                Category::Api,
+                "overloaded",
+                message,
+                "call again in a second",
+            )
+            .retry_after(1),
+            Self::Stopped => ApiError::new(
+                Category::Api,
+                "shutting_down",
+                message,
+                "call again in a second",
+            )
+            .retry_after(1),
         }
     }
 }
@@ -109,11 +118,25 @@ impl Coordinator {
         let feed = core.feed();
         let (changed_sender, changed) = watch::channel(0);
         let own_sender = sender.clone();
-        let thread = std::thread::Builder::new().name("coordinator".to_owned()).spawn(move || {
-            let changed = changed_sender;
-            Worker { core, receiver, sender: own_sender, changed, replies }.run();
-        })?;
-        Ok(Self { sender, feed, changed, thread: Arc::new(Mutex::new(Some(thread))) })
+        let thread = std::thread::Builder::new()
+            .name("coordinator".to_owned())
+            .spawn(move || {
+                let changed = changed_sender;
+                Worker {
+                    core,
+                    receiver,
+                    sender: own_sender,
+                    changed,
+                    replies,
+                }
+                .run();
+            })?;
+        Ok(Self {
+            sender,
+            feed,
+            changed,
+            thread: Arc::new(Mutex::new(Some(thread))),
+        })
     }
 
     fn send(&self, message: Message) -> Result<(), CoordinatorError> {
@@ -168,7 +191,11 @@ impl Coordinator {
         let (reply, done) = oneshot::channel();
         self.send(Message::Stop(reply))?;
         let result = done.await.unwrap_or(Err(CoordinatorError::Stopped));
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(thread) = thread {
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         }
@@ -190,7 +217,10 @@ const SLEEP_MAX: Duration = Duration::from_secs(10);
 impl Worker {
     fn run(mut self) {
         loop {
-            let sleep = self.core.idle_time().map_or(SLEEP_MAX, |idle| idle.min(SLEEP_MAX));
+            let sleep = self
+                .core
+                .idle_time()
+                .map_or(SLEEP_MAX, |idle| idle.min(SLEEP_MAX));
             match self.receiver.recv_timeout(sleep) {
                 Ok(Message::Stop(reply)) => {
                     let result = self.core.shut_down().map_err(|error| storage_error(&error));
@@ -246,7 +276,11 @@ impl Worker {
         let wrote = self.core.has_pending();
         let result = self.core.finish().map_err(|error| storage_error(&error));
         // Without a runtime nobody waits any more.
-        let _ = self.replies.send(Replies { performed: replies, reads, durable: result });
+        let _ = self.replies.send(Replies {
+            performed: replies,
+            reads,
+            durable: result,
+        });
         if wrote || catalogue_changed {
             self.changed.send_modify(|version| *version += 1);
         }
@@ -265,15 +299,23 @@ impl Worker {
             // A full queue empties; a stopped coordinator needs no answer.
             let _ = sender.send(Message::SnapshotDone(Box::new(result)));
         };
-        let thread = std::thread::Builder::new().name("snapshot".to_owned()).spawn(write);
+        let thread = std::thread::Builder::new()
+            .name("snapshot".to_owned())
+            .spawn(write);
         if let Err(source) = thread {
-            let error =
-                StoreError::Io { action: "start a thread for", file: "the snapshot".to_owned(), source };
+            let error = StoreError::Io {
+                action: "start a thread for",
+                file: "the snapshot".to_owned(),
+                source,
+            };
             self.core.snapshot_done(Err(error));
         }
     }
 }
 
 fn storage_error(error: &StoreError) -> CoordinatorError {
-    CoordinatorError::Storage { message: error.to_string(), suggestion: error.suggestion() }
+    CoordinatorError::Storage {
+        message: error.to_string(),
+        suggestion: error.suggestion(),
+    }
 }

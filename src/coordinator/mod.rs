@@ -16,6 +16,7 @@ mod handle;
 mod next;
 mod sync;
 mod sync_plan;
+mod sync_rest;
 
 pub use self::core::{Core, CoreSettings, View};
 pub use catalogue::{Catalogue, CatalogueUpdate, RepoEntry, RepoUpdate};

@@ -66,11 +66,17 @@ pub(super) fn choose(view: &View<'_>, query: &NextQuery) -> Result<(Grant, Strin
         view.is_allowed(&entry.name) && query.repo.as_ref().is_none_or(|repo| *repo == entry.name)
     });
     for entry in repos {
-        let mut key =
-            IssueKey { host: view.host.clone(), repo: entry.name.clone(), number: 0 };
+        let mut key = IssueKey {
+            host: view.host.clone(),
+            repo: entry.name.clone(),
+            number: 0,
+        };
         for issue in entry.issues.values() {
             let has_label = |wanted: &String| {
-                issue.labels.iter().any(|label| label.eq_ignore_ascii_case(wanted))
+                issue
+                    .labels
+                    .iter()
+                    .any(|label| label.eq_ignore_ascii_case(wanted))
             };
             let milestone_fits = query.milestone.as_ref().is_none_or(|wanted| {
                 let has = issue.milestone.as_ref();
@@ -85,13 +91,17 @@ pub(super) fn choose(view: &View<'_>, query: &NextQuery) -> Result<(Grant, Strin
             }
             let candidate = view.candidate(issue, &key);
             let exclusion =
-                view.rules.exclusion(&candidate, view.ledger, Some(&query.agent_id), view.now);
+                view.rules
+                    .exclusion(&candidate, view.ledger, Some(&query.agent_id), view.now);
             if let Some(exclusion) = exclusion {
                 passed_by.count(&exclusion);
                 continue;
             }
             let assessment = view.rules.assess(&candidate, view.ledger);
-            if best.as_ref().is_none_or(|(known, _, _)| assessment < *known) {
+            if best
+                .as_ref()
+                .is_none_or(|(known, _, _)| assessment < *known)
+            {
                 best = Some((assessment, key.clone(), issue.title.clone()));
             }
         }

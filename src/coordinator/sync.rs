@@ -49,19 +49,19 @@ pub struct SyncReport {
 
 /// Asks for syncs and hears of them. Cheap to clone.
 #[derive(Clone)]
-pub struct Syncer(Arc<Shared>);
+pub struct Syncer(pub(super) Arc<Shared>);
 
-struct Shared {
-    gh: Gh,
-    coordinator: Coordinator,
-    settings: SyncSettings,
+pub(super) struct Shared {
+    pub(super) gh: Gh,
+    pub(super) coordinator: Coordinator,
+    pub(super) settings: SyncSettings,
     wanted: Notify,
     report: watch::Sender<SyncReport>,
     probe_page: Mutex<u32>,
 }
 
 #[derive(Debug, thiserror::Error)]
-enum SyncError {
+pub(super) enum SyncError {
     #[error(transparent)]
     GitHub(#[from] GhError),
     #[error(transparent)]
@@ -131,17 +131,25 @@ impl Syncer {
     }
 
     async fn first_pause(&self) -> Duration {
-        let synced = self.0.coordinator.read(|view| (view.catalogue.synced_at(), view.now)).await;
+        let synced = self
+            .0
+            .coordinator
+            .read(|view| (view.catalogue.synced_at(), view.now))
+            .await;
         match synced {
             Ok((Some(synced_at), now)) => {
                 let age = Duration::try_from(now.duration_since(synced_at)).unwrap_or_default();
-                self.0.settings.interval.saturating_sub(age).min(self.0.settings.interval)
+                self.0
+                    .settings
+                    .interval
+                    .saturating_sub(age)
+                    .min(self.0.settings.interval)
             }
             _ => Duration::ZERO,
         }
     }
 
-    fn note(&self, change: impl FnOnce(&mut SyncReport)) {
+    pub(super) fn note(&self, change: impl FnOnce(&mut SyncReport)) {
         self.0.report.send_modify(change);
     }
 
@@ -151,15 +159,31 @@ impl Syncer {
             shared.gh.version().await?;
             shared.gh.account().await?;
         }
-        let (probes, missing) = self.probe_all().await?;
         shared.coordinator.set_viewer(shared.gh.login());
         let mut changed = 0;
         let mut problem = None;
-        changed += self.visit_all(&probes, &mut problem).await?;
-        changed += self.reconcile(&probes, &mut problem).await?;
-        self.look_after_claims(&probes, &missing, &mut problem).await?;
+        let (probes, missing) = match self.probe_all().await {
+            Ok((probes, missing)) => {
+                shared.coordinator.set_viewer(shared.gh.login());
+                changed += self.visit_all(&probes, &mut problem).await?;
+                changed += self.reconcile(&probes, &mut problem).await?;
+                (probes, missing)
+            }
+            Err(SyncError::GitHub(GhError::QueryRefused(reason))) => {
+                tracing::info!(reason, "GraphQL is refused: syncing by REST");
+                let (probes, by_rest) = self.sync_by_rest(&mut problem).await?;
+                changed += by_rest;
+                (probes, Vec::new())
+            }
+            Err(error) => return Err(error),
+        };
+        self.look_after_claims(&probes, &missing, &mut problem)
+            .await?;
         if problem.is_none() {
-            shared.coordinator.perform(Operation::SyncCompleted { changed }).await?;
+            shared
+                .coordinator
+                .perform(Operation::SyncCompleted { changed })
+                .await?;
         }
         self.store().await?;
         Ok(problem)
@@ -174,14 +198,20 @@ impl Syncer {
             found.missing.extend(page.missing);
         }
         let mut seen = HashSet::new();
-        found.repositories.retain(|probe| seen.insert(probe.name.clone()));
+        found
+            .repositories
+            .retain(|probe| seen.insert(probe.name.clone()));
         Ok((found.repositories, found.missing))
     }
 
     async fn probe_scope(&self, scope: &ProbeScope) -> Result<ProbePage, GhError> {
         let mut found = ProbePage::default();
         let mut after: Option<String> = None;
-        let mut page_size = *self.0.probe_page.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut page_size = *self
+            .0
+            .probe_page
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         for _ in 0..limits::PAGES_MAX {
             match self.0.gh.probe(scope, page_size, after.as_deref()).await {
                 Ok(page) => {
@@ -195,7 +225,11 @@ impl Syncer {
                 }
                 Err(error) if is_too_much(&error) && page_size > 5 => {
                     page_size /= 2;
-                    *self.0.probe_page.lock().unwrap_or_else(PoisonError::into_inner) = page_size;
+                    *self
+                        .0
+                        .probe_page
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner) = page_size;
                 }
                 Err(error) => return Err(error),
             }
@@ -215,16 +249,24 @@ impl Syncer {
     ) -> Result<u64, SyncError> {
         let now = self.0.coordinator.read(|view| view.now).await?;
         let names: Vec<RepoName> = probes.iter().map(|probe| probe.name.clone()).collect();
-        let cursors = self.0.coordinator.read(move |view| known_cursors(view.catalogue, &names));
+        let cursors = self
+            .0
+            .coordinator
+            .read(move |view| known_cursors(view.catalogue, &names));
         let known = cursors.await?;
         let mut quiet = CatalogueUpdate::default();
         let mut requests = Vec::new();
         let mut visits = HashMap::new();
-        for probe in probes.iter().filter(|probe| !probe.archived && probe.has_issues) {
+        for probe in probes
+            .iter()
+            .filter(|probe| !probe.archived && probe.has_issues)
+        {
             let entry = known.get(&probe.name);
             let visit = sync_plan::plan(entry, probe);
             match sync_plan::first_request(entry, probe, &visit) {
-                Some(request) if request.issues_after.is_some() || request.pulls_after.is_some() => {
+                Some(request)
+                    if request.issues_after.is_some() || request.pulls_after.is_some() =>
+                {
                     requests.push(request);
                 }
                 _ => {
@@ -233,13 +275,21 @@ impl Syncer {
                     quiet.repos.push(update);
                 }
             }
-            visits.insert(probe.name.clone(), Visited { probe, visit, cursor: entry.and_then(|e| e.pulls_cursor) });
+            visits.insert(
+                probe.name.clone(),
+                Visited {
+                    probe,
+                    visit,
+                    cursor: entry.and_then(|e| e.pulls_cursor),
+                },
+            );
         }
         let mut changed = self.take_in(quiet).await?;
         let total = requests.len();
         let mut batch_size = DELTA_BATCH;
         while !requests.is_empty() {
-            let batch: Vec<DeltaRequest> = requests.drain(..batch_size.min(requests.len())).collect();
+            let batch: Vec<DeltaRequest> =
+                requests.drain(..batch_size.min(requests.len())).collect();
             self.note(|report| {
                 let done = total.saturating_sub(requests.len());
                 report.progress = Some(format!("fetching issues: {done} of {total} repositories"));
@@ -248,7 +298,9 @@ impl Syncer {
                 Ok(pages) => {
                     let mut update = CatalogueUpdate::default();
                     for (page, request) in pair(pages, &batch) {
-                        let Some(visited) = visits.get(&request.repo) else { continue };
+                        let Some(visited) = visits.get(&request.repo) else {
+                            continue;
+                        };
                         let (repo, more) = visited.take_page(page, request, now);
                         update.repos.push(repo);
                         requests.extend(more);
@@ -280,11 +332,18 @@ impl Syncer {
         if problem.is_some() {
             return Ok(0);
         }
-        let probes: Vec<RepoProbe> =
-            probes.iter().filter(|probe| !probe.archived && probe.has_issues).cloned().collect();
+        let probes: Vec<RepoProbe> = probes
+            .iter()
+            .filter(|probe| !probe.archived && probe.has_issues)
+            .cloned()
+            .collect();
         let pick = move |view: &super::View<'_>| {
-            let needs = |probe: &&RepoProbe| sync_plan::needs_reconcile(view.catalogue, probe, view.now);
-            (probes.iter().filter(needs).cloned().collect::<Vec<_>>(), view.now)
+            let needs =
+                |probe: &&RepoProbe| sync_plan::needs_reconcile(view.catalogue, probe, view.now);
+            (
+                probes.iter().filter(needs).cloned().collect::<Vec<_>>(),
+                view.now,
+            )
         };
         let (wanting, now) = self.0.coordinator.read(pick).await?;
         let mut changed = 0;
@@ -293,7 +352,10 @@ impl Syncer {
                 Ok(numbers) => {
                     let mut update = finished_update(&probe, now);
                     update.open_numbers = Some(numbers);
-                    let update = CatalogueUpdate { repos: vec![update], ..CatalogueUpdate::default() };
+                    let update = CatalogueUpdate {
+                        repos: vec![update],
+                        ..CatalogueUpdate::default()
+                    };
                     changed += self.take_in(update).await?;
                 }
                 Err(error) => {
@@ -315,21 +377,31 @@ impl Syncer {
         missing: &[RepoName],
         problem: &mut Option<GhError>,
     ) -> Result<(), SyncError> {
-        let archived: HashSet<RepoName> =
-            probes.iter().filter(|probe| probe.archived).map(|probe| probe.name.clone()).collect();
+        let archived: HashSet<RepoName> = probes
+            .iter()
+            .filter(|probe| probe.archived)
+            .map(|probe| probe.name.clone())
+            .collect();
         let seen: HashSet<RepoName> = probes.iter().map(|probe| probe.name.clone()).collect();
         let doubtful = self.0.coordinator.read(|view| {
             let is_doubtful = |claim: &&Arc<crate::claim::Claim>| {
                 claim.host == *view.host
-                    && view.catalogue.issue(&claim.repo, claim.issue_number).is_none()
+                    && view
+                        .catalogue
+                        .issue(&claim.repo, claim.issue_number)
+                        .is_none()
             };
             let doubtful = view.ledger.active().filter(is_doubtful);
-            doubtful.map(|claim| (claim.repo.clone(), claim.issue_number)).collect::<Vec<_>>()
+            doubtful
+                .map(|claim| (claim.repo.clone(), claim.issue_number))
+                .collect::<Vec<_>>()
         });
         let mut update = CatalogueUpdate::default();
         for (repo, number) in doubtful.await? {
             if archived.contains(&repo) {
-                update.facts.push((repo, number, GitHubFact::IssueGone("repository archived")));
+                update
+                    .facts
+                    .push((repo, number, GitHubFact::IssueGone("repository archived")));
                 continue;
             }
             match self.look_at(&repo, number).await {
@@ -347,9 +419,14 @@ impl Syncer {
         update.dropped.extend(missing.iter().cloned());
         // A complete list of repositories tells which are no longer accessible.
         let known = self.0.coordinator.read(|view| {
-            view.catalogue.repos().map(|entry| entry.name.clone()).collect::<Vec<_>>()
+            view.catalogue
+                .repos()
+                .map(|entry| entry.name.clone())
+                .collect::<Vec<_>>()
         });
-        update.dropped.extend(known.await?.into_iter().filter(|name| !seen.contains(name)));
+        update
+            .dropped
+            .extend(known.await?.into_iter().filter(|name| !seen.contains(name)));
         self.take_in(update).await?;
         Ok(())
     }
@@ -367,30 +444,44 @@ impl Syncer {
                 Ok(_) => Ok(Some(GitHubFact::IssueGone(
                     "deleted on GitHub or converted to a discussion",
                 ))),
-                Err(GhError::NotFound(_)) => {
-                    Ok(Some(GitHubFact::IssueGone("repository no longer accessible")))
-                }
+                Err(GhError::NotFound(_)) => Ok(Some(GitHubFact::IssueGone(
+                    "repository no longer accessible",
+                ))),
                 Err(error) => Err(error),
             },
         }
     }
 
-    async fn take_in(&self, update: CatalogueUpdate) -> Result<u64, SyncError> {
+    pub(super) async fn take_in(&self, update: CatalogueUpdate) -> Result<u64, SyncError> {
         if update.repos.is_empty() && update.dropped.is_empty() && update.facts.is_empty() {
             return Ok(0);
         }
-        match self.0.coordinator.perform(Operation::Catalogue(update)).await? {
+        match self
+            .0
+            .coordinator
+            .perform(Operation::Catalogue(update))
+            .await?
+        {
             Answer::Changed(changed) => Ok(changed),
             _ => Ok(0),
         }
     }
 
     async fn store(&self) -> Result<(), SyncError> {
-        let catalogue = self.0.coordinator.read(|view| view.catalogue.clone()).await?;
+        let catalogue = self
+            .0
+            .coordinator
+            .read(|view| view.catalogue.clone())
+            .await?;
         let shared = self.0.clone();
         let write = move || {
             let settings = &shared.settings;
-            write_catalogue(&*settings.disk, &settings.files, shared.gh.host(), &catalogue)
+            write_catalogue(
+                &*settings.disk,
+                &settings.files,
+                shared.gh.host(),
+                &catalogue,
+            )
         };
         if let Ok(Err(error)) = tokio::task::spawn_blocking(write).await {
             tracing::warn!(%error, "the catalogue could not be stored; it stays in memory");
@@ -400,7 +491,7 @@ impl Syncer {
 }
 
 /// What is needed of a known repository to plan a visit: not its issues.
-fn known_cursors(
+pub(super) fn known_cursors(
     catalogue: &super::Catalogue,
     names: &[RepoName],
 ) -> HashMap<RepoName, RepoEntry> {
@@ -416,7 +507,9 @@ fn known_cursors(
         closes_elsewhere: Vec::new(),
     };
     let known = names.iter().filter_map(|name| catalogue.repo(name));
-    known.map(|entry| (entry.name.clone(), slim(entry))).collect()
+    known
+        .map(|entry| (entry.name.clone(), slim(entry)))
+        .collect()
 }
 
 struct Visited<'a> {
@@ -436,8 +529,8 @@ impl Visited<'_> {
         let first = matches!(request.issues_after, Some(None) | None)
             && matches!(request.pulls_after, Some(None) | None);
         let oldest_pull = page.pulls.last().map(|pull| pull.summary.updated_at);
-        let pulls_done = self.visit != Visit::Full
-            && sync_plan::reaches_known(oldest_pull, self.cursor);
+        let pulls_done =
+            self.visit != Visit::Full && sync_plan::reaches_known(oldest_pull, self.cursor);
         let more = DeltaRequest {
             issues_after: page.issues_next.map(Some),
             pulls_after: page.pulls_next.filter(|_| !pulls_done).map(Some),
@@ -477,10 +570,17 @@ fn pair<'a>(
 
 /// GitHub gives up after 10 s with a 502 or 504, or says that the query costs too much.
 fn is_too_much(error: &GhError) -> bool {
-    matches!(error, GhError::TooExpensive | GhError::Upstream { status: 502 | 504, .. })
+    matches!(
+        error,
+        GhError::TooExpensive
+            | GhError::Upstream {
+                status: 502 | 504,
+                ..
+            }
+    )
 }
 
-fn scopes(allowed: &[RepoPattern]) -> Vec<ProbeScope> {
+pub(super) fn scopes(allowed: &[RepoPattern]) -> Vec<ProbeScope> {
     if allowed.is_empty() {
         return vec![ProbeScope::Viewer];
     }
@@ -492,7 +592,11 @@ fn scopes(allowed: &[RepoPattern]) -> Vec<ProbeScope> {
             RepoPattern::Repository(name) => names.push(name.clone()),
         }
     }
-    scopes.extend(names.chunks(20).map(|chunk| ProbeScope::Named(chunk.to_vec())));
+    scopes.extend(
+        names
+            .chunks(20)
+            .map(|chunk| ProbeScope::Named(chunk.to_vec())),
+    );
     scopes
 }
 

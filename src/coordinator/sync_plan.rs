@@ -47,19 +47,21 @@ pub(super) fn plan(known: Option<&RepoEntry>, probe: &RepoProbe) -> Visit {
         // Never fetched to its end: fetching changes since ever would bring all closed ones.
         return Visit::Full;
     }
-    if issues || pulls { Visit::Delta { issues, pulls } } else { Visit::None }
+    if issues || pulls {
+        Visit::Delta { issues, pulls }
+    } else {
+        Visit::None
+    }
 }
 
 /// Whether the open numbers have to be compared after the visit.
-pub(super) fn needs_reconcile(
-    catalogue: &Catalogue,
-    probe: &RepoProbe,
-    now: Timestamp,
-) -> bool {
+pub(super) fn needs_reconcile(catalogue: &Catalogue, probe: &RepoProbe, now: Timestamp) -> bool {
     let Some(known) = catalogue.repo(&probe.name) else {
         return false;
     };
-    let age = known.reconciled_at.map(|at| Duration::try_from(now.duration_since(at)));
+    let age = known
+        .reconciled_at
+        .map(|at| Duration::try_from(now.duration_since(at)));
     let overdue = !matches!(age, Some(Ok(age)) if age < RECONCILE_EVERY);
     known.issues.len() as u64 != probe.open_issues || overdue && probe.open_issues > 0
 }
@@ -80,7 +82,11 @@ pub(super) fn first_request(
     let since = cursor.map(|at| at.checked_sub(OVERLAP).unwrap_or(at));
     Some(DeltaRequest {
         repo: probe.name.clone(),
-        issues_since: if full { None } else { Some(since.unwrap_or(Timestamp::UNIX_EPOCH)) },
+        issues_since: if full {
+            None
+        } else {
+            Some(since.unwrap_or(Timestamp::UNIX_EPOCH))
+        },
         issues_after: issues.then_some(None),
         pulls_after: pulls.then_some(None),
         pulls_any_state: !full,
@@ -91,9 +97,7 @@ pub(super) fn first_request(
 /// Pull requests come newest first: a page that reaches back beyond what is known is the last.
 pub(super) fn reaches_known(oldest: Option<Timestamp>, cursor: Option<Timestamp>) -> bool {
     match (oldest, cursor) {
-        (Some(oldest), Some(cursor)) => {
-            oldest < cursor.checked_sub(OVERLAP).unwrap_or(cursor)
-        }
+        (Some(oldest), Some(cursor)) => oldest < cursor.checked_sub(OVERLAP).unwrap_or(cursor),
         // Without a cursor only one page of old pull requests is worth having.
         _ => true,
     }
@@ -126,7 +130,10 @@ mod tests {
         let mut update = RepoUpdate::unchanged("o/r".parse().unwrap(), false, at(1_000).unwrap());
         update.complete = true;
         update.issues_cursor = at(900);
-        catalogue.apply(CatalogueUpdate { repos: vec![update], ..CatalogueUpdate::default() });
+        catalogue.apply(CatalogueUpdate {
+            repos: vec![update],
+            ..CatalogueUpdate::default()
+        });
         catalogue
     }
 
@@ -137,7 +144,13 @@ mod tests {
         assert_eq!(plan(None, &probe(None, None, 0)), Visit::Full);
         assert_eq!(plan(entry, &probe(at(900), None, 0)), Visit::None);
         let visit = plan(entry, &probe(at(901), None, 0));
-        assert_eq!(visit, Visit::Delta { issues: true, pulls: false });
+        assert_eq!(
+            visit,
+            Visit::Delta {
+                issues: true,
+                pulls: false
+            }
+        );
         let request = first_request(entry, &probe(at(901), None, 0), &visit).unwrap();
         assert_eq!(request.issues_since, at(900 - 180));
         assert_eq!(request.pulls_after, None);
@@ -150,6 +163,10 @@ mod tests {
         assert!(!needs_reconcile(&catalogue, &probe(None, None, 0), now));
         assert!(needs_reconcile(&catalogue, &probe(None, None, 3), now));
         let tomorrow = at(1_500 + 86_400).unwrap();
-        assert!(!needs_reconcile(&catalogue, &probe(None, None, 0), tomorrow));
+        assert!(!needs_reconcile(
+            &catalogue,
+            &probe(None, None, 0),
+            tomorrow
+        ));
     }
 }

@@ -36,7 +36,7 @@ pub struct ApiError {
     pub retry_after: Option<u64>,
     /// Facts for programs, such as `allowed` transitions, beside the other fields.
     #[serde(flatten)]
-    pub details: serde_json::Map<String, serde_json::Value>,
+    pub details: Box<serde_json::Map<String, serde_json::Value>>,
 }
 
 impl ApiError {
@@ -53,7 +53,7 @@ impl ApiError {
             code: Cow::Borrowed(code),
             suggestion: suggestion.into(),
             retry_after: None,
-            details: serde_json::Map::new(),
+            details: Box::default(),
         }
     }
 

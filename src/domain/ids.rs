@@ -27,9 +27,7 @@ impl FromStr for AgentId {
     fn from_str(given: &str) -> Result<Self, ApiError> {
         let length = given.chars().count();
         let printable = !given.chars().any(text::is_deceptive);
-        if (1..=limits::AGENT_ID_CHARS_MAX).contains(&length)
-            && printable
-            && given.trim() == given
+        if (1..=limits::AGENT_ID_CHARS_MAX).contains(&length) && printable && given.trim() == given
         {
             return Ok(Self(given.into()));
         }
@@ -65,7 +63,9 @@ impl RepoName {
 pub(super) fn is_owner(owner: &str) -> bool {
     (1..=39).contains(&owner.len())
         && !owner.starts_with('-')
-        && owner.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+        && owner
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }
 
 /// GitHub's rule for repository names; `.` and `..` would walk the path of a request.
@@ -85,7 +85,10 @@ impl FromStr for RepoName {
         match given.split_once('/') {
             Some((owner, name)) if is_owner(owner) && is_repository(name) => Ok(Self(given.into())),
             _ => Err(ApiError::invalid(
-                format!("'{}' is not a repository", text::one_line(text::cut(given, 80).0)),
+                format!(
+                    "'{}' is not a repository",
+                    text::one_line(text::cut(given, 80).0)
+                ),
                 "write it as owner/name, for example octo-org/api; list_repos shows those you can reach",
             )),
         }
@@ -268,8 +271,21 @@ mod tests {
             assert!(good.parse::<RepoName>().is_ok(), "{good}");
         }
         for bad in [
-            "", "o", "o/", "/r", "o/..", "o/.", "-o/r", "o/r/x", "o r/x", "o/r\n", "o@x/r", "../r",
-            "o/%2e%2e", "{owner}/r", "https://x/y",
+            "",
+            "o",
+            "o/",
+            "/r",
+            "o/..",
+            "o/.",
+            "-o/r",
+            "o/r/x",
+            "o r/x",
+            "o/r\n",
+            "o@x/r",
+            "../r",
+            "o/%2e%2e",
+            "{owner}/r",
+            "https://x/y",
         ] {
             assert!(bad.parse::<RepoName>().is_err(), "{bad:?}");
         }
@@ -289,7 +305,15 @@ mod tests {
         for good in ["a", "claude-code-1", "агент 7", &"x".repeat(128)] {
             assert!(good.parse::<AgentId>().is_ok(), "{good}");
         }
-        for bad in ["", " ", "a\n", "a\u{202e}b", "\u{0}", "a ", &"x".repeat(129)] {
+        for bad in [
+            "",
+            " ",
+            "a\n",
+            "a\u{202e}b",
+            "\u{0}",
+            "a ",
+            &"x".repeat(129),
+        ] {
             assert!(bad.parse::<AgentId>().is_err(), "{bad:?}");
         }
     }

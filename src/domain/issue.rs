@@ -88,7 +88,10 @@ impl FromStr for RepoPattern {
                 Ok(Self::Repository(given.parse()?))
             }
             _ => Err(ApiError::invalid(
-                format!("'{}' is neither owner/name nor owner/*", super::text::one_line(given)),
+                format!(
+                    "'{}' is neither owner/name nor owner/*",
+                    super::text::one_line(given)
+                ),
                 "separate entries by commas, for example octo-org/api,my-name/*",
             )),
         }

@@ -47,7 +47,9 @@ fn built_in(label: &str) -> Option<u8> {
     match words.as_slice() {
         ["urgent" | "critical" | "blocker"] => Some(0),
         [word] => p_level(word).or_else(|| {
-            let digit = word.strip_prefix("priority").or(word.strip_prefix("severity"))?;
+            let digit = word
+                .strip_prefix("priority")
+                .or(word.strip_prefix("severity"))?;
             digit_level(digit)
         }),
         ["priority" | "prio" | "severity" | "sev", word] => word_level(word),

@@ -74,7 +74,10 @@ mod tests {
         let repo: RepoName = "Acme/Api".parse().unwrap();
         let check = |url: &str| parse_pull_request_url(url, &Host::default(), &repo).ok();
         assert_eq!(check("https://github.com/acme/api/pull/57"), Some(57));
-        assert_eq!(check("https://github.com/acme/api/pull/57/files?x#y"), Some(57));
+        assert_eq!(
+            check("https://github.com/acme/api/pull/57/files?x#y"),
+            Some(57)
+        );
         assert_eq!(check("https://github.com/acme/web/pull/57"), None);
         assert_eq!(check("https://github.com/acme/api/issues/57"), None);
         assert_eq!(check("https://evil.example/acme/api/pull/57"), None);

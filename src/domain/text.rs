@@ -23,7 +23,13 @@ pub fn is_deceptive(character: char) -> bool {
 /// One line of `text` without deceptive characters, for terminals and logs.
 pub fn one_line(text: &str) -> String {
     text.chars()
-        .map(|character| if is_deceptive(character) { ' ' } else { character })
+        .map(|character| {
+            if is_deceptive(character) {
+                ' '
+            } else {
+                character
+            }
+        })
         .collect()
 }
 
@@ -85,7 +91,10 @@ mod tests {
 
     #[test]
     fn names_the_nearest_word() {
-        assert_eq!(nearest("next_isue", ["next_issue", "list_repos"]), Some("next_issue"));
+        assert_eq!(
+            nearest("next_isue", ["next_issue", "list_repos"]),
+            Some("next_issue")
+        );
         assert_eq!(nearest("zzz", ["next_issue", "list_repos"]), None);
     }
 }

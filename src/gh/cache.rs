@@ -33,13 +33,18 @@ impl EtagCache {
             return;
         }
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = Entry { etag: etag.to_owned(), body: body.into() };
+        let entry = Entry {
+            etag: etag.to_owned(),
+            body: body.into(),
+        };
         state.bytes += body.len();
         match state.entries.insert(path.to_owned(), entry) {
             Some(old) => state.bytes -= old.body.len(),
             None => state.order.push_back(path.to_owned()),
         }
-        while state.bytes > limits::ETAG_CACHE_BYTES_MAX || state.order.len() > limits::ETAG_CACHE_MAX {
+        while state.bytes > limits::ETAG_CACHE_BYTES_MAX
+            || state.order.len() > limits::ETAG_CACHE_MAX
+        {
             let Some(oldest) = state.order.pop_front() else {
                 break;
             };

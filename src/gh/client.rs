@@ -97,7 +97,13 @@ pub(super) struct Call<'a> {
 
 impl<'a> Call<'a> {
     pub fn get(path: &'a str) -> Self {
-        Self { method: "GET", path, body: None, priority: Priority::Ordinary, conditional: true }
+        Self {
+            method: "GET",
+            path,
+            body: None,
+            priority: Priority::Ordinary,
+            conditional: true,
+        }
     }
 
     pub fn priority(mut self, priority: Priority) -> Self {
@@ -168,7 +174,9 @@ impl Gh {
 
     /// Login in use, once it is known.
     pub fn login(&self) -> Option<Arc<str>> {
-        lock(&self.0.account).as_ref().map(|account| account.login.clone())
+        lock(&self.0.account)
+            .as_ref()
+            .map(|account| account.login.clone())
     }
 
     /// Notes the login that an answer named: `gh auth switch` changes it under us.
@@ -176,7 +184,12 @@ impl Gh {
         let mut account = lock(&self.0.account);
         match account.as_mut() {
             Some(known) if *known.login == *login => {}
-            _ => *account = Some(Account { login: login.into(), scopes: None }),
+            _ => {
+                *account = Some(Account {
+                    login: login.into(),
+                    scopes: None,
+                })
+            }
         }
     }
 
@@ -193,8 +206,9 @@ impl Gh {
             .get_or_try_init(|| async {
                 let _alone = self.0.first.lock().await;
                 let program = environment::locate(self.0.settings.path.as_deref())?;
-                let finished =
-                    self.run(&program, vec!["--version".into()], None, priority).await?;
+                let finished = self
+                    .run(&program, vec!["--version".into()], None, priority)
+                    .await?;
                 let output = String::from_utf8_lossy(&finished.stdout).into_owned();
                 let Some(version) = GhVersion::parse(&output) else {
                     let told = if output.trim().is_empty() {
@@ -202,7 +216,11 @@ impl Gh {
                     } else {
                         output
                     };
-                    let told = told.lines().next().unwrap_or("it prints no version").to_owned();
+                    let told = told
+                        .lines()
+                        .next()
+                        .unwrap_or("it prints no version")
+                        .to_owned();
                     return Err(GhError::Broken(told));
                 };
                 if version < MINIMUM_VERSION {
@@ -258,7 +276,10 @@ impl Gh {
     async fn call_once(&self, call: &Call<'_>) -> Result<Response, GhError> {
         let ready = self.ready(call.priority).await?;
         self.0.gate.admit(call.resource())?;
-        let mut admitted = Admitted { gate: &self.0.gate, judged: false };
+        let mut admitted = Admitted {
+            gate: &self.0.gate,
+            judged: false,
+        };
         let result = self.call_admitted(ready, call).await;
         admitted.judged = true;
         self.0.gate.note_result(result.as_ref().err());
@@ -269,13 +290,22 @@ impl Gh {
         if call.is_write() {
             tokio::time::sleep(self.0.gate.write_turn()?).await;
         }
-        let known = if call.conditional { self.0.cache.get(call.path) } else { None };
+        let known = if call.conditional {
+            self.0.cache.get(call.path)
+        } else {
+            None
+        };
         let arguments = self.arguments(ready, call, known.as_ref().map(|entry| &*entry.etag));
-        let finished =
-            self.run(&ready.program, arguments, call.body.clone(), call.priority).await?;
+        let finished = self
+            .run(&ready.program, arguments, call.body.clone(), call.priority)
+            .await?;
         let Some(mut response) = Response::parse(finished.stdout) else {
             let stderr = String::from_utf8_lossy(&finished.stderr).into_owned();
-            return Err(transport_error(finished.status.code(), &stderr, self.host()));
+            return Err(transport_error(
+                finished.status.code(),
+                &stderr,
+                self.host(),
+            ));
         };
         self.0.gate.note_budget(&response);
         if response.status == 304
@@ -336,7 +366,12 @@ impl Gh {
         priority: Priority,
     ) -> Result<Finished, GhError> {
         let settings = &self.0.settings;
-        let permit = self.0.pool.permit(priority).await.map_err(|_| GhError::Overloaded)?;
+        let permit = self
+            .0
+            .pool
+            .permit(priority)
+            .await
+            .map_err(|_| GhError::Overloaded)?;
         let command = ChildCommand {
             program: program.to_owned(),
             arguments,
@@ -349,11 +384,15 @@ impl Gh {
             time_limit: settings.time_limit,
             stdout_bytes_max: limits::GH_STDOUT_BYTES_MAX,
         };
-        process::run(command, permit).await.map_err(|error| match error {
-            ProcessError::TimedOut(limit) => GhError::TimedOut(limit),
-            ProcessError::TooMuchOutput(_) => GhError::Malformed(error.to_string()),
-            ProcessError::Spawn { .. } | ProcessError::Io(_) => GhError::Broken(error.to_string()),
-        })
+        process::run(command, permit)
+            .await
+            .map_err(|error| match error {
+                ProcessError::TimedOut(limit) => GhError::TimedOut(limit),
+                ProcessError::TooMuchOutput(_) => GhError::Malformed(error.to_string()),
+                ProcessError::Spawn { .. } | ProcessError::Io(_) => {
+                    GhError::Broken(error.to_string())
+                }
+            })
     }
 
     fn note_problem(&self, error: Option<&GhError>) {
@@ -381,7 +420,9 @@ impl Drop for Admitted<'_> {
 }
 
 fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// Between half and all of `pause`, so that callers do not come back together.
@@ -392,13 +433,22 @@ fn with_jitter(pause: Duration) -> Duration {
 
 /// gh printed no HTTP answer: the exit code and standard error say why.
 fn transport_error(exit_code: Option<i32>, stderr: &str, host: &Host) -> GhError {
-    let line = stderr.lines().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
+    let line = stderr
+        .lines()
+        .find(|line| !line.trim().is_empty())
+        .unwrap_or("it said nothing");
     let not_logged_in = exit_code == Some(4) || stderr.contains("gh auth login");
     if not_logged_in {
-        GhError::NotLoggedIn { host: host.to_string() }
-    } else if ["failed to read configuration", "unknown flag", "unknown command"]
-        .iter()
-        .any(|told| stderr.contains(told))
+        GhError::NotLoggedIn {
+            host: host.to_string(),
+        }
+    } else if [
+        "failed to read configuration",
+        "unknown flag",
+        "unknown command",
+    ]
+    .iter()
+    .any(|told| stderr.contains(told))
     {
         GhError::Broken(line.to_owned())
     } else {
@@ -415,13 +465,18 @@ fn judge(call: &Call<'_>, stderr: &[u8], host: &Host, response: &Response) -> Re
     match response.status {
         200..=299 => Ok(()),
         300..=399 => Err(GhError::Malformed(format!("HTTP {}", response.status))),
-        401 => Err(GhError::NotLoggedIn { host: host.to_string() }),
+        401 => Err(GhError::NotLoggedIn {
+            host: host.to_string(),
+        }),
         403 | 429 => Err(limit_or_forbidden(response, stderr, message())),
         404 if call.is_graphql() => Err(GhError::QueryRefused(message())),
         404 => Err(GhError::NotFound(subject(call.path))),
         410 => Err(GhError::Gone(subject(call.path))),
         400..=499 => Err(GhError::Rejected(message())),
-        status => Err(GhError::Upstream { status, message: message() }),
+        status => Err(GhError::Upstream {
+            status,
+            message: message(),
+        }),
     }
 }
 
@@ -430,20 +485,30 @@ fn limit_or_forbidden(response: &Response, stderr: &[u8], message: String) -> Gh
     if response.number("X-RateLimit-Remaining") == Some(0) {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let now = now.map_or(0, |time| time.as_secs());
-        let until_reset = response.number("X-RateLimit-Reset").map(|at| at.saturating_sub(now));
+        let until_reset = response
+            .number("X-RateLimit-Reset")
+            .map(|at| at.saturating_sub(now));
         let wait = until_reset.map(Duration::from_secs).or(retry_after);
-        return GhError::RateLimited { retry_after: wait.unwrap_or(Duration::from_secs(60)) };
+        return GhError::RateLimited {
+            retry_after: wait.unwrap_or(Duration::from_secs(60)),
+        };
     }
     let secondary = message.to_lowercase().contains("rate limit");
     if response.status == 429 || retry_after.is_some() || secondary {
         let retry_after = retry_after.unwrap_or(Duration::from_secs(60));
         return GhError::SecondaryLimit { retry_after };
     }
-    let needs = response.header("X-Accepted-GitHub-Permissions").map(str::to_owned).or_else(|| {
-        // gh names a missing scope or an SSO address on a further line.
-        let stderr = String::from_utf8_lossy(stderr);
-        stderr.lines().nth(1).map(|line| line.trim_start_matches("gh: ").to_owned())
-    });
+    let needs = response
+        .header("X-Accepted-GitHub-Permissions")
+        .map(str::to_owned)
+        .or_else(|| {
+            // gh names a missing scope or an SSO address on a further line.
+            let stderr = String::from_utf8_lossy(stderr);
+            stderr
+                .lines()
+                .nth(1)
+                .map(|line| line.trim_start_matches("gh: ").to_owned())
+        });
     GhError::Forbidden { message, needs }
 }
 
@@ -464,25 +529,53 @@ mod tests {
     use super::*;
 
     fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Result<(), GhError> {
-        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let response =
-            Response { status, headers: headers.collect(), body: body.as_bytes().to_vec() };
-        judge(&Call::get("repos/o/r/issues/5"), b"", &Host::default(), &response)
+        let headers = headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let response = Response {
+            status,
+            headers: headers.collect(),
+            body: body.as_bytes().to_vec(),
+        };
+        judge(
+            &Call::get("repos/o/r/issues/5"),
+            b"",
+            &Host::default(),
+            &response,
+        )
     }
 
     #[test]
     fn answers_become_typed_errors() {
         assert_eq!(answer(204, &[], ""), Ok(()));
-        assert_eq!(answer(404, &[], "{}"), Err(GhError::NotFound("o/r#5".to_owned())));
-        assert_eq!(answer(410, &[], "{}"), Err(GhError::Gone("o/r#5".to_owned())));
-        assert!(matches!(answer(401, &[], ""), Err(GhError::NotLoggedIn { .. })));
-        assert!(matches!(answer(502, &[], "<html>"), Err(GhError::Upstream { status: 502, .. })));
         assert_eq!(
-            answer(403, &[("Retry-After", "7")], r#"{"message":"slow"}"#),
-            Err(GhError::SecondaryLimit { retry_after: Duration::from_secs(7) })
+            answer(404, &[], "{}"),
+            Err(GhError::NotFound("o/r#5".to_owned()))
+        );
+        assert_eq!(
+            answer(410, &[], "{}"),
+            Err(GhError::Gone("o/r#5".to_owned()))
         );
         assert!(matches!(
-            answer(403, &[("X-Ratelimit-Remaining", "0"), ("X-Ratelimit-Reset", "1")], "{}"),
+            answer(401, &[], ""),
+            Err(GhError::NotLoggedIn { .. })
+        ));
+        assert!(matches!(
+            answer(502, &[], "<html>"),
+            Err(GhError::Upstream { status: 502, .. })
+        ));
+        assert_eq!(
+            answer(403, &[("Retry-After", "7")], r#"{"message":"slow"}"#),
+            Err(GhError::SecondaryLimit {
+                retry_after: Duration::from_secs(7)
+            })
+        );
+        assert!(matches!(
+            answer(
+                403,
+                &[("X-Ratelimit-Remaining", "0"), ("X-Ratelimit-Reset", "1")],
+                "{}"
+            ),
             Err(GhError::RateLimited { .. })
         ));
         let needs = [("X-Accepted-Github-Permissions", "issues=write")];
@@ -498,13 +591,19 @@ mod tests {
     #[test]
     fn what_gh_says_without_an_answer() {
         let host = Host::default();
-        assert!(matches!(transport_error(Some(4), "", &host), GhError::NotLoggedIn { .. }));
+        assert!(matches!(
+            transport_error(Some(4), "", &host),
+            GhError::NotLoggedIn { .. }
+        ));
         let down = "error connecting to api.github.com\ncheck your internet connection\n";
         assert_eq!(
             transport_error(Some(1), down, &host),
             GhError::Network("error connecting to api.github.com".to_owned())
         );
         let config = "failed to read configuration: yaml: line 1";
-        assert!(matches!(transport_error(Some(1), config, &host), GhError::Broken(_)));
+        assert!(matches!(
+            transport_error(Some(1), config, &host),
+            GhError::Broken(_)
+        ));
     }
 }

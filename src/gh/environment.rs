@@ -69,7 +69,11 @@ pub(super) fn child_environment(
     let mut environment: Vec<_> = own.filter(|(name, _)| passed(name)).collect();
     environment.extend(PINNED.map(|(name, value)| (name.into(), value.into())));
     if let Some(token) = token {
-        let name = if public { "GH_TOKEN" } else { "GH_ENTERPRISE_TOKEN" };
+        let name = if public {
+            "GH_TOKEN"
+        } else {
+            "GH_ENTERPRISE_TOKEN"
+        };
         environment.retain(|(known, _)| known != name);
         environment.push((name.into(), token.into()));
     }
@@ -111,7 +115,10 @@ mod tests {
         assert!(environment.contains(&"XDG_CONFIG_HOME=/c".to_owned()));
         assert!(environment.contains(&"CLICOLOR_FORCE=0".to_owned()));
         for dropped in ["GH_DEBUG", "GH_REPO", "API_KEY", "CLICOLOR_FORCE=1"] {
-            assert!(!environment.iter().any(|entry| entry.starts_with(dropped)), "{dropped}");
+            assert!(
+                !environment.iter().any(|entry| entry.starts_with(dropped)),
+                "{dropped}"
+            );
         }
     }
 
@@ -120,7 +127,11 @@ mod tests {
         let own = [("GH_TOKEN", "a"), ("GH_ENTERPRISE_TOKEN", "b")];
         let public = environment(&own, "github.com", Some("t"));
         assert!(public.contains(&"GH_TOKEN=t".to_owned()));
-        assert!(!public.iter().any(|entry| entry.starts_with("GH_ENTERPRISE_TOKEN")));
+        assert!(
+            !public
+                .iter()
+                .any(|entry| entry.starts_with("GH_ENTERPRISE_TOKEN"))
+        );
         let enterprise = environment(&own, "git.example.org", None);
         assert!(enterprise.contains(&"GH_ENTERPRISE_TOKEN=b".to_owned()));
         assert!(!enterprise.iter().any(|entry| entry.starts_with("GH_TOKEN")));

@@ -93,7 +93,10 @@ pub enum GhError {
 impl GhError {
     /// Whether the same call may succeed when it is made again at once or soon.
     pub(super) fn is_transient(&self) -> bool {
-        matches!(self, Self::Upstream { .. } | Self::Network(_) | Self::TimedOut(_) | Self::Malformed(_))
+        matches!(
+            self,
+            Self::Upstream { .. } | Self::Network(_) | Self::TimedOut(_) | Self::Malformed(_)
+        )
     }
 
     /// Whether GitHub is out of reach, so that cached knowledge must do.
@@ -115,13 +118,16 @@ impl GhError {
     /// The error as callers see it.
     pub fn to_api(&self) -> ApiError {
         let message = self.to_string();
-        let user = |code, suggestion: String| ApiError::new(Category::User, code, &*message, suggestion);
-        let api = |code, suggestion: &str| ApiError::new(Category::Api, code, &*message, suggestion);
+        let user =
+            |code, suggestion: String| ApiError::new(Category::User, code, &*message, suggestion);
+        let api =
+            |code, suggestion: &str| ApiError::new(Category::Api, code, &*message, suggestion);
         let seconds = |time: &Duration| time.as_secs().max(1);
         match self {
             Self::Missing(_) => user(
                 "gh_missing",
-                "install it from https://cli.github.com, run gh auth login, or set GH_PATH".to_owned(),
+                "install it from https://cli.github.com, run gh auth login, or set GH_PATH"
+                    .to_owned(),
             ),
             Self::TooOld { .. } => user(
                 "gh_too_old",
@@ -138,9 +144,13 @@ impl GhError {
                 "not_authenticated",
                 format!("run: gh auth login --hostname {host} (or set GITHUB_TOKEN)"),
             ),
-            Self::Forbidden { needs: Some(needs), .. } => user(
+            Self::Forbidden {
+                needs: Some(needs), ..
+            } => user(
                 "forbidden",
-                format!("the token needs: {needs}; for a classic login run gh auth refresh -s repo,read:org"),
+                format!(
+                    "the token needs: {needs}; for a classic login run gh auth refresh -s repo,read:org"
+                ),
             ),
             Self::Forbidden { needs: None, .. } => user(
                 "forbidden",
@@ -150,28 +160,40 @@ impl GhError {
             ),
             Self::NotFound(_) | Self::Gone(_) => user(
                 "not_found",
-                "check owner, name and number; a private repository needs a login that can see it".to_owned(),
+                "check owner, name and number; a private repository needs a login that can see it"
+                    .to_owned(),
             ),
             Self::Rejected(_) => user("rejected", "correct the values and call again".to_owned()),
-            Self::RateLimited { retry_after } => {
-                api("rate_limited", "wait; claims go on from the cache meanwhile").retry_after(seconds(retry_after))
-            }
-            Self::SecondaryLimit { retry_after } => {
-                api("secondary_limit", "wait; claims go on from the cache meanwhile").retry_after(seconds(retry_after))
-            }
-            Self::Overloaded => {
-                api("overloaded", "call again a little later; GH_MAX_PROCESSES allows more at once").retry_after(2)
-            }
-            Self::BreakerOpen { retry_after } => {
-                api("github_unavailable", "wait; claims go on from the cache meanwhile").retry_after(seconds(retry_after))
-            }
-            Self::TooExpensive | Self::QueryRefused(_) | Self::Malformed(_) => {
-                api("github_failed", "call again; if it stays, run issuecommand doctor").retry_after(30)
-            }
-            Self::Upstream { .. } | Self::Network(_) | Self::TimedOut(_) => {
-                api("github_unavailable", "check the network and https://www.githubstatus.com, then call again")
-                    .retry_after(30)
-            }
+            Self::RateLimited { retry_after } => api(
+                "rate_limited",
+                "wait; claims go on from the cache meanwhile",
+            )
+            .retry_after(seconds(retry_after)),
+            Self::SecondaryLimit { retry_after } => api(
+                "secondary_limit",
+                "wait; claims go on from the cache meanwhile",
+            )
+            .retry_after(seconds(retry_after)),
+            Self::Overloaded => api(
+                "overloaded",
+                "call again a little later; GH_MAX_PROCESSES allows more at once",
+            )
+            .retry_after(2),
+            Self::BreakerOpen { retry_after } => api(
+                "github_unavailable",
+                "wait; claims go on from the cache meanwhile",
+            )
+            .retry_after(seconds(retry_after)),
+            Self::TooExpensive | Self::QueryRefused(_) | Self::Malformed(_) => api(
+                "github_failed",
+                "call again; if it stays, run issuecommand doctor",
+            )
+            .retry_after(30),
+            Self::Upstream { .. } | Self::Network(_) | Self::TimedOut(_) => api(
+                "github_unavailable",
+                "check the network and https://www.githubstatus.com, then call again",
+            )
+            .retry_after(30),
         }
     }
 }

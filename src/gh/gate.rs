@@ -55,7 +55,8 @@ pub(super) struct Gate(Mutex<State>);
 /// Seconds since 1970 by the wall clock: GitHub's reset times are absolute.
 fn unix_seconds() -> u64 {
     let now = std::time::SystemTime::now();
-    now.duration_since(std::time::UNIX_EPOCH).map_or(0, |time| time.as_secs())
+    now.duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |time| time.as_secs())
 }
 
 impl Gate {
@@ -86,10 +87,12 @@ impl Gate {
                 return Err(GhError::RateLimited { retry_after });
             }
             match state.open_until {
-                Some(until) if now < until => Err(GhError::BreakerOpen { retry_after: until - now }),
-                Some(_) if state.trial_under_way => {
-                    Err(GhError::BreakerOpen { retry_after: Duration::from_secs(1) })
-                }
+                Some(until) if now < until => Err(GhError::BreakerOpen {
+                    retry_after: until - now,
+                }),
+                Some(_) if state.trial_under_way => Err(GhError::BreakerOpen {
+                    retry_after: Duration::from_secs(1),
+                }),
                 Some(_) => {
                     state.trial_under_way = true;
                     Ok(())
@@ -104,13 +107,23 @@ impl Gate {
         self.with(|state| {
             let now = Instant::now();
             let hour_ago = now.checked_sub(Duration::from_secs(3_600));
-            while state.writes.front().is_some_and(|first| hour_ago.is_some_and(|hour| *first < hour)) {
+            while state
+                .writes
+                .front()
+                .is_some_and(|first| hour_ago.is_some_and(|hour| *first < hour))
+            {
                 state.writes.pop_front();
             }
             let minute_ago = now.checked_sub(Duration::from_secs(60));
-            let recent = state.writes.iter().filter(|at| minute_ago.is_none_or(|ago| **at > ago)).count();
+            let recent = state
+                .writes
+                .iter()
+                .filter(|at| minute_ago.is_none_or(|ago| **at > ago))
+                .count();
             if recent >= WRITES_PER_MINUTE || state.writes.len() >= WRITES_PER_HOUR {
-                return Err(GhError::SecondaryLimit { retry_after: Duration::from_secs(60) });
+                return Err(GhError::SecondaryLimit {
+                    retry_after: Duration::from_secs(60),
+                });
             }
             let turn = state.next_write.map_or(now, |next| next.max(now));
             state.next_write = Some(turn + WRITE_INTERVAL);
@@ -123,9 +136,14 @@ impl Gate {
     pub fn note_budget(&self, response: &Response) {
         let remaining = response.number("X-RateLimit-Remaining");
         if let (Some(remaining), Some(reset)) = (remaining, response.number("X-RateLimit-Reset")) {
-            let resource = response.header("X-RateLimit-Resource").unwrap_or("core").to_owned();
+            let resource = response
+                .header("X-RateLimit-Resource")
+                .unwrap_or("core")
+                .to_owned();
             self.with(|state| {
-                state.budgets.insert(resource, RateLimit { remaining, reset });
+                state
+                    .budgets
+                    .insert(resource, RateLimit { remaining, reset });
             });
         }
     }
@@ -175,7 +193,13 @@ impl Gate {
 
     /// The scarcer of the budgets.
     pub fn rate_limit(&self) -> Option<RateLimit> {
-        self.with(|state| state.budgets.values().min_by_key(|budget| budget.remaining).copied())
+        self.with(|state| {
+            state
+                .budgets
+                .values()
+                .min_by_key(|budget| budget.remaining)
+                .copied()
+        })
     }
 }
 
@@ -184,7 +208,10 @@ mod tests {
     use super::*;
 
     fn failure() -> GhError {
-        GhError::Upstream { status: 502, message: String::new() }
+        GhError::Upstream {
+            status: 502,
+            message: String::new(),
+        }
     }
 
     #[test]
@@ -194,7 +221,10 @@ mod tests {
             gate.admit("core").unwrap();
             gate.note_result(Some(&failure()));
         }
-        assert!(matches!(gate.admit("core"), Err(GhError::BreakerOpen { .. })));
+        assert!(matches!(
+            gate.admit("core"),
+            Err(GhError::BreakerOpen { .. })
+        ));
         gate.with(|state| state.open_until = Some(Instant::now()));
         gate.admit("core").unwrap();
         assert!(gate.admit("core").is_err(), "one trial at a time");
@@ -206,9 +236,18 @@ mod tests {
     #[test]
     fn a_used_up_budget_holds_calls_until_its_reset() {
         let gate = Gate::default();
-        let headers = [("X-Ratelimit-Remaining", "0".to_owned()), ("X-Ratelimit-Reset", (unix_seconds() + 90).to_string())];
-        let headers = headers.map(|(name, value)| (name.to_owned(), value)).to_vec();
-        gate.note_budget(&Response { status: 200, headers, body: Vec::new() });
+        let headers = [
+            ("X-Ratelimit-Remaining", "0".to_owned()),
+            ("X-Ratelimit-Reset", (unix_seconds() + 90).to_string()),
+        ];
+        let headers = headers
+            .map(|(name, value)| (name.to_owned(), value))
+            .to_vec();
+        gate.note_budget(&Response {
+            status: 200,
+            headers,
+            body: Vec::new(),
+        });
         match gate.admit("core") {
             Err(GhError::RateLimited { retry_after }) => assert!(retry_after.as_secs() > 80),
             other => panic!("{other:?}"),

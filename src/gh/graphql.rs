@@ -30,7 +30,9 @@ struct Extensions {
 
 impl QueryError {
     fn code(&self) -> Option<&str> {
-        self.extensions.as_ref().and_then(|extensions| extensions.code.as_deref())
+        self.extensions
+            .as_ref()
+            .and_then(|extensions| extensions.code.as_deref())
     }
 }
 
@@ -48,7 +50,9 @@ impl Answer {
 
     /// The error that explains why `alias` is null.
     pub fn error_at(&self, alias: &str) -> Option<&QueryError> {
-        self.errors.iter().find(|error| error.path.first().and_then(Value::as_str) == Some(alias))
+        self.errors
+            .iter()
+            .find(|error| error.path.first().and_then(Value::as_str) == Some(alias))
     }
 }
 
@@ -83,7 +87,11 @@ fn parse(body: &[u8], retry_after: Option<u64>) -> Result<Answer, GhError> {
     }
     let Body { data, errors } =
         serde_json::from_slice(body).map_err(|error| GhError::Malformed(error.to_string()))?;
-    let has = |kind: &str| errors.iter().any(|error| error.kind.as_deref() == Some(kind));
+    let has = |kind: &str| {
+        errors
+            .iter()
+            .any(|error| error.kind.as_deref() == Some(kind))
+    };
     if has("RATE_LIMITED") {
         let retry_after = std::time::Duration::from_secs(retry_after.unwrap_or(60));
         return Err(GhError::RateLimited { retry_after });
@@ -92,14 +100,20 @@ fn parse(body: &[u8], retry_after: Option<u64>) -> Result<Answer, GhError> {
         return Err(GhError::TooExpensive);
     }
     let schema = errors.iter().find(|error| {
-        matches!(error.code(), Some("undefinedField" | "argumentNotAccepted" | "undefinedType"))
+        matches!(
+            error.code(),
+            Some("undefinedField" | "argumentNotAccepted" | "undefinedType")
+        )
     });
     if let Some(error) = schema {
         return Err(GhError::QueryRefused(error.message.clone()));
     }
     match (data, errors.first()) {
         (Some(data), _) => Ok(Answer { data, errors }),
-        (None, Some(first)) => Err(GhError::Upstream { status: 200, message: first.message.clone() }),
+        (None, Some(first)) => Err(GhError::Upstream {
+            status: 200,
+            message: first.message.clone(),
+        }),
         (None, None) => Err(GhError::Malformed("neither data nor errors".to_owned())),
     }
 }
@@ -119,15 +133,23 @@ mod tests {
         let mut answer = parse(body, None).unwrap();
         assert!(answer.take("r0").is_none());
         assert!(answer.take("r1").is_some());
-        assert_eq!(answer.error_at("r0").unwrap().kind.as_deref(), Some("NOT_FOUND"));
+        assert_eq!(
+            answer.error_at("r0").unwrap().kind.as_deref(),
+            Some("NOT_FOUND")
+        );
         assert!(answer.error_at("r1").is_none());
     }
 
     #[test]
     fn errors_that_spoil_the_whole_answer() {
-        let limited = br#"{"errors":[{"type":"RATE_LIMITED","message":"API rate limit exceeded"}]}"#;
-        assert!(matches!(parse(limited, None), Err(GhError::RateLimited { .. })));
-        let expensive = br#"{"data":{"r0":null},"errors":[{"type":"RESOURCE_LIMITS_EXCEEDED","message":""}]}"#;
+        let limited =
+            br#"{"errors":[{"type":"RATE_LIMITED","message":"API rate limit exceeded"}]}"#;
+        assert!(matches!(
+            parse(limited, None),
+            Err(GhError::RateLimited { .. })
+        ));
+        let expensive =
+            br#"{"data":{"r0":null},"errors":[{"type":"RESOURCE_LIMITS_EXCEEDED","message":""}]}"#;
         assert!(matches!(parse(expensive, None), Err(GhError::TooExpensive)));
         let field = br#"{"errors":[{"message":"Field 'x' doesn't exist on type 'Issue'","extensions":{"code":"undefinedField"}}]}"#;
         assert!(matches!(parse(field, None), Err(GhError::QueryRefused(_))));

@@ -9,8 +9,9 @@ use serde_json::{Map, Value, json};
 use super::client::{Call, Gh};
 use super::error::GhError;
 use super::graphql::typed;
+use super::sync_queries::{ProbeScope, RepoProbe};
 use crate::domain::{
-    IssueState, IssueSummary, Milestone, PullRequestState, PullRequestSummary, RepoName,
+    IssueState, IssueSummary, Milestone, PullRequestState, PullRequestSummary, RepoName, limits,
 };
 use crate::process::Priority;
 
@@ -152,7 +153,10 @@ impl RestIssue {
         let label = |label: RestLabel| match label {
             RestLabel::Object { name } | RestLabel::Name(name) => name,
         };
-        let milestone = |from: RestMilestone| Milestone { title: from.title, due_on: from.due_on };
+        let milestone = |from: RestMilestone| Milestone {
+            title: from.title,
+            due_on: from.due_on,
+        };
         FetchedIssue {
             summary: IssueSummary {
                 number: self.number,
@@ -162,7 +166,9 @@ impl RestIssue {
                 assignees: self.assignees.into_iter().map(|user| user.login).collect(),
                 milestone: self.milestone.map(milestone),
                 comments: self.comments,
-                blocked_by: self.issue_dependencies_summary.map_or(0, |summary| summary.blocked_by),
+                blocked_by: self
+                    .issue_dependencies_summary
+                    .map_or(0, |summary| summary.blocked_by),
                 created_at: self.created_at,
                 updated_at: self.updated_at,
             },
@@ -181,6 +187,32 @@ impl RestIssue {
             }
             _ => true,
         }
+    }
+}
+
+#[derive(Deserialize)]
+struct RestRepo {
+    full_name: String,
+    #[serde(default)]
+    private: bool,
+    #[serde(default)]
+    archived: bool,
+    #[serde(default)]
+    has_issues: bool,
+}
+
+impl RestRepo {
+    fn into_probe(self) -> Option<RepoProbe> {
+        Some(RepoProbe {
+            name: self.full_name.parse().ok()?,
+            private: self.private,
+            archived: self.archived,
+            has_issues: self.has_issues,
+            issues_updated_at: None,
+            open_issues: 0,
+            pulls_updated_at: None,
+            open_pulls: 0,
+        })
     }
 }
 
@@ -300,6 +332,41 @@ impl Gh {
         }
     }
 
+    /// All repositories in scope, by REST: for servers that refuse GraphQL. Counts and times of
+    /// changes are not told.
+    pub async fn repositories_by_rest(
+        &self,
+        scope: &ProbeScope,
+    ) -> Result<Vec<RepoProbe>, GhError> {
+        let mut found = Vec::new();
+        if let ProbeScope::Named(names) = scope {
+            for name in names {
+                let path = format!("repos/{name}");
+                match self.call(Call::get(&path)).await {
+                    Ok(response) => found.extend(response.json::<RestRepo>()?.into_probe()),
+                    Err(GhError::NotFound(_)) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            return Ok(found);
+        }
+        let base = match scope {
+            ProbeScope::Owner(owner) => format!("users/{owner}/repos?per_page=100&sort=full_name"),
+            _ => "user/repos?per_page=100&sort=full_name".to_owned(),
+        };
+        for page in 1..=limits::PAGES_MAX {
+            let path = format!("{base}&page={page}");
+            let response = self.call(Call::get(&path)).await?;
+            let more = response.has_next_page();
+            let repos: Vec<RestRepo> = response.json()?;
+            found.extend(repos.into_iter().filter_map(RestRepo::into_probe));
+            if !more {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
     /// A page of issues with any state, newest change first, straight from GitHub.
     pub async fn list_issues(
         &self,
@@ -319,7 +386,8 @@ impl Gh {
             path.extend(utf8_percent_encode(&labels, NON_ALPHANUMERIC));
         }
         let response = self.call(Call::get(&path)).await?;
-        let next_page = response.next_page(&path);
+        // GitHub's links name the repository by its number: only whether there is a next page counts.
+        let next_page = response.has_next_page().then_some(page + 1);
         let issues: Vec<RestIssue> = response.json()?;
         let issues = issues
             .into_iter()
@@ -339,11 +407,16 @@ impl Gh {
     ) -> Result<IssueDetails, GhError> {
         let lacks = self.lacks_dependencies();
         let relaxed = std::sync::atomic::Ordering::Relaxed;
-        let first = self.query_details(repo, number, comments, before, !lacks.load(relaxed)).await;
+        let first = self
+            .query_details(repo, number, comments, before, !lacks.load(relaxed))
+            .await;
         match first {
-            Err(GhError::QueryRefused(reason)) if reason.contains("blocked") || reason.contains("Depend") => {
+            Err(GhError::QueryRefused(reason))
+                if reason.contains("blocked") || reason.contains("Depend") =>
+            {
                 lacks.store(true, relaxed);
-                self.query_details(repo, number, comments, before, false).await
+                self.query_details(repo, number, comments, before, false)
+                    .await
             }
             other => other,
         }
@@ -383,7 +456,10 @@ impl Gh {
         let mut answer = self.query(&document, variables, Priority::Ordinary).await?;
         let missing = || GhError::NotFound(format!("{repo}#{number}"));
         let node = answer.take("repository").and_then(|mut repository| {
-            repository.get_mut("issue").map(Value::take).filter(|issue| !issue.is_null())
+            repository
+                .get_mut("issue")
+                .map(Value::take)
+                .filter(|issue| !issue.is_null())
         });
         let node: DetailsNode = typed(node.ok_or_else(missing)?)?;
         Ok(node.into_details(repo))
@@ -508,12 +584,17 @@ impl IssueNode {
         IssueSummary {
             number: self.number,
             title: self.title,
-            state: if self.state == "OPEN" { IssueState::Open } else { IssueState::Closed },
+            state: if self.state == "OPEN" {
+                IssueState::Open
+            } else {
+                IssueState::Closed
+            },
             labels: labels.into_iter().map(|label| label.name).collect(),
             assignees: assignees.into_iter().map(|user| user.login).collect(),
-            milestone: self
-                .milestone
-                .map(|node| Milestone { title: node.title, due_on: node.due_on }),
+            milestone: self.milestone.map(|node| Milestone {
+                title: node.title,
+                due_on: node.due_on,
+            }),
             comments: self.discussion.map_or(0, |count| count.total_count),
             blocked_by: dependencies.map_or(0, |summary| summary.blocked_by),
             created_at: self.created_at,

@@ -124,7 +124,8 @@ impl Gh {
         match scope {
             ProbeScope::Viewer => self.probe_list("viewer", None, page_size, after).await,
             ProbeScope::Owner(owner) => {
-                self.probe_list("owner", Some(owner), page_size, after).await
+                self.probe_list("owner", Some(owner), page_size, after)
+                    .await
             }
             ProbeScope::Named(names) => self.probe_named(names).await,
         }
@@ -141,7 +142,10 @@ impl Gh {
         let order = "orderBy:{field:NAME,direction:ASC}";
         let (parameters, selection) = if owner.is_some() {
             let list = format!("repositories(first:$first,after:$after,{order}){{{page}}}");
-            (",$owner:String!", format!("viewer{{login}} owner:repositoryOwner(login:$owner){{{list}}}"))
+            (
+                ",$owner:String!",
+                format!("viewer{{login}} owner:repositoryOwner(login:$owner){{{list}}}"),
+            )
         } else {
             let who = "[OWNER,COLLABORATOR,ORGANIZATION_MEMBER]";
             let list = format!(
@@ -160,7 +164,9 @@ impl Gh {
         let mut answer = self.query(&document, variables, Priority::Ordinary).await?;
         self.note_viewer(&mut answer, root == "viewer");
         let found = answer.take(root).and_then(|mut node| {
-            node.get_mut("repositories").map(Value::take).filter(|list| !list.is_null())
+            node.get_mut("repositories")
+                .map(Value::take)
+                .filter(|list| !list.is_null())
         });
         let Some(found) = found else {
             return Err(GhError::NotFound(owner.unwrap_or("the account").to_owned()));
@@ -176,7 +182,10 @@ impl Gh {
     }
 
     fn note_viewer(&self, answer: &mut Answer, keep: bool) {
-        let viewer = answer.data.get("viewer").and_then(|viewer| viewer.get("login"));
+        let viewer = answer
+            .data
+            .get("viewer")
+            .and_then(|viewer| viewer.get("login"));
         if let Some(login) = viewer.and_then(Value::as_str) {
             self.note_login(login);
         }
@@ -195,7 +204,10 @@ impl Gh {
         }
         document.push_str("){viewer{login} ");
         for index in 0..names.len() {
-            let _ = write!(document, "r{index}:repository(owner:$o{index},name:$n{index}){{...R}} ");
+            let _ = write!(
+                document,
+                "r{index}:repository(owner:$o{index},name:$n{index}){{...R}} "
+            );
         }
         let _ = write!(document, "}} {PROBE_FIELDS}");
         let mut answer = self.query(&document, variables, Priority::Ordinary).await?;
@@ -204,7 +216,9 @@ impl Gh {
         for (index, name) in names.iter().enumerate() {
             let alias = format!("r{index}");
             match answer.take(&alias) {
-                Some(node) => page.repositories.extend(typed::<ProbeNode>(node)?.into_probe()),
+                Some(node) => page
+                    .repositories
+                    .extend(typed::<ProbeNode>(node)?.into_probe()),
                 None if is_missing(&answer, &alias) => page.missing.push(name.clone()),
                 None => {}
             }
@@ -221,7 +235,9 @@ impl Gh {
         match self.query(&document, variables, Priority::Ordinary).await {
             Ok(answer) => parse_deltas(requests, answer),
             // An older Enterprise server: once more without the field, and never again with it.
-            Err(GhError::QueryRefused(reason)) if with_dependencies && reason.contains("Depend") => {
+            Err(GhError::QueryRefused(reason))
+                if with_dependencies && reason.contains("Depend") =>
+            {
                 self.lacks_dependencies().store(true, relaxed);
                 let (document, variables) = delta_query(requests, false);
                 let answer = self.query(&document, variables, Priority::Ordinary).await?;
@@ -249,7 +265,9 @@ impl Gh {
             variables.insert("after".into(), after.map_or(Value::Null, Into::into));
             let mut answer = self.query(document, variables, Priority::Ordinary).await?;
             let list = answer.take("repository").and_then(|mut node| {
-                node.get_mut("issues").map(Value::take).filter(|list| !list.is_null())
+                node.get_mut("issues")
+                    .map(Value::take)
+                    .filter(|list| !list.is_null())
             });
             let list = list.ok_or_else(|| GhError::NotFound(repo.to_string()))?;
             let list: Connection<Numbered> = typed(list)?;
@@ -265,9 +283,9 @@ impl Gh {
 
 /// GitHub says that it is not there, rather than leaving the answer out.
 fn is_missing(answer: &Answer, alias: &str) -> bool {
-    answer.error_at(alias).is_some_and(|error| {
-        matches!(error.kind.as_deref(), Some("NOT_FOUND" | "FORBIDDEN"))
-    })
+    answer
+        .error_at(alias)
+        .is_some_and(|error| matches!(error.kind.as_deref(), Some("NOT_FOUND" | "FORBIDDEN")))
 }
 
 fn delta_query(requests: &[DeltaRequest], with_dependencies: bool) -> (String, Map<String, Value>) {
@@ -279,11 +297,17 @@ fn delta_query(requests: &[DeltaRequest], with_dependencies: bool) -> (String, M
         let _ = write!(parameters, "$o{index}:String!,$n{index}:String!,");
         variables.insert(format!("o{index}"), request.repo.owner().into());
         variables.insert(format!("n{index}"), request.repo.name().into());
-        let _ = write!(selections, "r{index}:repository(owner:$o{index},name:$n{index}){{nameWithOwner ");
+        let _ = write!(
+            selections,
+            "r{index}:repository(owner:$o{index},name:$n{index}){{nameWithOwner "
+        );
         if let Some(after) = &request.issues_after {
             any_issues = true;
             let _ = write!(parameters, "$i{index}:String,");
-            variables.insert(format!("i{index}"), after.clone().map_or(Value::Null, Into::into));
+            variables.insert(
+                format!("i{index}"),
+                after.clone().map_or(Value::Null, Into::into),
+            );
             let filter = if let Some(since) = request.issues_since {
                 let _ = write!(parameters, "$s{index}:DateTime,");
                 variables.insert(format!("s{index}"), since.to_string().into());
@@ -301,8 +325,15 @@ fn delta_query(requests: &[DeltaRequest], with_dependencies: bool) -> (String, M
         if let Some(after) = &request.pulls_after {
             any_pulls = true;
             let _ = write!(parameters, "$p{index}:String,");
-            variables.insert(format!("p{index}"), after.clone().map_or(Value::Null, Into::into));
-            let states = if request.pulls_any_state { "" } else { "states:OPEN," };
+            variables.insert(
+                format!("p{index}"),
+                after.clone().map_or(Value::Null, Into::into),
+            );
+            let states = if request.pulls_any_state {
+                ""
+            } else {
+                "states:OPEN,"
+            };
             let _ = write!(
                 selections,
                 "pullRequests(first:{},after:$p{index},{states}orderBy:{{field:UPDATED_AT,direction:DESC}})\
@@ -314,8 +345,11 @@ fn delta_query(requests: &[DeltaRequest], with_dependencies: bool) -> (String, M
     }
     let mut document = format!("query({parameters}){{{selections}}}");
     if any_issues {
-        let dependencies =
-            if with_dependencies { " issueDependenciesSummary{blockedBy}}" } else { "}" };
+        let dependencies = if with_dependencies {
+            " issueDependenciesSummary{blockedBy}}"
+        } else {
+            "}"
+        };
         let _ = write!(document, " {ISSUE_FIELDS}{dependencies}");
     }
     if any_pulls {
@@ -427,7 +461,10 @@ struct ClosingNode {
 
 impl PullNode {
     fn into_pull(self, repo: &RepoName) -> SyncedPullRequest {
-        let closing = self.closing_issues_references.map(|list| list.nodes).unwrap_or_default();
+        let closing = self
+            .closing_issues_references
+            .map(|list| list.nodes)
+            .unwrap_or_default();
         let mut closes = Vec::new();
         let mut closes_elsewhere = Vec::new();
         for node in closing {
@@ -468,7 +505,11 @@ impl DeltaNode {
         };
         if let Some(list) = self.issues {
             page.issues_next = list.page_info.and_then(PageInfo::next);
-            page.issues = list.nodes.into_iter().map(IssueNode::into_summary).collect();
+            page.issues = list
+                .nodes
+                .into_iter()
+                .map(IssueNode::into_summary)
+                .collect();
         }
         if let Some(list) = self.pull_requests {
             page.pulls_next = list.page_info.and_then(PageInfo::next);

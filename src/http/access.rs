@@ -21,7 +21,11 @@ pub struct Access {
 impl Access {
     /// The rules for a listener.
     pub fn new(api_key: Option<String>, owner_token: String, loopback_only: bool) -> Self {
-        Self { api_key, owner_token, any_host: !loopback_only }
+        Self {
+            api_key,
+            owner_token,
+            any_host: !loopback_only,
+        }
     }
 
     /// Host and Origin.
@@ -37,7 +41,9 @@ impl Access {
         let Some(origin) = text(header::ORIGIN)? else {
             return Ok(());
         };
-        let authority = origin.split_once("://").map_or("", |(_, authority)| authority);
+        let authority = origin
+            .split_once("://")
+            .map_or("", |(_, authority)| authority);
         let same_host = self.any_host && host == Some(authority);
         if is_loopback_authority(authority) || same_host {
             return Ok(());
@@ -87,7 +93,9 @@ impl Access {
 }
 
 fn bearer(headers: &HeaderMap) -> &[u8] {
-    let value = headers.get(header::AUTHORIZATION).map_or(&b""[..], |value| value.as_bytes());
+    let value = headers
+        .get(header::AUTHORIZATION)
+        .map_or(&b""[..], |value| value.as_bytes());
     value.strip_prefix(b"Bearer ").unwrap_or_default()
 }
 
@@ -119,11 +127,14 @@ fn is_loopback_authority(authority: &str) -> bool {
         },
     };
     host.eq_ignore_ascii_case("localhost")
-        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 fn is_port(text: &str) -> bool {
-    text.strip_prefix(':').is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()))
+    text.strip_prefix(':')
+        .is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 #[cfg(test)]
@@ -135,21 +146,40 @@ mod tests {
         for (name, value) in pairs {
             headers.insert(*name, value.parse().unwrap());
         }
-        Access::new(None, "t".to_owned(), true).check_source(&headers).is_ok()
+        Access::new(None, "t".to_owned(), true)
+            .check_source(&headers)
+            .is_ok()
     }
 
     #[test]
     fn only_loopback_names_and_origins() {
-        for host in ["localhost", "localhost:3100", "127.0.0.1:1", "[::1]:3100", "LOCALHOST:9"] {
+        for host in [
+            "localhost",
+            "localhost:3100",
+            "127.0.0.1:1",
+            "[::1]:3100",
+            "LOCALHOST:9",
+        ] {
             assert!(check(&[("host", host)]), "{host}");
         }
-        for host in ["evil.example", "localhost.evil.example", "127.0.0.1.nip.io", "a@localhost", ""] {
+        for host in [
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.nip.io",
+            "a@localhost",
+            "",
+        ] {
             assert!(!check(&[("host", host)]), "{host}");
         }
         assert!(!check(&[]), "a request without Host");
         let host = ("host", "localhost:3100");
         assert!(check(&[host, ("origin", "http://localhost:5173")]));
-        for origin in ["https://evil.example", "null", "http://localhost.evil.example", "file://"] {
+        for origin in [
+            "https://evil.example",
+            "null",
+            "http://localhost.evil.example",
+            "file://",
+        ] {
             assert!(!check(&[host, ("origin", origin)]), "{origin}");
         }
     }

@@ -48,7 +48,11 @@ pub(super) fn too_large() -> ApiError {
 
 /// A JSON response.
 pub(super) fn json(status: StatusCode, text: impl Into<Bytes>) -> Response<ResponseBody> {
-    with_type(status, HeaderValue::from_static("application/json"), text.into())
+    with_type(
+        status,
+        HeaderValue::from_static("application/json"),
+        text.into(),
+    )
 }
 
 /// A response of any type.
@@ -59,7 +63,9 @@ pub(super) fn with_type(
 ) -> Response<ResponseBody> {
     let mut response = Response::new(Full::new(body).boxed_unsync());
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, content_type);
     response
 }
 
@@ -74,7 +80,10 @@ pub(super) fn error(error: &ApiError) -> Response<ResponseBody> {
     if error.code == "unauthorized" {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
-    if let Some(allowed) = error.details.get("allow").and_then(serde_json::Value::as_str)
+    if let Some(allowed) = error
+        .details
+        .get("allow")
+        .and_then(serde_json::Value::as_str)
         && let Ok(allowed) = HeaderValue::from_str(allowed)
     {
         headers.insert(header::ALLOW, allowed);
@@ -95,11 +104,13 @@ fn status_of(error: &ApiError) -> StatusCode {
         "body_too_large" => StatusCode::PAYLOAD_TOO_LARGE,
         "unsupported_media_type" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "rate_limited" | "secondary_limit" => StatusCode::TOO_MANY_REQUESTS,
-        "storage_unavailable" | "overloaded" | "shutting_down" | "not_synced_yet"
+        "storage_unavailable"
+        | "overloaded"
+        | "shutting_down"
+        | "not_synced_yet"
         | "owner_unavailable" => StatusCode::SERVICE_UNAVAILABLE,
         "gh_missing" | "gh_too_old" | "gh_broken" | "not_authenticated" | "github_failed"
-        | "github_unavailable"
-        | "rejected" => StatusCode::BAD_GATEWAY,
+        | "github_unavailable" | "rejected" => StatusCode::BAD_GATEWAY,
         "internal" | "history_unreadable" => StatusCode::INTERNAL_SERVER_ERROR,
         _ => match error.category {
             Category::User => StatusCode::BAD_REQUEST,

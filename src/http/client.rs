@@ -91,9 +91,14 @@ impl OwnerClient {
             .map_err(|error| strange(&error))?;
         let response = self.send(request).await?;
         let status = response.status();
-        let _connection = response.extensions().get::<std::sync::Arc<AbortOnDrop>>().cloned();
+        let _connection = response
+            .extensions()
+            .get::<std::sync::Arc<AbortOnDrop>>()
+            .cloned();
         let body = response.into_body().collect().await;
-        let body = body.map_err(|error| ClientError::Gone(error.to_string()))?.to_bytes();
+        let body = body
+            .map_err(|error| ClientError::Gone(error.to_string()))?
+            .to_bytes();
         if status != StatusCode::OK {
             return match serde_json::from_slice::<ApiError>(&body) {
                 // Another program's process listens where the owner was.
@@ -131,7 +136,10 @@ impl OwnerClient {
             return Err(ClientError::Gone(format!("HTTP {}", response.status())));
         }
         connected();
-        let _connection = response.extensions().get::<std::sync::Arc<AbortOnDrop>>().cloned();
+        let _connection = response
+            .extensions()
+            .get::<std::sync::Arc<AbortOnDrop>>()
+            .cloned();
         let mut body = response.into_body();
         while let Some(frame) = body.frame().await {
             frame.map_err(|error| ClientError::Gone(error.to_string()))?;
@@ -154,16 +162,24 @@ impl OwnerClient {
         if response.status() != StatusCode::OK {
             return Err(ClientError::Strange(format!("HTTP {}", response.status())));
         }
-        let _connection = response.extensions().get::<std::sync::Arc<AbortOnDrop>>().cloned();
+        let _connection = response
+            .extensions()
+            .get::<std::sync::Arc<AbortOnDrop>>()
+            .cloned();
         let mut body = response.into_body();
         let mut text = String::new();
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| ClientError::Gone(error.to_string()))?;
-            let Some(data) = frame.data_ref() else { continue };
+            let Some(data) = frame.data_ref() else {
+                continue;
+            };
             text.push_str(&String::from_utf8_lossy(data));
             while let Some((event, rest)) = text.split_once("\n\n") {
                 let field = |name: &str| {
-                    event.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default()
+                    event
+                        .lines()
+                        .find_map(|line| line.strip_prefix(name))
+                        .unwrap_or_default()
                 };
                 let kind = field("event: ");
                 if !kind.is_empty() {

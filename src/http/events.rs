@@ -59,13 +59,20 @@ pub(super) async fn answer(
     });
     let mut response = Response::new(channel.boxed_unsync());
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/event-stream"),
+    );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
 
 fn wanted(headers: &HeaderMap, query: Option<&str>) -> Result<Wanted, ApiError> {
-    let mut wanted = Wanted { since: None, repo: None, agent_id: None };
+    let mut wanted = Wanted {
+        since: None,
+        repo: None,
+        agent_id: None,
+    };
     let number = |text: &str| {
         text.trim().parse::<u64>().map_err(|_| {
             ApiError::invalid(
@@ -88,7 +95,10 @@ fn wanted(headers: &HeaderMap, query: Option<&str>) -> Result<Wanted, ApiError> 
         }
     }
     // A browser that reconnects knows better than its address.
-    if let Some(last) = headers.get("last-event-id").and_then(|value| value.to_str().ok()) {
+    if let Some(last) = headers
+        .get("last-event-id")
+        .and_then(|value| value.to_str().ok())
+    {
         wanted.since = Some(number(last)?);
     }
     Ok(wanted)
@@ -128,8 +138,11 @@ async fn missed_on_disk(
     };
     // The file may already hold what the live part will bring.
     let until = first_in_memory.unwrap_or(newest + 1);
-    let older: Vec<FeedEvent> =
-        changes.into_iter().filter(|change| change.seq < until).map(FeedEvent::new).collect();
+    let older: Vec<FeedEvent> = changes
+        .into_iter()
+        .filter(|change| change.seq < until)
+        .map(FeedEvent::new)
+        .collect();
     let first = older.first().map_or(until, |event| event.recorded.seq);
     Ok((older, first > since + 1))
 }
@@ -149,9 +162,11 @@ impl Reader {
         gap: bool,
         subscription: Subscription,
     ) -> Result<(), Gone> {
-        self.send(Bytes::from_static(b"retry: 1000\n: connected\n\n")).await?;
+        self.send(Bytes::from_static(b"retry: 1000\n: connected\n\n"))
+            .await?;
         if gap {
-            self.lagged("some events in between are no longer kept").await?;
+            self.lagged("some events in between are no longer kept")
+                .await?;
         }
         let mut last = self.wanted.since.unwrap_or(0);
         for event in &older {
@@ -162,7 +177,9 @@ impl Reader {
         for event in missed.iter().filter(|event| event.recorded.seq > last) {
             self.event(event).await?;
         }
-        last = missed.last().map_or(last, |event| event.recorded.seq.max(last));
+        last = missed
+            .last()
+            .map_or(last, |event| event.recorded.seq.max(last));
         let mut heartbeat = Instant::now() + HEARTBEAT;
         loop {
             match tokio::time::timeout_at(heartbeat, live.recv()).await {
@@ -190,7 +207,8 @@ impl Reader {
 
     async fn lagged(&mut self, reason: &str) -> Result<(), Gone> {
         let data = serde_json::json!({ "reason": reason });
-        self.send(Bytes::from(format!("event: lagged\ndata: {data}\n\n"))).await
+        self.send(Bytes::from(format!("event: lagged\ndata: {data}\n\n")))
+            .await
     }
 
     async fn send(&mut self, frame: Bytes) -> Result<(), Gone> {

@@ -10,9 +10,9 @@ use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame};
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::body::{self, ResponseBody};
 use crate::coordinator::{Coordinator, Operation};
@@ -81,15 +81,23 @@ pub(super) async fn hold_session(
     shutdown: CancellationToken,
 ) -> Result<Response<ResponseBody>, ApiError> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let id = text(SESSION_HEADER).and_then(|id| id.parse().ok()).map(SessionId);
+    let id = text(SESSION_HEADER)
+        .and_then(|id| id.parse().ok())
+        .map(SessionId);
     let pid = text(PROCESS_HEADER).and_then(|pid| pid.parse().ok());
     let (Some(id), Some(pid)) = (id, pid) else {
-        return Err(ApiError::invalid("the session is not named", "this route is internal"));
+        return Err(ApiError::invalid(
+            "the session is not named",
+            "this route is internal",
+        ));
     };
     let session = SessionRef { id, pid };
     let opened = coordinator.perform(Operation::SessionOpened(session)).await;
     opened.map_err(|error| error.to_api())?;
-    let alive = Alive { coordinator: coordinator.clone(), session };
+    let alive = Alive {
+        coordinator: coordinator.clone(),
+        session,
+    };
     let body = SessionBody {
         first: Some(Bytes::from_static(b"\n")),
         shutdown: Box::pin(shutdown.cancelled_owned()),

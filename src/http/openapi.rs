@@ -19,9 +19,15 @@ pub(super) fn describe() -> Value {
             paths.insert(route.path.to_owned(), json!({ "post": generic }));
             continue;
         }
-        let name = format!("{}_{}", route.method.to_lowercase(), route.path.trim_matches('/'));
+        let name = format!(
+            "{}_{}",
+            route.method.to_lowercase(),
+            route.path.trim_matches('/')
+        );
         let name = name.replace(['/', '.', '{', '}'], "_");
-        let item = paths.entry(route.path).or_insert_with(|| Value::Object(Map::new()));
+        let item = paths
+            .entry(route.path)
+            .or_insert_with(|| Value::Object(Map::new()));
         let described = operation(route, &name, route.tool, route.about);
         item[route.method.to_lowercase()] = described;
     }
@@ -62,13 +68,17 @@ fn operation(route: &Route, name: &str, tool_name: Option<&str>, about: &str) ->
         .path
         .split('/')
         .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
-        .filter(|parameter| !(route.id == RouteId::Tool && tool_name.is_some() && *parameter == "name"))
+        .filter(|parameter| {
+            !(route.id == RouteId::Tool && tool_name.is_some() && *parameter == "name")
+        })
         .collect();
     let mut parameters: Vec<Value> = in_path
         .iter()
         .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
         .collect();
-    let schema = tool_name.and_then(tool).map(|spec| Value::Object((*spec.schema).clone()));
+    let schema = tool_name
+        .and_then(tool)
+        .map(|spec| Value::Object((*spec.schema).clone()));
     let mut operation = json!({
         "operationId": name,
         "summary": about,
@@ -82,7 +92,10 @@ fn operation(route: &Route, name: &str, tool_name: Option<&str>, about: &str) ->
     });
     match (route.method, schema) {
         ("GET", Some(schema)) => {
-            let fields = schema["properties"].as_object().cloned().unwrap_or_default();
+            let fields = schema["properties"]
+                .as_object()
+                .cloned()
+                .unwrap_or_default();
             // What the path carries is no query parameter.
             let from_path = |field: &str| {
                 in_path.contains(&field)
@@ -103,7 +116,8 @@ fn operation(route: &Route, name: &str, tool_name: Option<&str>, about: &str) ->
                     required.retain(|field| field != "claim_id");
                 }
             }
-            operation["requestBody"] = json!({ "content": { "application/json": { "schema": schema } } });
+            operation["requestBody"] =
+                json!({ "content": { "application/json": { "schema": schema } } });
         }
         _ => {}
     }

@@ -30,14 +30,20 @@ pub(super) async fn answer(
 
 fn to_call(request: &RestRequest<'_>) -> Result<Call, ApiError> {
     let parameter = |name: &str| {
-        let found = request.matched.parameters.iter().find(|(known, _)| *known == name);
+        let found = request
+            .matched
+            .parameters
+            .iter()
+            .find(|(known, _)| *known == name);
         found.map(|(_, value)| decode(value)).unwrap_or_default()
     };
     let parsed = match request.matched.route {
         RouteId::Claim => Request::from_json("claim_issue", &request.body),
         RouteId::ClaimNext => Request::from_json("next_issue", or_empty(&request.body)),
         RouteId::Tool => Request::from_json(&parameter("name"), or_empty(&request.body)),
-        RouteId::UpdateClaim => with_claim_id("update_claim_status", request, parameter("claim_id")),
+        RouteId::UpdateClaim => {
+            with_claim_id("update_claim_status", request, parameter("claim_id"))
+        }
         RouteId::ReleaseClaim => with_claim_id("release_issue", request, parameter("claim_id")),
         RouteId::AllClaims => from_query("get_all_claims", request, Vec::new()),
         RouteId::ClaimHistory => from_query("get_claim_history", request, Vec::new()),
@@ -49,7 +55,11 @@ fn to_call(request: &RestRequest<'_>) -> Result<Call, ApiError> {
         RouteId::IssueDetails => {
             let repo = format!("{}/{}", parameter("owner"), parameter("repo"));
             let number = ("issue_number".to_owned(), parameter("number"));
-            from_query("get_issue_details", request, vec![("repo".to_owned(), repo), number])
+            from_query(
+                "get_issue_details",
+                request,
+                vec![("repo".to_owned(), repo), number],
+            )
         }
         RouteId::Health => Request::from_json("system_health", b"{}"),
         _ => Err(ApiError::internal("this route has no tool")),
@@ -112,9 +122,19 @@ fn from_query(
 
 /// The pairs of a query string, decoded.
 pub(super) fn query_pairs(query: Option<&str>) -> Vec<(String, String)> {
-    let pairs = query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+    let pairs = query
+        .unwrap_or_default()
+        .split('&')
+        .filter(|pair| !pair.is_empty());
     let split = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    split.map(|(name, value)| (decode(&name.replace('+', " ")), decode(&value.replace('+', " ")))).collect()
+    split
+        .map(|(name, value)| {
+            (
+                decode(&name.replace('+', " ")),
+                decode(&value.replace('+', " ")),
+            )
+        })
+        .collect()
 }
 
 fn decode(text: &str) -> String {
@@ -140,7 +160,9 @@ fn render(route: RouteId, reply: &Reply) -> Response<ResponseBody> {
 
 /// Bodies are JSON: a browser's form could be sent cross-site without a preflight.
 pub(super) fn check_media_type(headers: &HeaderMap, has_body: bool) -> Result<(), ApiError> {
-    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let given = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
     let media_type = given.map(|given| given.split(';').next().unwrap_or("").trim().to_lowercase());
     match media_type.as_deref() {
         Some("application/json") => Ok(()),

@@ -72,7 +72,11 @@ impl HttpState {
         );
         Self {
             service,
-            events: EventSource { coordinator, disk, files },
+            events: EventSource {
+                coordinator,
+                disk,
+                files,
+            },
             access,
             mcp,
             counts: HttpCounts::default(),
@@ -85,7 +89,10 @@ impl HttpState {
         let result = self.route(request).await;
         let mut response = result.unwrap_or_else(|error| body::error(&error));
         let headers = response.headers_mut();
-        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        );
         if head {
             *response.body_mut() = Empty::<Bytes>::new().boxed_unsync();
         }
@@ -131,7 +138,15 @@ impl HttpState {
                 }
                 let body = body::read(incoming).await?;
                 let query = parts.uri.query();
-                rest::answer(&*self.service, &RestRequest { matched: &matched, query, body }).await
+                rest::answer(
+                    &*self.service,
+                    &RestRequest {
+                        matched: &matched,
+                        query,
+                        body,
+                    },
+                )
+                .await
             }
         }
     }
@@ -139,15 +154,18 @@ impl HttpState {
     async fn system_health(&self) -> Result<serde_json::Value, ApiError> {
         let request = ToolRequest::SystemHealth(SystemHealth::default());
         let reply = self.service.call(Call::new(request)).await?;
-        serde_json::from_str(&reply.json())
-            .map_err(|error| ApiError::internal(error.to_string()))
+        serde_json::from_str(&reply.json()).map_err(|error| ApiError::internal(error.to_string()))
     }
 
     /// Without the key only what anybody may know.
-    async fn health(&self, request: &Request<Incoming>) -> Result<Response<ResponseBody>, ApiError> {
+    async fn health(
+        &self,
+        request: &Request<Incoming>,
+    ) -> Result<Response<ResponseBody>, ApiError> {
         let whole = self.system_health().await?;
         if self.access.needs_key() && self.access.check_key(request.headers()).is_err() {
-            let public = serde_json::json!({ "status": whole["status"], "version": whole["version"] });
+            let public =
+                serde_json::json!({ "status": whole["status"], "version": whole["version"] });
             return Ok(body::json(StatusCode::OK, public.to_string()));
         }
         Ok(body::json(StatusCode::OK, whole.to_string()))
@@ -228,7 +246,10 @@ async fn accept(listener: TcpListener, state: Arc<HttpState>) {
         });
     }
     drop(listener);
-    if tokio::time::timeout(limits::SHUTDOWN_GRACE, graceful.shutdown()).await.is_err() {
+    if tokio::time::timeout(limits::SHUTDOWN_GRACE, graceful.shutdown())
+        .await
+        .is_err()
+    {
         tracing::info!("some requests did not end in time and are cut");
     }
 }

@@ -57,7 +57,9 @@ const PROMPTS: [PromptSpec; 3] = [
 pub(super) fn list() -> Vec<Prompt> {
     let describe = |spec: &PromptSpec| {
         let argument = |(name, about, required): &(&str, &str, bool)| {
-            PromptArgument::new(*name).with_description(*about).with_required(*required)
+            PromptArgument::new(*name)
+                .with_description(*about)
+                .with_required(*required)
         };
         let arguments = spec.arguments.iter().map(argument).collect();
         Prompt::new(spec.name, Some(spec.description), Some(arguments)).with_title(spec.title)
@@ -74,8 +76,13 @@ pub(super) fn get(request: &GetPromptRequestParams) -> Result<GetPromptResult, E
     };
     let mut text = spec.text.to_owned();
     for (name, _, required) in spec.arguments {
-        let given = request.arguments.as_ref().and_then(|arguments| arguments.get(*name));
-        let given = given.and_then(|value| value.as_str()).filter(|value| !value.is_empty());
+        let given = request
+            .arguments
+            .as_ref()
+            .and_then(|arguments| arguments.get(*name));
+        let given = given
+            .and_then(|value| value.as_str())
+            .filter(|value| !value.is_empty());
         if *required && given.is_none() {
             return Err(invalid(format!("{} needs the argument {name}", spec.name)));
         }

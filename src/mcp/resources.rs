@@ -28,9 +28,7 @@ pub(super) fn templates() -> Vec<ResourceTemplate> {
 
 /// Reads `github://issue/OWNER/REPO/NUMBER`.
 pub(super) async fn read(server: &McpServer, uri: &str) -> Result<ReadResourceResult, ErrorData> {
-    let unknown = || {
-        ErrorData::resource_not_found(format!("resources are named {TEMPLATE}"), None)
-    };
+    let unknown = || ErrorData::resource_not_found(format!("resources are named {TEMPLATE}"), None);
     let path = uri.strip_prefix(PREFIX).ok_or_else(unknown)?;
     let (repo, number) = path.rsplit_once('/').ok_or_else(unknown)?;
     let issue_number = number.parse::<u64>().map_err(|_| unknown())?;
@@ -40,7 +38,10 @@ pub(super) async fn read(server: &McpServer, uri: &str) -> Result<ReadResourceRe
         issue_number,
         ..GetIssueDetails::default()
     });
-    let reply = server.ask(request, None).await.map_err(|error| to_protocol(&error))?;
+    let reply = server
+        .ask(request, None)
+        .await
+        .map_err(|error| to_protocol(&error))?;
     let mut contents =
         vec![ResourceContents::text(reply.json(), uri).with_mime_type("application/json")];
     if let Some(text) = reply.fenced() {
@@ -87,23 +88,27 @@ pub(super) async fn complete(
     server: &McpServer,
     request: &CompleteRequestParams,
 ) -> Result<CompleteResult, ErrorData> {
-    let is_template = matches!(&request.r#ref, Reference::Resource(resource) if resource.uri == TEMPLATE);
+    let is_template =
+        matches!(&request.r#ref, Reference::Resource(resource) if resource.uri == TEMPLATE);
     let is_prompt = matches!(&request.r#ref, Reference::Prompt(_));
     let context = |name: &str| {
-        let known = request.context.as_ref().and_then(|context| context.arguments.as_ref());
+        let known = request
+            .context
+            .as_ref()
+            .and_then(|context| context.arguments.as_ref());
         known.and_then(|arguments| arguments.get(name)).cloned()
     };
     // A completion that cannot be made is no completion, not an error: the user goes on typing.
     let found = match request.argument.name.as_str() {
-        "owner" if is_template => repos(server, None).await.map(|repos| {
-            repos.iter().map(|repo| repo.owner().to_owned()).collect()
-        }),
-        "repo" if is_template => repos(server, context("owner")).await.map(|repos| {
-            repos.iter().map(|repo| repo.name().to_owned()).collect()
-        }),
-        "repo" if is_prompt => repos(server, None).await.map(|repos| {
-            repos.iter().map(|repo| repo.as_str().to_owned()).collect()
-        }),
+        "owner" if is_template => repos(server, None)
+            .await
+            .map(|repos| repos.iter().map(|repo| repo.owner().to_owned()).collect()),
+        "repo" if is_template => repos(server, context("owner"))
+            .await
+            .map(|repos| repos.iter().map(|repo| repo.name().to_owned()).collect()),
+        "repo" if is_prompt => repos(server, None)
+            .await
+            .map(|repos| repos.iter().map(|repo| repo.as_str().to_owned()).collect()),
         "number" if is_template => match (context("owner"), context("repo")) {
             (Some(owner), Some(repo)) => numbers(server, format!("{owner}/{repo}")).await,
             _ => Ok(Vec::new()),
@@ -126,7 +131,11 @@ async fn repos(server: &McpServer, owner: Option<String>) -> Result<Vec<RepoName
     let mut found = Vec::new();
     let mut cursor = None;
     for _ in 0..PAGES_MAX {
-        let request = ListRepos { owner: owner.clone(), limit: Some(200), cursor };
+        let request = ListRepos {
+            owner: owner.clone(),
+            limit: Some(200),
+            cursor,
+        };
         let reply = server.ask(Request::ListRepos(request), None).await?;
         let rows: RepoRows = parse(&reply.json())?;
         found.extend(rows.repos.into_iter().map(|row| row.repo));

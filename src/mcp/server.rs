@@ -43,16 +43,20 @@ pub struct McpServer {
 impl McpServer {
     /// A server for HTTP, where calls have no session.
     pub fn new(service: Arc<dyn Service>) -> Self {
-        Self { service, session: None, activity: None }
+        Self {
+            service,
+            session: None,
+            activity: None,
+        }
     }
 
     /// A server for the one client of this process.
-    pub fn for_session(
-        service: Arc<dyn Service>,
-        session: SessionRef,
-        activity: Activity,
-    ) -> Self {
-        Self { service, session: Some(session), activity: Some(activity) }
+    pub fn for_session(service: Arc<dyn Service>, session: SessionRef, activity: Activity) -> Self {
+        Self {
+            service,
+            session: Some(session),
+            activity: Some(activity),
+        }
     }
 
     fn active(&self, calls_tool: bool) {
@@ -88,7 +92,8 @@ static TOOLS: LazyLock<Vec<Tool>> = LazyLock::new(|| {
         // These two are needed in every session: worth their place in the context at once.
         if matches!(spec.name, "next_issue" | "update_claim_status") {
             let mut meta = MetaObject::new();
-            meta.0.insert("anthropic/alwaysLoad".to_owned(), true.into());
+            meta.0
+                .insert("anthropic/alwaysLoad".to_owned(), true.into());
             return described.with_meta(meta);
         }
         described
@@ -122,7 +127,10 @@ impl ServerHandler for McpServer {
             .enable_completions()
             .build();
         ServerConfig::new(capabilities)
-            .with_server_info(Implementation::new("issuecommand", env!("CARGO_PKG_VERSION")))
+            .with_server_info(Implementation::new(
+                "issuecommand",
+                env!("CARGO_PKG_VERSION"),
+            ))
             .with_instructions(INSTRUCTIONS)
     }
 
@@ -225,9 +233,11 @@ impl ServerHandler for McpServer {
         _context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
         self.active(false);
-        Ok(ListResourceTemplatesResult::with_all_items(resources::templates())
-            .with_ttl_ms(LIST_TTL_MS)
-            .with_cache_scope(CacheScope::Public))
+        Ok(
+            ListResourceTemplatesResult::with_all_items(resources::templates())
+                .with_ttl_ms(LIST_TTL_MS)
+                .with_cache_scope(CacheScope::Public),
+        )
     }
 
     async fn read_resource(
@@ -287,7 +297,12 @@ mod tests {
     fn the_tool_list_is_small() {
         let sizes: Vec<(String, usize)> = TOOLS
             .iter()
-            .map(|tool| (tool.name.to_string(), serde_json::to_string(tool).unwrap().len()))
+            .map(|tool| {
+                (
+                    tool.name.to_string(),
+                    serde_json::to_string(tool).unwrap().len(),
+                )
+            })
             .collect();
         for (name, size) in &sizes {
             assert!(*size <= 500, "{name} takes {size} bytes");
@@ -299,6 +314,9 @@ mod tests {
     #[test]
     fn the_first_instructions_stand_alone() {
         let first: String = INSTRUCTIONS.chars().take(250).collect();
-        assert!(first.contains("next_issue") && first.contains("release_issue"), "{first}");
+        assert!(
+            first.contains("next_issue") && first.contains("release_issue"),
+            "{first}"
+        );
     }
 }

@@ -17,7 +17,10 @@ use super::McpServer;
 pub async fn serve_stdio(server: McpServer) -> io::Result<()> {
     let (reader, writer) = rmcp::transport::io::stdio_pipes();
     let (ended, mut end) = watch::channel(false);
-    let reader = Ending { inner: reader, ended };
+    let reader = Ending {
+        inner: reader,
+        ended,
+    };
     let serving = async {
         match server.serve((reader, writer)).await {
             Ok(running) => {

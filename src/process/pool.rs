@@ -76,12 +76,19 @@ impl Pool {
         let closed = |_| PoolFull { waiting };
         let ordinary = match priority {
             Priority::Claim => None,
-            Priority::Ordinary => {
-                Some(self.ordinary.clone().acquire_owned().await.map_err(closed)?)
-            }
+            Priority::Ordinary => Some(
+                self.ordinary
+                    .clone()
+                    .acquire_owned()
+                    .await
+                    .map_err(closed)?,
+            ),
         };
         let all = self.all.clone().acquire_owned().await.map_err(closed)?;
-        Ok(Permit { _all: all, _ordinary: ordinary })
+        Ok(Permit {
+            _all: all,
+            _ordinary: ordinary,
+        })
     }
 
     /// How busy it is.
@@ -114,9 +121,22 @@ mod tests {
             std::time::Duration::from_millis(20),
             pool.permit(Priority::Ordinary),
         );
-        assert!(blocked.await.is_err(), "the other two places are for claims");
-        let _claims = (pool.permit(Priority::Claim).await, pool.permit(Priority::Claim).await);
-        assert_eq!(pool.load(), PoolLoad { running: 3, queued: 0, limit: 3 });
+        assert!(
+            blocked.await.is_err(),
+            "the other two places are for claims"
+        );
+        let _claims = (
+            pool.permit(Priority::Claim).await,
+            pool.permit(Priority::Claim).await,
+        );
+        assert_eq!(
+            pool.load(),
+            PoolLoad {
+                running: 3,
+                queued: 0,
+                limit: 3
+            }
+        );
         drop(first);
         assert_eq!(pool.load().running, 2);
     }
@@ -132,7 +152,10 @@ mod tests {
         while pool.load().queued == 0 {
             tokio::task::yield_now().await;
         }
-        assert_eq!(pool.permit(Priority::Ordinary).await.unwrap_err().waiting, 1);
+        assert_eq!(
+            pool.permit(Priority::Ordinary).await.unwrap_err().waiting,
+            1
+        );
         waiting.abort();
     }
 }

@@ -90,20 +90,37 @@ struct Guard {
 
 impl Guard {
     fn spawn(command: &ChildCommand, permit: Permit) -> Result<Self, ProcessError> {
-        let input = if command.input.is_some() { Stdio::piped() } else { Stdio::null() };
+        let input = if command.input.is_some() {
+            Stdio::piped()
+        } else {
+            Stdio::null()
+        };
         let child = Command::new(&command.program)
             .args(&command.arguments)
             .env_clear()
-            .envs(command.environment.iter().map(|(name, value)| (name, value)))
+            .envs(
+                command
+                    .environment
+                    .iter()
+                    .map(|(name, value)| (name, value)),
+            )
             .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
-            .map_err(|source| ProcessError::Spawn { program: command.program.clone(), source })?;
-        let group = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-        Ok(Self { child: Some((child, permit)), group })
+            .map_err(|source| ProcessError::Spawn {
+                program: command.program.clone(),
+                source,
+            })?;
+        let group = child
+            .id()
+            .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        Ok(Self {
+            child: Some((child, permit)),
+            group,
+        })
     }
 
     async fn communicate(
@@ -128,14 +145,20 @@ impl Guard {
         let (stdout, stderr) = (stdout?, stderr?);
         let status = child.wait().await?;
         self.child = None;
-        Ok(Finished { status, stdout, stderr })
+        Ok(Finished {
+            status,
+            stdout,
+            stderr,
+        })
     }
 
     /// TERM to the group, a grace, KILL, reap.
     async fn end(mut self) {
         self.signal(Signal::TERM);
         if let Some((child, _)) = &mut self.child
-            && tokio::time::timeout(limits::CHILD_KILL_GRACE, child.wait()).await.is_err()
+            && tokio::time::timeout(limits::CHILD_KILL_GRACE, child.wait())
+                .await
+                .is_err()
         {
             self.signal(Signal::KILL);
             if let Some((child, _)) = &mut self.child {
@@ -176,7 +199,9 @@ async fn read_capped(
 ) -> Result<Vec<u8>, ProcessError> {
     let mut bytes = Vec::new();
     if let Some(pipe) = pipe {
-        pipe.take(bytes_max as u64 + 1).read_to_end(&mut bytes).await?;
+        pipe.take(bytes_max as u64 + 1)
+            .read_to_end(&mut bytes)
+            .await?;
     }
     if bytes.len() > bytes_max {
         return Err(ProcessError::TooMuchOutput(bytes_max));
@@ -191,7 +216,10 @@ async fn read_beginning(
 ) -> Result<Vec<u8>, ProcessError> {
     let mut bytes = Vec::new();
     if let Some(mut pipe) = pipe {
-        (&mut pipe).take(bytes_max as u64).read_to_end(&mut bytes).await?;
+        (&mut pipe)
+            .take(bytes_max as u64)
+            .read_to_end(&mut bytes)
+            .await?;
         tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await?;
     }
     Ok(bytes)
@@ -216,7 +244,11 @@ mod tests {
     async fn run_one(command: ChildCommand) -> Result<Finished, ProcessError> {
         let pool = Pool::new(1, 0, 1);
         let result = run(command, pool.permit(Priority::Claim).await.unwrap()).await;
-        assert_eq!(pool.load().running, 0, "the place is free when the call returns");
+        assert_eq!(
+            pool.load().running,
+            0,
+            "the place is free when the call returns"
+        );
         result
     }
 
@@ -226,7 +258,10 @@ mod tests {
         command.input = Some(b"hello".to_vec());
         let finished = run_one(command).await.unwrap();
         assert_eq!(finished.status.code(), Some(3));
-        assert_eq!((&finished.stdout[..], &finished.stderr[..]), (&b"hello"[..], &b"oops\n"[..]));
+        assert_eq!(
+            (&finished.stdout[..], &finished.stderr[..]),
+            (&b"hello"[..], &b"oops\n"[..])
+        );
     }
 
     #[tokio::test]
@@ -235,7 +270,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let pid_file = folder.path().join("pid");
         let script = format!("({script}) > {}", pid_file.display());
-        assert!(matches!(run_one(shell(&script, 300)).await, Err(ProcessError::TimedOut(_))));
+        assert!(matches!(
+            run_one(shell(&script, 300)).await,
+            Err(ProcessError::TimedOut(_))
+        ));
         let pid = std::fs::read_to_string(pid_file).unwrap();
         let pid = Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
         // The grandchild was killed with the group; it may linger as a zombie of init.
@@ -248,7 +286,9 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(10), dying).await.expect("it is gone");
+        tokio::time::timeout(Duration::from_secs(10), dying)
+            .await
+            .expect("it is gone");
     }
 
     #[tokio::test]
@@ -262,7 +302,11 @@ mod tests {
         let mut command = shell("", 1_000);
         command.program = "/nonexistent/gh".into();
         let error = run_one(command).await.unwrap_err();
-        assert!(error.to_string().starts_with("cannot start /nonexistent/gh"));
+        assert!(
+            error
+                .to_string()
+                .starts_with("cannot start /nonexistent/gh")
+        );
     }
 
     #[tokio::test]
@@ -274,6 +318,9 @@ mod tests {
         call.abort();
         let _ = call.await;
         let next = tokio::time::timeout(Duration::from_secs(5), pool.permit(Priority::Claim));
-        assert!(next.await.is_ok(), "the place comes back when the child is reaped");
+        assert!(
+            next.await.is_ok(),
+            "the place comes back when the child is reaped"
+        );
     }
 }

@@ -12,12 +12,8 @@ use super::arguments::{
 use super::cursor::{self, Page};
 use super::desk::{Parts, issue_number, note, optional_agent, required_agent};
 use super::{Reply, ReplyKind, refusal};
-use crate::claim::{
-    Actor, Claim, Command, Grant, Outcome, Refusal, Status, Target,
-};
-use crate::coordinator::{
-    Answer, CatalogueUpdate, ClaimAnswer, Operation, RepoUpdate,
-};
+use crate::claim::{Actor, Claim, Command, Grant, Outcome, Refusal, Status, Target};
+use crate::coordinator::{Answer, CatalogueUpdate, ClaimAnswer, Operation, RepoUpdate};
 use crate::domain::{
     AgentId, ApiError, Category, ClaimId, IssueState, PullRequestState, RepoName, RequestId,
     SessionRef, parse_pull_request_url,
@@ -73,7 +69,12 @@ impl Parts {
             title: "".into(),
         };
         let fresh_within = Some(self.settings.sync_interval);
-        let answer = self.perform(Operation::Claim { grant: grant.clone(), fresh_within }).await?;
+        let answer = self
+            .perform(Operation::Claim {
+                grant: grant.clone(),
+                fresh_within,
+            })
+            .await?;
         let (outcome, warnings) = match answer {
             Answer::Claim(ClaimAnswer::Decided { outcome, warnings }) => (outcome, warnings),
             _ => self.claim_after_lookup(grant).await?,
@@ -96,17 +97,29 @@ impl Parts {
             Err(error) if error.is_outage() => {
                 let key = grant.key.clone();
                 let age = self.read(move |view| {
-                    (view.catalogue.repo(&key.repo).map(|entry| entry.synced_at), view.now)
+                    (
+                        view.catalogue.repo(&key.repo).map(|entry| entry.synced_at),
+                        view.now,
+                    )
                 });
                 let (synced_at, now) = age.await?;
                 let age = self.age_warning(synced_at, now);
-                extra = Some((age.unwrap_or_else(|| format!("from the cache: {error}")), error));
+                extra = Some((
+                    age.unwrap_or_else(|| format!("from the cache: {error}")),
+                    error,
+                ));
             }
             Err(error) => return Err(error.to_api()),
         }
-        let operation = Operation::Claim { grant, fresh_within: None };
+        let operation = Operation::Claim {
+            grant,
+            fresh_within: None,
+        };
         match self.perform(operation).await? {
-            Answer::Claim(ClaimAnswer::Decided { outcome, mut warnings }) => {
+            Answer::Claim(ClaimAnswer::Decided {
+                outcome,
+                mut warnings,
+            }) => {
                 warnings.extend(extra.map(|(warning, _)| warning));
                 Ok((outcome, warnings))
             }
@@ -123,8 +136,14 @@ impl Parts {
         repo: &RepoName,
         issue: &FetchedIssue,
     ) -> Result<(), ApiError> {
-        let repos = vec![RepoUpdate::of_issues(repo.clone(), vec![issue.summary.clone()])];
-        let update = CatalogueUpdate { repos, ..CatalogueUpdate::default() };
+        let repos = vec![RepoUpdate::of_issues(
+            repo.clone(),
+            vec![issue.summary.clone()],
+        )];
+        let update = CatalogueUpdate {
+            repos,
+            ..CatalogueUpdate::default()
+        };
         self.perform(Operation::Catalogue(update)).await.map(drop)
     }
 
@@ -157,7 +176,12 @@ impl Parts {
             handoff_note: note("handoff_note", arguments.handoff_note)?,
         };
         let claim = self.changed(command).await?;
-        let record = Changed { ok: true, status: None, issue_closed: None, claim: Some(&claim) };
+        let record = Changed {
+            ok: true,
+            status: None,
+            issue_closed: None,
+            claim: Some(&claim),
+        };
         Ok(Reply::new(&record)?.about(claim))
     }
 
@@ -172,12 +196,21 @@ impl Parts {
         let mut pr_url = None;
         let mut issue_closed = None;
         if let Some(url) = arguments.pr_url.as_deref() {
-            pr_url = Some(self.checked_pull_request(claim_id, &actor, status, url).await?);
+            pr_url = Some(
+                self.checked_pull_request(claim_id, &actor, status, url)
+                    .await?,
+            );
         }
         if status == Status::Closed {
             issue_closed = Some(self.close_on_github(claim_id, &actor).await?);
         }
-        let command = Command::Update { claim_id, actor, status, note, pr_url };
+        let command = Command::Update {
+            claim_id,
+            actor,
+            status,
+            note,
+            pr_url,
+        };
         let claim = self.changed(command).await?;
         if issue_closed == Some(true) {
             let (repo, number) = (claim.repo.clone(), claim.issue_number);
@@ -186,7 +219,12 @@ impl Parts {
                 self.perform(Operation::Catalogue(update)).await?;
             }
         }
-        let record = Changed { ok: true, status: Some(claim.status), issue_closed, claim: None };
+        let record = Changed {
+            ok: true,
+            status: Some(claim.status),
+            issue_closed,
+            claim: None,
+        };
         Ok(Reply::new(&record)?.about(claim))
     }
 
@@ -196,8 +234,10 @@ impl Parts {
         let closed = self.gh.close_issue(&claim.repo, claim.issue_number).await;
         closed.map_err(|error| {
             let mut error = error.to_api();
-            error.message =
-                format!("the issue could not be closed, the claim stays {}: {}", claim.status, error.message);
+            error.message = format!(
+                "the issue could not be closed, the claim stays {}: {}",
+                claim.status, error.message
+            );
             error
         })
     }
@@ -237,7 +277,9 @@ impl Parts {
         status: Status,
     ) -> Result<Arc<Claim>, ApiError> {
         let actor = actor.clone();
-        let found = self.read(move |view| view.ledger.may_move(claim_id, &actor, status)).await?;
+        let found = self
+            .read(move |view| view.ledger.may_move(claim_id, &actor, status))
+            .await?;
         match found {
             Ok(claim) => Ok(claim),
             Err(refusal) => Err(self.refused(refusal, Some(claim_id)).await?),
@@ -248,7 +290,10 @@ impl Parts {
     async fn changed(&self, command: Command) -> Result<Arc<Claim>, ApiError> {
         let claim_id = match &command {
             Command::Update { claim_id, .. }
-            | Command::Release { target: Target::Claim(claim_id), .. } => Some(*claim_id),
+            | Command::Release {
+                target: Target::Claim(claim_id),
+                ..
+            } => Some(*claim_id),
             _ => None,
         };
         match self.perform(Operation::Command(command)).await? {
@@ -256,7 +301,9 @@ impl Parts {
             Answer::Outcome(Outcome::Refused(refusal)) => {
                 Err(self.refused(refusal, claim_id).await?)
             }
-            _ => Err(ApiError::internal("the claim core gave no answer to a change")),
+            _ => Err(ApiError::internal(
+                "the claim core gave no answer to a change",
+            )),
         }
     }
 
@@ -279,7 +326,10 @@ impl Parts {
             self.read(move |view| view.ledger.holder(&key).map(|claim| claim.agent_id.clone()));
         let now_held_by = holder.await?;
         let ended = Some(Arc::new(ended));
-        Ok(refusal::to_error(&Refusal::ClaimLost { ended, now_held_by }))
+        Ok(refusal::to_error(&Refusal::ClaimLost {
+            ended,
+            now_held_by,
+        }))
     }
 
     pub(super) async fn get_my_claims(&self, arguments: GetMyClaims) -> Result<Reply, ApiError> {
@@ -289,29 +339,44 @@ impl Parts {
         }
         let agent_id = required_agent(arguments.agent_id.as_deref())?;
         self.perform(Operation::Heard(agent_id.clone())).await?;
-        let claims =
-            self.read(move |view| view.ledger.held_by(&agent_id).cloned().collect()).await?;
+        let claims = self
+            .read(move |view| view.ledger.held_by(&agent_id).cloned().collect())
+            .await?;
         Reply::new(&Mine { claims })
     }
 
     pub(super) async fn get_all_claims(&self, arguments: GetAllClaims) -> Result<Reply, ApiError> {
         let limit = cursor::page_size(arguments.limit, 50, 200)?;
-        let filters = GetAllClaims { cursor: None, limit: None, ..arguments.clone() };
+        let filters = GetAllClaims {
+            cursor: None,
+            limit: None,
+            ..arguments.clone()
+        };
         let after = match &arguments.cursor {
             Some(given) => {
                 Some(cursor::read("get_all_claims", &filters, given)?.parse::<ClaimId>()?)
             }
             None => None,
         };
-        let repo = arguments.repo.as_deref().map(str::parse::<RepoName>).transpose()?;
+        let repo = arguments
+            .repo
+            .as_deref()
+            .map(str::parse::<RepoName>)
+            .transpose()?;
         let agent_id = optional_agent(arguments.agent_id.as_deref())?;
-        let status = arguments.status.as_deref().map(str::parse::<Status>).transpose()?;
+        let status = arguments
+            .status
+            .as_deref()
+            .map(str::parse::<Status>)
+            .transpose()?;
         let stale = arguments.stale;
         let matching = self.read(move |view| {
             let wanted = |claim: &&Arc<Claim>| {
                 after.is_none_or(|after| claim.claim_id > after)
                     && repo.as_ref().is_none_or(|repo| *repo == claim.repo)
-                    && agent_id.as_ref().is_none_or(|agent_id| *agent_id == claim.agent_id)
+                    && agent_id
+                        .as_ref()
+                        .is_none_or(|agent_id| *agent_id == claim.agent_id)
                     && status.is_none_or(|status| status == claim.status)
                     && stale.is_none_or(|stale| stale == (claim.status == Status::Stale))
             };
@@ -325,14 +390,16 @@ impl Parts {
         let mut next_cursor = None;
         for claim in matching.await? {
             if !page.push(&claim)? {
-                next_cursor = last.map(|id: ClaimId| {
-                    cursor::make("get_all_claims", &filters, &id.to_string())
-                });
+                next_cursor = last
+                    .map(|id: ClaimId| cursor::make("get_all_claims", &filters, &id.to_string()));
                 break;
             }
             last = Some(claim.claim_id);
         }
-        Reply::new(&ClaimsPage { claims: page.items, next_cursor })
+        Reply::new(&ClaimsPage {
+            claims: page.items,
+            next_cursor,
+        })
     }
 
     pub(super) async fn get_claim_history(
@@ -340,8 +407,16 @@ impl Parts {
         arguments: GetClaimHistory,
     ) -> Result<Reply, ApiError> {
         let limit = cursor::page_size(arguments.limit, 50, 200)?;
-        let filters = GetClaimHistory { cursor: None, limit: None, ..arguments.clone() };
-        let since = arguments.since.as_deref().map(str::parse::<Timestamp>).transpose();
+        let filters = GetClaimHistory {
+            cursor: None,
+            limit: None,
+            ..arguments.clone()
+        };
+        let since = arguments
+            .since
+            .as_deref()
+            .map(str::parse::<Timestamp>)
+            .transpose();
         let since = since.map_err(|_| {
             ApiError::invalid(
                 "since must be an RFC 3339 time",
@@ -353,13 +428,22 @@ impl Parts {
             agent_id: optional_agent(arguments.agent_id.as_deref())?,
             status: None,
             since,
-            before: cursor::read_number("get_claim_history", &filters, arguments.cursor.as_deref())?,
+            before: cursor::read_number(
+                "get_claim_history",
+                &filters,
+                arguments.cursor.as_deref(),
+            )?,
         };
         let in_memory = filter.clone();
         let recent = self.read(move |view| {
-            let wanted = view.ledger.ended().filter(|(at, claim)| in_memory.matches(*at, claim));
-            let recent: Vec<_> =
-                wanted.take(limit + 1).map(|(at, claim)| (at, claim.clone())).collect();
+            let wanted = view
+                .ledger
+                .ended()
+                .filter(|(at, claim)| in_memory.matches(*at, claim));
+            let recent: Vec<_> = wanted
+                .take(limit + 1)
+                .map(|(at, claim)| (at, claim.clone()))
+                .collect();
             (recent, view.history())
         });
         let (mut found, history) = recent.await?;
@@ -368,20 +452,28 @@ impl Parts {
             let older = blocking(move || history.page(&filter, missing)).await?;
             // A snapshot may have moved claims to the files between the two looks.
             let oldest = found.last().map(|(at, _)| *at);
-            found.extend(older.into_iter().filter(|(at, _)| oldest.is_none_or(|known| *at < known)));
+            found.extend(
+                older
+                    .into_iter()
+                    .filter(|(at, _)| oldest.is_none_or(|known| *at < known)),
+            );
         }
         let mut page = Page::new(limit);
         let mut last = None;
         let mut next_cursor = None;
         for (at, claim) in found {
             if !page.push(&claim)? {
-                next_cursor = last
-                    .map(|last: u64| cursor::make("get_claim_history", &filters, &last.to_string()));
+                next_cursor = last.map(|last: u64| {
+                    cursor::make("get_claim_history", &filters, &last.to_string())
+                });
                 break;
             }
             last = Some(at);
         }
-        Reply::new(&ClaimsPage { claims: page.items, next_cursor })
+        Reply::new(&ClaimsPage {
+            claims: page.items,
+            next_cursor,
+        })
     }
 }
 
@@ -403,9 +495,10 @@ async fn blocking<R: Send + 'static>(
 
 fn claim_reply(outcome: Outcome, warnings: Vec<String>) -> Result<Reply, ApiError> {
     match outcome {
-        Outcome::Granted { claim, already_owned } => {
-            Ok(Reply::granted(claim, already_owned, warnings))
-        }
+        Outcome::Granted {
+            claim,
+            already_owned,
+        } => Ok(Reply::granted(claim, already_owned, warnings)),
         Outcome::Refused(Refusal::AlreadyClaimed(claim)) => {
             let record = NotClaimed {
                 claimed: false,
@@ -418,18 +511,14 @@ fn claim_reply(outcome: Outcome, warnings: Vec<String>) -> Result<Reply, ApiErro
             Ok(Reply::new(&record)?.kind(ReplyKind::Refused))
         }
         Outcome::Refused(refusal) => Err(refusal::to_error(&refusal)),
-        Outcome::Updated(_) | Outcome::Unchanged => {
-            Err(ApiError::internal("the claim core gave no answer to a claim"))
-        }
+        Outcome::Updated(_) | Outcome::Unchanged => Err(ApiError::internal(
+            "the claim core gave no answer to a claim",
+        )),
     }
 }
 
 /// The issue that was found, or why it cannot be claimed.
-fn open_issue(
-    repo: &RepoName,
-    number: u64,
-    lookup: IssueLookup,
-) -> Result<FetchedIssue, ApiError> {
+fn open_issue(repo: &RepoName, number: u64, lookup: IssueLookup) -> Result<FetchedIssue, ApiError> {
     let missing = |message: String| {
         ApiError::new(
             Category::User,
@@ -446,9 +535,9 @@ fn open_issue(
             format!("{repo}#{number} is a pull request"),
             "claim the issue that it is about",
         )),
-        IssueLookup::Transferred => {
-            Err(missing(format!("{repo}#{number} was transferred to another repository")))
-        }
+        IssueLookup::Transferred => Err(missing(format!(
+            "{repo}#{number} was transferred to another repository"
+        ))),
         IssueLookup::Deleted => Err(missing(format!("{repo}#{number} was deleted"))),
         IssueLookup::Unknown => Err(missing(format!(
             "GitHub does not know {repo}#{number}, or this login cannot see it"

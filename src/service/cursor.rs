@@ -23,7 +23,9 @@ pub(super) fn read<'a>(
         Some((found, position)) if found == expected => Ok(position),
         _ => Err(ApiError::invalid(
             "this cursor does not belong to this call",
-            format!("give the next_cursor of the last {tool} answer with the same filters, or none"),
+            format!(
+                "give the next_cursor of the last {tool} answer with the same filters, or none"
+            ),
         )),
     }
 }
@@ -39,7 +41,10 @@ pub(super) fn read_number(
     };
     let position = read(tool, filters, cursor)?;
     position.parse().map(Some).map_err(|_| {
-        ApiError::invalid("this cursor is damaged", "give next_cursor exactly as it was answered")
+        ApiError::invalid(
+            "this cursor is damaged",
+            "give next_cursor exactly as it was answered",
+        )
     })
 }
 
@@ -47,7 +52,9 @@ pub(super) fn read_number(
 fn fingerprint(tool: &str, filters: &impl Serialize) -> u32 {
     let mut hasher = DefaultHasher::new();
     tool.hash(&mut hasher);
-    serde_json::to_string(filters).unwrap_or_default().hash(&mut hasher);
+    serde_json::to_string(filters)
+        .unwrap_or_default()
+        .hash(&mut hasher);
     (hasher.finish() & 0xffff_ffff) as u32
 }
 
@@ -55,12 +62,15 @@ fn fingerprint(tool: &str, filters: &impl Serialize) -> u32 {
 pub(super) fn page_size(asked: Option<u64>, default: usize, max: usize) -> Result<usize, ApiError> {
     match asked {
         None => Ok(default),
-        Some(asked) => usize::try_from(asked).ok().filter(|size| (1..=max).contains(size)).ok_or_else(|| {
-            ApiError::invalid(
-                format!("limit must be between 1 and {max}"),
-                "leave it out for the default, and use next_cursor for more",
-            )
-        }),
+        Some(asked) => usize::try_from(asked)
+            .ok()
+            .filter(|size| (1..=max).contains(size))
+            .ok_or_else(|| {
+                ApiError::invalid(
+                    format!("limit must be between 1 and {max}"),
+                    "leave it out for the default, and use next_cursor for more",
+                )
+            }),
     }
 }
 
@@ -73,7 +83,11 @@ pub(super) struct Page {
 
 impl Page {
     pub fn new(size_max: usize) -> Self {
-        Self { items: Vec::new(), bytes: 0, size_max }
+        Self {
+            items: Vec::new(),
+            bytes: 0,
+            size_max,
+        }
     }
 
     /// Adds an item; `false` when it does not fit any more. The first one always fits.
@@ -100,11 +114,17 @@ mod tests {
     #[test]
     fn a_cursor_belongs_to_its_call() {
         let cursor = make("a", &("x", 1), "40");
-        assert_eq!(read_number("a", &("x", 1), Some(&cursor)).unwrap(), Some(40));
+        assert_eq!(
+            read_number("a", &("x", 1), Some(&cursor)).unwrap(),
+            Some(40)
+        );
         assert!(read("b", &("x", 1), &cursor).is_err());
         assert!(read("a", &("y", 1), &cursor).is_err());
         for nonsense in ["", ".", "zz", "00000000.1", "\u{0}"] {
-            assert!(read_number("a", &("x", 1), Some(nonsense)).is_err(), "{nonsense:?}");
+            assert!(
+                read_number("a", &("x", 1), Some(nonsense)).is_err(),
+                "{nonsense:?}"
+            );
         }
         let damaged = make("a", &("x", 1), "4x");
         assert!(read_number("a", &("x", 1), Some(&damaged)).is_err());

@@ -34,7 +34,12 @@ pub struct Call {
 impl Call {
     /// A call without a session.
     pub fn new(request: Request) -> Self {
-        Self { request, session: None, request_id: None, progress: None }
+        Self {
+            request,
+            session: None,
+            request_id: None,
+            progress: None,
+        }
     }
 }
 
@@ -74,7 +79,13 @@ pub(super) struct Parts {
 impl Desk {
     /// A desk.
     pub fn new(coordinator: Coordinator, gh: Gh, syncer: Syncer, settings: DeskSettings) -> Self {
-        Self(Arc::new(Parts { coordinator, gh, syncer, settings, started: Instant::now() }))
+        Self(Arc::new(Parts {
+            coordinator,
+            gh,
+            syncer,
+            settings,
+            started: Instant::now(),
+        }))
     }
 
     /// The coordinator, for what is no request: sessions and the feed.
@@ -91,11 +102,21 @@ impl Service for Desk {
 
 impl Parts {
     async fn dispatch(&self, call: Call) -> Result<Reply, ApiError> {
-        let Call { request, session, request_id, progress } = call;
-        let actor = |agent_id| Actor { agent_id, session, request_id };
+        let Call {
+            request,
+            session,
+            request_id,
+            progress,
+        } = call;
+        let actor = |agent_id| Actor {
+            agent_id,
+            session,
+            request_id,
+        };
         match request {
             Request::NextIssue(arguments) => {
-                self.next_issue(arguments, session, request_id, progress).await
+                self.next_issue(arguments, session, request_id, progress)
+                    .await
             }
             Request::ClaimIssue(arguments) => {
                 self.claim_issue(arguments, session, request_id).await
@@ -139,24 +160,36 @@ impl Parts {
     }
 
     pub fn key(&self, repo: RepoName, number: u64) -> IssueKey {
-        IssueKey { host: self.host().clone(), repo, number }
+        IssueKey {
+            host: self.host().clone(),
+            repo,
+            number,
+        }
     }
 
     pub async fn perform(&self, operation: Operation) -> Result<Answer, ApiError> {
-        self.coordinator.perform(operation).await.map_err(|error| error.to_api())
+        self.coordinator
+            .perform(operation)
+            .await
+            .map_err(|error| error.to_api())
     }
 
     pub async fn read<R: Send + 'static>(
         &self,
         read: impl FnOnce(&crate::coordinator::View<'_>) -> R + Send + 'static,
     ) -> Result<R, ApiError> {
-        self.coordinator.read(read).await.map_err(|error: CoordinatorError| error.to_api())
+        self.coordinator
+            .read(read)
+            .await
+            .map_err(|error: CoordinatorError| error.to_api())
     }
 
     /// Waits for the first sync when nothing is known yet; says why nothing is known if it failed.
     pub async fn catalogue_ready(&self) -> Result<(), ApiError> {
         const PATIENCE: Duration = Duration::from_secs(25);
-        let known = self.read(|view| view.catalogue.repos().next().is_some()).await?;
+        let known = self
+            .read(|view| view.catalogue.repos().next().is_some())
+            .await?;
         if known || self.syncer.reports().borrow().runs > 0 && self.outage().is_none() {
             return Ok(());
         }
@@ -225,10 +258,14 @@ pub(super) fn note(field: &str, given: Option<String>) -> Result<Option<Arc<str>
     let Some(note) = given.filter(|note| !note.is_empty()) else {
         return Ok(None);
     };
-    let strange = |character: char| character.is_control() && !matches!(character, '\n' | '\t' | '\r');
+    let strange =
+        |character: char| character.is_control() && !matches!(character, '\n' | '\t' | '\r');
     if note.len() > limits::NOTE_BYTES_MAX || note.contains(strange) {
         return Err(ApiError::invalid(
-            format!("{field} must be text of at most {} bytes", limits::NOTE_BYTES_MAX),
+            format!(
+                "{field} must be text of at most {} bytes",
+                limits::NOTE_BYTES_MAX
+            ),
             "shorten it; long explanations belong into the issue or the pull request",
         ));
     }

@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::Reply;
 use super::arguments::{FetchIssues, GetIssueDetails, ListOpenIssues, ListRepos};
 use super::cursor::{self, Page};
 use super::desk::{Parts, issue_number};
 use super::next::bounded;
-use super::Reply;
 use crate::claim::{Claim, Status};
 use crate::coordinator::{CatalogueUpdate, RepoUpdate, View};
 use crate::domain::{AgentId, ApiError, Category, IssueSummary, RepoName, text};
@@ -112,7 +112,11 @@ struct ClaimBrief<'a> {
 impl Parts {
     pub(super) async fn list_repos(&self, arguments: ListRepos) -> Result<Reply, ApiError> {
         let limit = cursor::page_size(arguments.limit, 50, 200)?;
-        let filters = ListRepos { cursor: None, limit: None, ..arguments.clone() };
+        let filters = ListRepos {
+            cursor: None,
+            limit: None,
+            ..arguments.clone()
+        };
         let after = match &arguments.cursor {
             Some(given) => Some(cursor::read("list_repos", &filters, given)?.parse::<RepoName>()?),
             None => None,
@@ -132,8 +136,7 @@ impl Parts {
         let mut next_cursor = None;
         for row in rows {
             if !page.push(&row)? {
-                next_cursor =
-                    last.map(|last| cursor::make("list_repos", &filters, last.as_str()));
+                next_cursor = last.map(|last| cursor::make("list_repos", &filters, last.as_str()));
                 break;
             }
             last = Some(row.repo);
@@ -150,18 +153,31 @@ impl Parts {
         arguments: ListOpenIssues,
     ) -> Result<Reply, ApiError> {
         let limit = cursor::page_size(arguments.limit, 20, 100)?;
-        let filters = ListOpenIssues { cursor: None, limit: None, ..arguments.clone() };
+        let filters = ListOpenIssues {
+            cursor: None,
+            limit: None,
+            ..arguments.clone()
+        };
         let skip = cursor::read_number("list_open_issues", &filters, arguments.cursor.as_deref())?;
         let repo = self.repo(&arguments.repo)?;
         self.catalogue_ready().await?;
         let labels: Vec<String> = arguments.label.into_iter().collect();
-        let listing = Listing { repo, labels, milestone: arguments.milestone, claimed_too: false };
-        self.catalogue_page("list_open_issues", &filters, listing, skip, limit).await
+        let listing = Listing {
+            repo,
+            labels,
+            milestone: arguments.milestone,
+            claimed_too: false,
+        };
+        self.catalogue_page("list_open_issues", &filters, listing, skip, limit)
+            .await
     }
 
     pub(super) async fn fetch_issues(&self, arguments: FetchIssues) -> Result<Reply, ApiError> {
         let limit = cursor::page_size(arguments.limit, 10, LIVE_PAGE_MAX)?;
-        let filters = FetchIssues { cursor: None, ..arguments.clone() };
+        let filters = FetchIssues {
+            cursor: None,
+            ..arguments.clone()
+        };
         let repo = self.repo(&arguments.repo)?;
         let labels = arguments.labels.unwrap_or_default();
         match arguments.state.as_deref().unwrap_or("open") {
@@ -169,12 +185,25 @@ impl Parts {
                 let skip =
                     cursor::read_number("fetch_issues", &filters, arguments.cursor.as_deref())?;
                 self.catalogue_ready().await?;
-                let listing = Listing { repo, labels, milestone: None, claimed_too: true };
-                self.catalogue_page("fetch_issues", &filters, listing, skip, limit).await
+                let listing = Listing {
+                    repo,
+                    labels,
+                    milestone: None,
+                    claimed_too: true,
+                };
+                self.catalogue_page("fetch_issues", &filters, listing, skip, limit)
+                    .await
             }
             state @ ("closed" | "all") => {
-                self.live_page(&filters, repo, state, &labels, arguments.cursor.as_deref(), limit)
-                    .await
+                self.live_page(
+                    &filters,
+                    repo,
+                    state,
+                    &labels,
+                    arguments.cursor.as_deref(),
+                    limit,
+                )
+                .await
             }
             _ => Err(ApiError::invalid(
                 "state must be open, closed or all",
@@ -193,7 +222,9 @@ impl Parts {
     ) -> Result<Reply, ApiError> {
         let repo = listing.repo.clone();
         let skip = usize::try_from(skip.unwrap_or(0)).unwrap_or(usize::MAX);
-        let found = self.read(move |view| listing.rows(view, skip, limit + 1)).await?;
+        let found = self
+            .read(move |view| listing.rows(view, skip, limit + 1))
+            .await?;
         let Some((rows, total, synced_at, now)) = found else {
             return Err(self.unknown_repo(&repo).await);
         };
@@ -242,7 +273,10 @@ impl Parts {
         limit: usize,
     ) -> Result<Reply, ApiError> {
         let damaged = || {
-            ApiError::invalid("this cursor is damaged", "give next_cursor exactly as it was answered")
+            ApiError::invalid(
+                "this cursor is damaged",
+                "give next_cursor exactly as it was answered",
+            )
         };
         let (page_number, offset) = match given {
             None => (1, 0),
@@ -254,7 +288,10 @@ impl Parts {
             }
         };
         let per_page = u32::try_from(limit).unwrap_or(10);
-        let listing = self.gh.list_issues(&repo, state, labels, per_page, page_number).await;
+        let listing = self
+            .gh
+            .list_issues(&repo, state, labels, per_page, page_number)
+            .await;
         let listing = listing.map_err(|error| error.to_api())?;
         let issues = listing.issues;
         let key_repo = repo.clone();
@@ -275,7 +312,12 @@ impl Parts {
             }
         }
         let next_cursor = next.map(|next| cursor::make("fetch_issues", filters, &next));
-        Reply::new(&IssuesPage { issues: page.items, total: None, next_cursor, warnings: Vec::new() })
+        Reply::new(&IssuesPage {
+            issues: page.items,
+            total: None,
+            next_cursor,
+            warnings: Vec::new(),
+        })
     }
 
     pub(super) async fn get_issue_details(
@@ -291,14 +333,20 @@ impl Parts {
                 "use next_cursor for older ones",
             ));
         }
-        let filters = GetIssueDetails { cursor: None, ..arguments.clone() };
+        let filters = GetIssueDetails {
+            cursor: None,
+            ..arguments.clone()
+        };
         let before = match &arguments.cursor {
             Some(given) => Some(cursor::read("get_issue_details", &filters, given)?.to_owned()),
             None => None,
         };
         // GraphQL's `last` must be at least one.
         let last = u32::try_from(comments.max(1)).unwrap_or(20);
-        let fetched = self.gh.issue_details(&repo, number, last, before.as_deref()).await;
+        let fetched = self
+            .gh
+            .issue_details(&repo, number, last, before.as_deref())
+            .await;
         match fetched {
             Ok(mut details) => {
                 if comments == 0 {
@@ -315,18 +363,26 @@ impl Parts {
     /// What was just read is news for the catalogue, where it knows the repository.
     async fn refresh(&self, repo: &RepoName, details: &IssueDetails) -> Result<(), ApiError> {
         let known = repo.clone();
-        if self.read(move |view| view.catalogue.repo(&known).is_some()).await? {
+        if self
+            .read(move |view| view.catalogue.repo(&known).is_some())
+            .await?
+        {
             let issues = vec![details.issue.summary.clone()];
             let repos = vec![RepoUpdate::of_issues(repo.clone(), issues)];
-            let update = CatalogueUpdate { repos, ..CatalogueUpdate::default() };
-            self.perform(crate::coordinator::Operation::Catalogue(update)).await?;
+            let update = CatalogueUpdate {
+                repos,
+                ..CatalogueUpdate::default()
+            };
+            self.perform(crate::coordinator::Operation::Catalogue(update))
+                .await?;
         }
         Ok(())
     }
 
     async fn claim_of(&self, repo: &RepoName, number: u64) -> Result<Option<Arc<Claim>>, ApiError> {
         let repo = repo.clone();
-        self.read(move |view| view.ledger.holder(&view.key(&repo, number)).cloned()).await
+        self.read(move |view| view.ledger.holder(&view.key(&repo, number)).cloned())
+            .await
     }
 
     async fn details_reply(
@@ -338,8 +394,7 @@ impl Parts {
         let issue = &details.issue;
         let claim = self.claim_of(repo, issue.summary.number).await?;
         let older = details.older.as_deref();
-        let next_cursor =
-            older.map(|older| cursor::make("get_issue_details", filters, older));
+        let next_cursor = older.map(|older| cursor::make("get_issue_details", filters, older));
         let record = Details {
             url: Some(&issue.url),
             author: issue.author.as_deref(),
@@ -351,10 +406,17 @@ impl Parts {
             ..summary_details(repo, &issue.summary)
         };
         let number = issue.summary.number;
-        let reply = Reply::new(&record)?
-            .with_text("body", format!("Text of {repo}#{number}"), bounded(&issue.body));
+        let reply = Reply::new(&record)?.with_text(
+            "body",
+            format!("Text of {repo}#{number}"),
+            bounded(&issue.body),
+        );
         let comments = comments_text(details);
-        Ok(reply.with_text("comments", format!("Comments on {repo}#{number}"), bounded(&comments)))
+        Ok(reply.with_text(
+            "comments",
+            format!("Comments on {repo}#{number}"),
+            bounded(&comments),
+        ))
     }
 
     async fn details_from_cache(
@@ -366,7 +428,11 @@ impl Parts {
         let name = repo.clone();
         let found = self.read(move |view| {
             let entry = view.catalogue.repo(&name)?;
-            Some((entry.issues.get(&number)?.clone(), entry.synced_at, view.now))
+            Some((
+                entry.issues.get(&number)?.clone(),
+                entry.synced_at,
+                view.now,
+            ))
         });
         let Some((summary, synced_at, now)) = found.await? else {
             return Err(error.to_api());
@@ -422,17 +488,22 @@ fn comments_text(details: &IssueDetails) -> String {
         let author = comment.author.as_deref().unwrap_or("ghost");
         let (body, cut) = text::cut(&comment.body, COMMENT_BYTES_MAX);
         let mark = if cut { " [cut]" } else { "" };
-        let _ = write!(written, "{author}, {}:\n{body}{mark}\n\n", comment.created_at);
+        let _ = write!(
+            written,
+            "{author}, {}:\n{body}{mark}\n\n",
+            comment.created_at
+        );
     }
     written.trim_end().to_owned()
 }
 
-fn repo_rows<'a>(
-    view: &'a View<'_>,
-    owner: Option<&'a str>,
-) -> impl Iterator<Item = RepoRow> + 'a {
+fn repo_rows<'a>(view: &'a View<'_>, owner: Option<&'a str>) -> impl Iterator<Item = RepoRow> + 'a {
     let mut claimed = std::collections::HashMap::<&RepoName, u64>::new();
-    for claim in view.ledger.active().filter(|claim| claim.host == *view.host) {
+    for claim in view
+        .ledger
+        .active()
+        .filter(|claim| claim.host == *view.host)
+    {
         *claimed.entry(&claim.repo).or_default() += 1;
     }
     let entries = view.catalogue.repos().filter(move |entry| {
@@ -449,17 +520,25 @@ fn repo_rows<'a>(
 }
 
 fn holder(view: &View<'_>, repo: &RepoName, number: u64) -> Option<AgentId> {
-    view.ledger.holder(&view.key(repo, number)).map(|claim| claim.agent_id.clone())
+    view.ledger
+        .holder(&view.key(repo, number))
+        .map(|claim| claim.agent_id.clone())
 }
 
 fn issue_row(view: &View<'_>, issue: &IssueSummary) -> IssueRow {
-    let (_, priority) = view.rules.priorities.rank(issue.labels.iter().map(AsRef::as_ref));
+    let (_, priority) = view
+        .rules
+        .priorities
+        .rank(issue.labels.iter().map(AsRef::as_ref));
     IssueRow {
         number: issue.number,
         title: issue.title.clone(),
         state: None,
         labels: issue.labels.clone(),
-        milestone: issue.milestone.as_ref().map(|milestone| milestone.title.clone()),
+        milestone: issue
+            .milestone
+            .as_ref()
+            .map(|milestone| milestone.title.clone()),
         priority: priority.map(str::to_owned),
         age_days: crate::claim::age_days(issue.created_at, view.now),
         comments: issue.comments,
@@ -497,20 +576,31 @@ impl Listing {
         }
         let total = found.len() as u64;
         found.sort_by(|(left, ..), (right, ..)| left.cmp(right));
-        let rows = found.into_iter().skip(skip).take(limit).map(|(_, issue, key, held)| {
-            let exclusion = view.rules.warnings(&view.candidate(issue, &key)).into_iter().next();
-            IssueRow {
-                claimed_by: held,
-                why_not: exclusion.map(|exclusion| exclusion.explain()),
-                ..issue_row(view, issue)
-            }
-        });
+        let rows = found
+            .into_iter()
+            .skip(skip)
+            .take(limit)
+            .map(|(_, issue, key, held)| {
+                let exclusion = view
+                    .rules
+                    .warnings(&view.candidate(issue, &key))
+                    .into_iter()
+                    .next();
+                IssueRow {
+                    claimed_by: held,
+                    why_not: exclusion.map(|exclusion| exclusion.explain()),
+                    ..issue_row(view, issue)
+                }
+            });
         Some((rows.collect(), total, entry.synced_at, view.now))
     }
 
     fn wants(&self, issue: &IssueSummary) -> bool {
         let has = |wanted: &String| {
-            issue.labels.iter().any(|label| label.eq_ignore_ascii_case(wanted))
+            issue
+                .labels
+                .iter()
+                .any(|label| label.eq_ignore_ascii_case(wanted))
         };
         let milestone = self.milestone.as_ref().is_none_or(|wanted| {
             let known = issue.milestone.as_ref();

@@ -60,14 +60,20 @@ impl Parts {
         let (ended, active, stale, agents, last_sync, storage) = self
             .read(|view| {
                 let active = view.ledger.active().count() as u64;
-                let is_stale = |claim: &&std::sync::Arc<crate::claim::Claim>| {
-                    claim.status == Status::Stale
-                };
+                let is_stale =
+                    |claim: &&std::sync::Arc<crate::claim::Claim>| claim.status == Status::Stale;
                 let stale = view.ledger.active().filter(is_stale).count() as u64;
                 let agents = view.ledger.agent_count() as u64;
                 let storage = view.storage_problem.map(str::to_owned);
                 let last_sync = view.catalogue.synced_at();
-                (view.ledger.ended_total(), active, stale, agents, last_sync, storage)
+                (
+                    view.ledger.ended_total(),
+                    active,
+                    stale,
+                    agents,
+                    last_sync,
+                    storage,
+                )
             })
             .await?;
         let report = self.syncer.reports().borrow().clone();
@@ -75,14 +81,21 @@ impl Parts {
         let mut problems = Vec::new();
         if let Some(problem) = gh.problem.or(report.problem) {
             let error = problem.to_api();
-            problems.push(Problem { what: error.message, mend: error.suggestion });
+            problems.push(Problem {
+                what: error.message,
+                mend: error.suggestion,
+            });
         }
         if let Some(what) = storage {
             let mend = "free space on the disk of the state file, or make it writable".to_owned();
             problems.push(Problem { what, mend });
         }
         Reply::new(&Health {
-            status: if problems.is_empty() { "ok" } else { "degraded" },
+            status: if problems.is_empty() {
+                "ok"
+            } else {
+                "degraded"
+            },
             version: env!("CARGO_PKG_VERSION"),
             uptime_seconds: self.started.elapsed().as_secs(),
             total_claims: ended + active,

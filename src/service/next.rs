@@ -67,11 +67,18 @@ impl Parts {
         progress: Option<Progress>,
     ) -> Result<Reply, ApiError> {
         let agent_id = required_agent(arguments.agent_id.as_deref())?;
-        let repo = arguments.repo.as_deref().map(|repo| self.repo(repo)).transpose()?;
+        let repo = arguments
+            .repo
+            .as_deref()
+            .map(|repo| self.repo(repo))
+            .transpose()?;
         let wait_seconds = arguments.wait_seconds.unwrap_or(0);
         if wait_seconds > limits::WAIT_SECONDS_MAX {
             return Err(ApiError::invalid(
-                format!("wait_seconds must be between 0 and {}", limits::WAIT_SECONDS_MAX),
+                format!(
+                    "wait_seconds must be between 0 and {}",
+                    limits::WAIT_SECONDS_MAX
+                ),
                 "call again to wait longer",
             ));
         }
@@ -110,7 +117,9 @@ impl Parts {
     }
 
     async fn nothing(&self, passed_by: PassedBy) -> Result<Reply, ApiError> {
-        let age = self.read(|view| (view.catalogue.synced_at(), view.now)).await?;
+        let age = self
+            .read(|view| (view.catalogue.synced_at(), view.now))
+            .await?;
         Reply::new(&Nothing {
             claim_id: None,
             reason: "no_eligible_issue",
@@ -152,21 +161,28 @@ impl Parts {
     /// Asks GitHub about the chosen issue. Without GitHub the catalogue's word counts.
     async fn verify(&self, grant: &NextGrant) -> Result<Verdict, ApiError> {
         let claim = &grant.claim;
-        match self.gh.issue(&claim.repo, claim.issue_number, Priority::Claim).await {
+        match self
+            .gh
+            .issue(&claim.repo, claim.issue_number, Priority::Claim)
+            .await
+        {
             Ok(IssueLookup::Found(issue)) => {
                 self.take_in_issue(&claim.repo, &issue).await?;
                 if issue.summary.state == IssueState::Closed {
                     return Ok(Verdict::Unfit);
                 }
                 let found = self.still_excluded(claim).await?;
-                Ok(if found.is_some() { Verdict::Unfit } else { Verdict::Good(Some(issue), Vec::new()) })
+                Ok(if found.is_some() {
+                    Verdict::Unfit
+                } else {
+                    Verdict::Good(Some(issue), Vec::new())
+                })
             }
             Ok(_) => Ok(Verdict::Unfit),
             Err(error) if error.is_outage() => {
                 let now = self.read(|view| view.now).await?;
                 let age = self.age_warning(grant.synced_at, now);
-                let warning =
-                    age.unwrap_or_else(|| format!("not checked with GitHub: {error}"));
+                let warning = age.unwrap_or_else(|| format!("not checked with GitHub: {error}"));
                 let next = "read it with get_issue_details when GitHub answers again".to_owned();
                 Ok(Verdict::Good(None, vec![warning, next]))
             }
@@ -182,7 +198,10 @@ impl Parts {
         let key = claim.key();
         self.read(move |view| {
             let issue = view.catalogue.issue(&key.repo, key.number)?;
-            view.rules.warnings(&view.candidate(issue, &key)).into_iter().next()
+            view.rules
+                .warnings(&view.candidate(issue, &key))
+                .into_iter()
+                .next()
         })
         .await
     }
@@ -209,7 +228,9 @@ impl Parts {
         };
         let title = format!("Text of {}#{}", claim.repo, claim.issue_number);
         let body = issue.map_or("", |issue| &issue.body);
-        let reply = Reply::new(&record)?.kind(ReplyKind::Created).about(claim.clone());
+        let reply = Reply::new(&record)?
+            .kind(ReplyKind::Created)
+            .about(claim.clone());
         Ok(reply.with_text("body", title, bounded(body)))
     }
 }
@@ -230,7 +251,10 @@ struct Handover {
 
 impl Handover {
     fn new(coordinator: &Coordinator, claim: &Claim) -> Self {
-        Self { coordinator: coordinator.clone(), claim_id: Some(claim.claim_id) }
+        Self {
+            coordinator: coordinator.clone(),
+            claim_id: Some(claim.claim_id),
+        }
     }
 
     fn done(mut self) {

@@ -14,7 +14,10 @@ pub(super) fn to_error(refusal: &Refusal) -> ApiError {
     match refusal {
         Refusal::AlreadyClaimed(claim) => logical(
             "already_claimed",
-            format!("{}#{} is claimed by {}", claim.repo, claim.issue_number, claim.agent_id),
+            format!(
+                "{}#{} is claimed by {}",
+                claim.repo, claim.issue_number, claim.agent_id
+            ),
             "take another one with next_issue",
         )
         .detail("owner", claim.agent_id.as_str()),
@@ -26,7 +29,10 @@ pub(super) fn to_error(refusal: &Refusal) -> ApiError {
         .detail("pid", *pid),
         Refusal::HeldByOtherSession(claim) => logical(
             "held_by_other_session",
-            format!("another live session of {} holds this claim", claim.agent_id),
+            format!(
+                "another live session of {} holds this claim",
+                claim.agent_id
+            ),
             "leave it alone: take another issue with next_issue; a person can release it with \
              issuecommand release-issue",
         ),
@@ -59,8 +65,11 @@ pub(super) fn to_error(refusal: &Refusal) -> ApiError {
         ),
         Refusal::NotAllowed { claim, asked } => {
             let working = claim.working_status();
-            let allowed: Vec<&str> =
-                working.allowed_next().iter().map(|status| status.as_str()).collect();
+            let allowed: Vec<&str> = working
+                .allowed_next()
+                .iter()
+                .map(|status| status.as_str())
+                .collect();
             logical(
                 "transition_not_allowed",
                 format!("a claim cannot go from {working} to {asked}"),
@@ -71,7 +80,10 @@ pub(super) fn to_error(refusal: &Refusal) -> ApiError {
         }
         Refusal::PullRequestMissing(claim) => ApiError::invalid(
             "pr_submitted needs pr_url",
-            format!("give the address of the pull request: https://{}/{}/pull/NUMBER", claim.host, claim.repo),
+            format!(
+                "give the address of the pull request: https://{}/{}/pull/NUMBER",
+                claim.host, claim.repo
+            ),
         ),
     }
 }

@@ -39,7 +39,10 @@ enum Record {
     /// As JSON.
     Json(Box<RawValue>),
     /// Of a granted claim, written when it is asked for: REST answers with the claim alone.
-    Granted { already_owned: bool, warnings: Vec<String> },
+    Granted {
+        already_owned: bool,
+        warnings: Vec<String>,
+    },
 }
 
 /// A tool's answer.
@@ -60,15 +63,27 @@ impl Reply {
     pub fn new(record: &impl Serialize) -> Result<Self, ApiError> {
         let json = serde_json::value::to_raw_value(record)
             .map_err(|error| ApiError::internal(error.to_string()))?;
-        Ok(Self { record: Record::Json(json), long: Vec::new(), kind: ReplyKind::Ok, claim: None })
+        Ok(Self {
+            record: Record::Json(json),
+            long: Vec::new(),
+            kind: ReplyKind::Ok,
+            claim: None,
+        })
     }
 
     /// The reply for a claim that is held by whoever asked for it.
     pub fn granted(claim: Arc<Claim>, already_owned: bool, warnings: Vec<String>) -> Self {
         Self {
-            record: Record::Granted { already_owned, warnings },
+            record: Record::Granted {
+                already_owned,
+                warnings,
+            },
             long: Vec::new(),
-            kind: if already_owned { ReplyKind::Ok } else { ReplyKind::Created },
+            kind: if already_owned {
+                ReplyKind::Ok
+            } else {
+                ReplyKind::Created
+            },
             claim: Some(claim),
         }
     }
@@ -85,10 +100,17 @@ impl Reply {
         }
         match &self.record {
             Record::Json(json) => Cow::Borrowed(json.get()),
-            Record::Granted { already_owned, warnings } => {
+            Record::Granted {
+                already_owned,
+                warnings,
+            } => {
                 let claim = self.claim.as_deref();
-                let record =
-                    Claimed { claimed: true, already_owned: *already_owned, claim, warnings };
+                let record = Claimed {
+                    claimed: true,
+                    already_owned: *already_owned,
+                    claim,
+                    warnings,
+                };
                 // These types have no value that JSON cannot hold.
                 Cow::Owned(serde_json::to_string(&record).unwrap_or_default())
             }
@@ -113,14 +135,21 @@ impl Reply {
     #[must_use]
     pub fn with_text(mut self, field: &str, title: String, text: String) -> Self {
         if !text.is_empty() {
-            self.long.push(LongText { field: field.to_owned(), title, text });
+            self.long.push(LongText {
+                field: field.to_owned(),
+                title,
+                text,
+            });
         }
         self
     }
 
     /// The long texts as one fenced block, marked as untrusted.
     pub fn fenced(&self) -> Option<String> {
-        let blocks = self.long.iter().map(|long| text::fence_untrusted(&long.title, &long.text));
+        let blocks = self
+            .long
+            .iter()
+            .map(|long| text::fence_untrusted(&long.title, &long.text));
         let block = blocks.collect::<Vec<_>>().join("\n");
         (!block.is_empty()).then_some(block)
     }
@@ -156,14 +185,24 @@ impl Serialize for Reply {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let json = RawValue::from_string(self.json().into_owned());
         let json = Cow::Owned(json.map_err(serde::ser::Error::custom)?);
-        Travelling { json, long: self.long.clone(), kind: self.kind }.serialize(serializer)
+        Travelling {
+            json,
+            long: self.long.clone(),
+            kind: self.kind,
+        }
+        .serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Reply {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Travelling { json, long, kind } = Travelling::deserialize(deserializer)?;
-        Ok(Self { record: Record::Json(json.into_owned()), long, kind, claim: None })
+        Ok(Self {
+            record: Record::Json(json.into_owned()),
+            long,
+            kind,
+            claim: None,
+        })
     }
 }
 

@@ -136,7 +136,9 @@ pub fn arguments_from_text(
     let mut arguments = Map::new();
     for (field, text) in pairs {
         let schema = properties.and_then(|properties| properties.get(&field));
-        let kind = schema.and_then(|schema| schema.get("type")).and_then(Value::as_str);
+        let kind = schema
+            .and_then(|schema| schema.get("type"))
+            .and_then(Value::as_str);
         let wrong = |expected: &str| {
             ApiError::invalid(
                 format!("'{}' of {name} must be {expected}", field.replace('_', "-")),
@@ -155,7 +157,10 @@ pub fn arguments_from_text(
             Some("array") => {
                 let known = arguments.get(&field).and_then(Value::as_array).cloned();
                 let mut list = known.unwrap_or_default();
-                let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+                let items = text
+                    .split(',')
+                    .map(str::trim)
+                    .filter(|item| !item.is_empty());
                 list.extend(items.map(Value::from));
                 Value::Array(list)
             }
@@ -189,13 +194,21 @@ fn unknown_tool(name: &str) -> ApiError {
         None => format!("the tools are {}", known().collect::<Vec<_>>().join(", ")),
     };
     let name = text::one_line(text::cut(name, 60).0);
-    ApiError::new(Category::User, "unknown_tool", format!("no tool is called '{name}'"), suggestion)
+    ApiError::new(
+        Category::User,
+        "unknown_tool",
+        format!("no tool is called '{name}'"),
+        suggestion,
+    )
 }
 
 fn not_an_object(name: &str) -> ApiError {
     ApiError::invalid(
         "the arguments must be one JSON object",
-        format!("{name} takes {}", tool(name).map_or_else(String::new, names)),
+        format!(
+            "{name} takes {}",
+            tool(name).map_or_else(String::new, names)
+        ),
     )
 }
 
@@ -210,17 +223,29 @@ fn explain(name: &str, arguments: &Value, error: &serde_json::Error) -> ApiError
     let properties = tool.schema.get("properties").and_then(Value::as_object);
     for (field, value) in given {
         let Some(schema) = properties.and_then(|properties| properties.get(field)) else {
-            let known = properties.into_iter().flat_map(|known| known.keys().map(String::as_str));
+            let known = properties
+                .into_iter()
+                .flat_map(|known| known.keys().map(String::as_str));
             let hint = text::nearest(field, known)
                 .map_or_else(String::new, |near| format!("did you mean {near}? "));
             return ApiError::invalid(
-                format!("{name} has no argument '{}'", text::one_line(text::cut(field, 60).0)),
+                format!(
+                    "{name} has no argument '{}'",
+                    text::one_line(text::cut(field, 60).0)
+                ),
                 format!("{hint}it takes {}", names(tool)),
             );
         };
-        let expected = schema.get("type").and_then(Value::as_str).unwrap_or("value");
+        let expected = schema
+            .get("type")
+            .and_then(Value::as_str)
+            .unwrap_or("value");
         if !has_type(value, expected) {
-            let article = if expected.starts_with(['a', 'i', 'o']) { "an" } else { "a" };
+            let article = if expected.starts_with(['a', 'i', 'o']) {
+                "an"
+            } else {
+                "a"
+            };
             return ApiError::invalid(
                 format!("'{field}' of {name} must be {article} {expected}"),
                 format!("send it as JSON {expected}; {name} takes {}", names(tool)),
@@ -229,13 +254,19 @@ fn explain(name: &str, arguments: &Value, error: &serde_json::Error) -> ApiError
     }
     let required = tool.schema.get("required").and_then(Value::as_array);
     let missing = required.into_iter().flatten().filter_map(Value::as_str);
-    if let Some(missing) = missing.into_iter().find(|field| !given.contains_key(*field)) {
+    if let Some(missing) = missing
+        .into_iter()
+        .find(|field| !given.contains_key(*field))
+    {
         return ApiError::invalid(
             format!("{name} needs '{missing}'"),
             format!("it takes {}", names(tool)),
         );
     }
-    ApiError::invalid(format!("{name}: {error}"), format!("it takes {}", names(tool)))
+    ApiError::invalid(
+        format!("{name}: {error}"),
+        format!("it takes {}", names(tool)),
+    )
 }
 
 fn has_type(value: &Value, expected: &str) -> bool {
@@ -243,7 +274,9 @@ fn has_type(value: &Value, expected: &str) -> bool {
         "string" => value.is_string(),
         "integer" => value.is_u64(),
         "boolean" => value.is_boolean(),
-        "array" => value.as_array().is_some_and(|list| list.iter().all(Value::is_string)),
+        "array" => value
+            .as_array()
+            .is_some_and(|list| list.iter().all(Value::is_string)),
         _ => true,
     }
 }
@@ -257,10 +290,16 @@ fn names(tool: &ToolSpec) -> String {
         .unwrap_or_default();
     let properties = tool.schema.get("properties").and_then(Value::as_object);
     let mut listed: Vec<String> = required.iter().map(|name| (*name).to_owned()).collect();
-    let optional = properties.into_iter().flat_map(|properties| properties.keys());
+    let optional = properties
+        .into_iter()
+        .flat_map(|properties| properties.keys());
     let optional = optional.filter(|name| !required.contains(&name.as_str()));
     listed.extend(optional.map(|name| format!("[{name}]")));
-    if listed.is_empty() { "no arguments".to_owned() } else { listed.join(", ") }
+    if listed.is_empty() {
+        "no arguments".to_owned()
+    } else {
+        listed.join(", ")
+    }
 }
 
 /// A schema without what only costs context: `$schema`, titles, formats, nulls, defaults.
@@ -274,7 +313,9 @@ fn lean_schema(schema: schemars::Schema) -> Map<String, Value> {
     for superfluous in ["$schema", "title", "description", "additionalProperties"] {
         schema.remove(superfluous);
     }
-    schema.entry("properties").or_insert_with(|| Value::Object(Map::new()));
+    schema
+        .entry("properties")
+        .or_insert_with(|| Value::Object(Map::new()));
     schema
 }
 
@@ -315,8 +356,10 @@ mod tests {
         let (message, suggestion) = problem("claim_isue", json!({}));
         assert_eq!(message, "no tool is called 'claim_isue'");
         assert_eq!(suggestion, "did you mean claim_issue?");
-        let (message, suggestion) =
-            problem("claim_issue", json!({"repo": "a/b", "issue_number": 1, "agentid": "x"}));
+        let (message, suggestion) = problem(
+            "claim_issue",
+            json!({"repo": "a/b", "issue_number": 1, "agentid": "x"}),
+        );
         assert_eq!(message, "claim_issue has no argument 'agentid'");
         assert!(suggestion.starts_with("did you mean agent_id? it takes repo, issue_number"));
         let (message, _) = problem("claim_issue", json!({"repo": "a/b", "issue_number": "1"}));
@@ -333,11 +376,15 @@ mod tests {
 
     #[test]
     fn requests_survive_the_way_to_the_owner() {
-        let request = Request::from_value("next_issue", json!({"agent_id": "a", "labels": ["bug"]}));
+        let request =
+            Request::from_value("next_issue", json!({"agent_id": "a", "labels": ["bug"]}));
         let request = request.unwrap();
         let arguments = request.arguments().unwrap();
         assert_eq!(arguments, json!({"agent_id": "a", "labels": ["bug"]}));
-        assert_eq!(Request::from_value(request.tool_name(), arguments).unwrap(), request);
+        assert_eq!(
+            Request::from_value(request.tool_name(), arguments).unwrap(),
+            request
+        );
     }
 
     #[test]
@@ -347,6 +394,11 @@ mod tests {
         for fat in ["$schema", "null", "format", "default", "\"title\""] {
             assert!(!text.contains(fat), "{fat} in {text}");
         }
-        assert!(tool("system_health").unwrap().schema.contains_key("properties"));
+        assert!(
+            tool("system_health")
+                .unwrap()
+                .schema
+                .contains_key("properties")
+        );
     }
 }

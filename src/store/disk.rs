@@ -42,8 +42,13 @@ impl FolderDisk {
     /// Uses `folder`, which is made when it is missing, for this user only.
     pub fn new(folder: &Path) -> io::Result<Self> {
         use std::os::unix::fs::DirBuilderExt as _;
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        Ok(Self { folder: folder.to_owned() })
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
+        Ok(Self {
+            folder: folder.to_owned(),
+        })
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -146,7 +151,9 @@ impl StateFiles {
             Some(folder) if folder != Path::new("") => folder.to_owned(),
             _ => PathBuf::from("."),
         };
-        let extension = state_file.extension().and_then(|extension| extension.to_str());
+        let extension = state_file
+            .extension()
+            .and_then(|extension| extension.to_str());
         Ok(Self {
             folder,
             stem: stem.to_owned(),
@@ -193,7 +200,10 @@ impl StateFiles {
     pub fn old_journals(&self, names: &[String]) -> Vec<u64> {
         let prefix = format!("{}.journal-", self.stem);
         let number = |name: &String| {
-            name.strip_prefix(&prefix)?.strip_suffix(".jsonl")?.parse().ok()
+            name.strip_prefix(&prefix)?
+                .strip_suffix(".jsonl")?
+                .parse()
+                .ok()
         };
         let mut found: Vec<u64> = names.iter().filter_map(number).collect();
         found.sort_unstable();

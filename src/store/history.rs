@@ -33,8 +33,10 @@ pub(super) fn append(
             position.claims += 1;
         }
         let mut file = disk.open(&name).map_err(io_error("open", &name))?;
-        file.set_len(position.bytes).map_err(io_error("cut", &name))?;
-        file.write_at(position.bytes, &lines).map_err(io_error("write", &name))?;
+        file.set_len(position.bytes)
+            .map_err(io_error("cut", &name))?;
+        file.write_at(position.bytes, &lines)
+            .map_err(io_error("write", &name))?;
         file.sync_data().map_err(io_error("sync", &name))?;
         position.bytes += lines.len() as u64;
     }
@@ -61,7 +63,10 @@ impl HistoryFilter {
     pub fn matches(&self, index: u64, claim: &Claim) -> bool {
         self.before.is_none_or(|before| index < before)
             && self.repo.as_ref().is_none_or(|repo| *repo == claim.repo)
-            && self.agent_id.as_ref().is_none_or(|agent_id| *agent_id == claim.agent_id)
+            && self
+                .agent_id
+                .as_ref()
+                .is_none_or(|agent_id| *agent_id == claim.agent_id)
             && self.status.is_none_or(|status| status == claim.status)
             && self.since.is_none_or(|since| claim.last_updated >= since)
     }
@@ -81,7 +86,11 @@ pub struct HistoryReader {
 impl HistoryReader {
     /// A reader of everything up to `position`.
     pub fn new(disk: Arc<dyn Disk>, files: StateFiles, position: HistoryPosition) -> Self {
-        Self { disk, files, position }
+        Self {
+            disk,
+            files,
+            position,
+        }
     }
 
     /// Up to `limit` claims that match, newest first.

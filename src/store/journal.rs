@@ -76,7 +76,10 @@ fn write_line(buffer: &mut Vec<u8>, recorded: &Recorded, durable: u64) -> Result
 
 /// Checks the checksum of a line and parses it.
 fn parse_line(line: &[u8]) -> Result<JournalLine, String> {
-    let split = line.len().checked_sub(SEAL_LENGTH).ok_or("too short for a change")?;
+    let split = line
+        .len()
+        .checked_sub(SEAL_LENGTH)
+        .ok_or("too short for a change")?;
     let (body, seal) = line.split_at(split);
     let stored = seal
         .strip_prefix(SEAL)
@@ -103,15 +106,26 @@ pub(super) struct Parsed {
 
 /// Reads a journal's bytes. Changes must follow each other from `first_seq` of the header.
 pub(super) fn parse(file: &str, bytes: &[u8]) -> Result<Parsed, StoreError> {
-    let mut parsed = Parsed { first_seq: None, changes: Vec::new(), valid_bytes: 0, torn: false };
+    let mut parsed = Parsed {
+        first_seq: None,
+        changes: Vec::new(),
+        valid_bytes: 0,
+        torn: false,
+    };
     let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').enumerate();
-    let Some(header) = lines.next().and_then(|(_, line)| read_header(file, line).transpose()) else {
+    let Some(header) = lines
+        .next()
+        .and_then(|(_, line)| read_header(file, line).transpose())
+    else {
         parsed.torn = !bytes.is_empty();
         return Ok(parsed);
     };
     let mut expected = header?.first_seq;
     parsed.first_seq = Some(expected);
-    let mut offset = bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |at| at + 1);
+    let mut offset = bytes
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .map_or(bytes.len(), |at| at + 1);
     parsed.valid_bytes = offset as u64;
     while let Some((index, line)) = lines.next() {
         offset += line.len();
@@ -121,7 +135,9 @@ pub(super) fn parse(file: &str, bytes: &[u8]) -> Result<Parsed, StoreError> {
         let complete = line.strip_suffix(b"\n").ok_or_else(|| "cut off".to_owned());
         let problem = match complete.and_then(|line| parse_line(line.trim_ascii_start())) {
             Ok(line) if line.seq == expected => {
-                let JournalLine { seq, at, change, .. } = line;
+                let JournalLine {
+                    seq, at, change, ..
+                } = line;
                 parsed.changes.push(Recorded { seq, at, change });
                 parsed.valid_bytes = offset as u64;
                 expected += 1;
@@ -137,7 +153,10 @@ pub(super) fn parse(file: &str, bytes: &[u8]) -> Result<Parsed, StoreError> {
         // Whatever follows an unacknowledged write is part of it, unless a later line proves that
         // this one had been synced.
         let acknowledged = lines.any(|(_, later)| {
-            let later = later.strip_suffix(b"\n").unwrap_or(later).trim_ascii_start();
+            let later = later
+                .strip_suffix(b"\n")
+                .unwrap_or(later)
+                .trim_ascii_start();
             parse_line(later).is_ok_and(|later| later.durable >= expected)
         });
         if acknowledged {
@@ -155,7 +174,11 @@ pub fn parse_lines(file: &str, bytes: &[u8]) -> Result<Vec<Recorded>, StoreError
 }
 
 fn damaged(file: &str, index: usize, reason: String) -> StoreError {
-    StoreError::Damaged { file: file.to_owned(), line: index + 1, reason }
+    StoreError::Damaged {
+        file: file.to_owned(),
+        line: index + 1,
+        reason,
+    }
 }
 
 /// The header, or `None` when it was never written whole.
@@ -221,13 +244,24 @@ impl Journal {
         name: String,
         first_seq: u64,
     ) -> Result<Self, StoreError> {
-        let header = Header { journal_version: VERSION, first_seq };
-        let mut line = serde_json::to_vec(&header)
-            .map_err(|error| io_error("encode", &name)(error.into()))?;
+        let header = Header {
+            journal_version: VERSION,
+            first_seq,
+        };
+        let mut line =
+            serde_json::to_vec(&header).map_err(|error| io_error("encode", &name)(error.into()))?;
         line.push(b'\n');
-        disk.write_synced(&name, &line).map_err(io_error("write", &name))?;
-        disk.sync_folder().map_err(io_error("sync", "the state folder"))?;
-        Self::resume(disk, name, line.len() as u64, first_seq, first_seq.saturating_sub(1))
+        disk.write_synced(&name, &line)
+            .map_err(io_error("write", &name))?;
+        disk.sync_folder()
+            .map_err(io_error("sync", "the state folder"))?;
+        Self::resume(
+            disk,
+            name,
+            line.len() as u64,
+            first_seq,
+            first_seq.saturating_sub(1),
+        )
     }
 
     /// Puts a change into the batch. Nothing is written before [`Journal::commit`].
@@ -261,7 +295,9 @@ impl Journal {
         }
         let written = self.file.write_at(self.offset, &self.buffer);
         written.map_err(io_error("write", &self.name))?;
-        self.file.sync_data().map_err(io_error("sync", &self.name))?;
+        self.file
+            .sync_data()
+            .map_err(io_error("sync", &self.name))?;
         self.offset = end;
         Ok(())
     }
@@ -285,9 +321,13 @@ impl Journal {
 
     /// Overwrites what a failed batch may have left, so that a refused change can't come back.
     fn blank_remains(&mut self) -> Result<(), StoreError> {
-        self.file.set_len(self.offset).map_err(io_error("cut", &self.name))?;
+        self.file
+            .set_len(self.offset)
+            .map_err(io_error("cut", &self.name))?;
         self.prepared = self.offset;
-        self.file.sync_data().map_err(io_error("sync", &self.name))?;
+        self.file
+            .sync_data()
+            .map_err(io_error("sync", &self.name))?;
         self.unclean = false;
         Ok(())
     }
@@ -305,7 +345,9 @@ impl Journal {
     /// Sets this journal aside under `old_name` and begins a new one.
     pub(crate) fn rotate(&mut self, old_name: &str) -> Result<(), StoreError> {
         self.trim()?;
-        self.disk.rename(&self.name, old_name).map_err(io_error("rename", &self.name))?;
+        self.disk
+            .rename(&self.name, old_name)
+            .map_err(io_error("rename", &self.name))?;
         let next = Self::create(self.disk.clone(), self.name.clone(), self.durable + 1);
         match next {
             Ok(next) => {
@@ -323,7 +365,9 @@ impl Journal {
 
     /// Cuts the spaces off: at a clean end the file holds lines only.
     pub fn trim(&mut self) -> Result<(), StoreError> {
-        self.file.set_len(self.offset).map_err(io_error("cut", &self.name))?;
+        self.file
+            .set_len(self.offset)
+            .map_err(io_error("cut", &self.name))?;
         self.prepared = self.offset;
         Ok(())
     }

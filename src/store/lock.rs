@@ -48,7 +48,10 @@ pub struct OwnerLock {
 impl OwnerLock {
     /// Takes the lock, or tells who has it. Never waits.
     pub fn try_acquire(path: &Path) -> Result<Self, LockError> {
-        let failed = |source| LockError::Io { path: path.display().to_string(), source };
+        let failed = |source| LockError::Io {
+            path: path.display().to_string(),
+            source,
+        };
         // Never truncated or replaced: the lock is on the file itself.
         let file = OpenOptions::new()
             .read(true)

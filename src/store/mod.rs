@@ -91,5 +91,9 @@ pub(crate) fn io_error(
     file: &str,
 ) -> impl FnOnce(std::io::Error) -> StoreError {
     let file = file.to_owned();
-    move |source| StoreError::Io { action, file, source }
+    move |source| StoreError::Io {
+        action,
+        file,
+        source,
+    }
 }

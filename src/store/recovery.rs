@@ -30,7 +30,13 @@ pub fn recover(
     files: &StateFiles,
     policy: LeasePolicy,
 ) -> Result<Recovered, StoreError> {
-    let Loaded { ledger, history, replayed, notes, current } = load(&*disk, files, policy)?;
+    let Loaded {
+        ledger,
+        history,
+        replayed,
+        notes,
+        current,
+    } = load(&*disk, files, policy)?;
     let name = files.journal();
     let journal = match current.first_seq {
         Some(first_seq) => {
@@ -38,7 +44,13 @@ pub fn recover(
         }
         None => Journal::create(disk, name, ledger.seq() + 1)?,
     };
-    Ok(Recovered { ledger, journal, history, replayed, notes })
+    Ok(Recovered {
+        ledger,
+        journal,
+        history,
+        replayed,
+        notes,
+    })
 }
 
 /// Reads the state without touching it, and tells how many claims are active.
@@ -82,13 +94,21 @@ fn load(disk: &dyn Disk, files: &StateFiles, policy: LeasePolicy) -> Result<Load
         }
     }
     if current.torn {
-        notes.push(format!("{name}: an unfinished write at its end was cut off"));
+        notes.push(format!(
+            "{name}: an unfinished write at its end was cut off"
+        ));
     }
     let changes = std::mem::take(&mut current.changes);
     replay(&mut ledger, &name, changes, &mut replayed)?;
     let surplus = replayed.len().saturating_sub(limits::FEED_EVENTS_MAX);
     replayed.drain(..surplus);
-    Ok(Loaded { ledger, history, replayed, notes, current })
+    Ok(Loaded {
+        ledger,
+        history,
+        replayed,
+        notes,
+        current,
+    })
 }
 
 fn read_journal(disk: &dyn Disk, name: &str) -> Result<journal::Parsed, StoreError> {

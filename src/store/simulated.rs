@@ -51,7 +51,11 @@ impl SimulatedDisk {
             let Some(durable) = after.get_mut(name) else {
                 continue;
             };
-            let same = durable.iter().zip(visible).take_while(|(a, b)| a == b).count();
+            let same = durable
+                .iter()
+                .zip(visible)
+                .take_while(|(a, b)| a == b)
+                .count();
             let fresh = visible.len().saturating_sub(same);
             let kept = same + fresh * usize::from(keep) / 255;
             let mut torn = visible[..kept].to_vec();
@@ -73,7 +77,10 @@ impl SimulatedDisk {
 }
 
 fn full() -> io::Error {
-    io::Error::new(io::ErrorKind::StorageFull, "no space left on the simulated disk")
+    io::Error::new(
+        io::ErrorKind::StorageFull,
+        "no space left on the simulated disk",
+    )
 }
 
 impl Disk for SimulatedDisk {
@@ -81,7 +88,10 @@ impl Disk for SimulatedDisk {
         let mut state = self.state();
         state.visible.entry(name.to_owned()).or_default();
         state.durable.entry(name.to_owned()).or_default();
-        Ok(Box::new(SimulatedFile { disk: self.clone(), name: name.to_owned() }))
+        Ok(Box::new(SimulatedFile {
+            disk: self.clone(),
+            name: name.to_owned(),
+        }))
     }
 
     fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
@@ -135,7 +145,11 @@ impl DiskFile for SimulatedFile {
         let mut state = self.disk.state();
         let fails = state.fail_writes > 0;
         state.fail_writes = state.fail_writes.saturating_sub(1);
-        let written = if fails { &bytes[..bytes.len() / 2] } else { bytes };
+        let written = if fails {
+            &bytes[..bytes.len() / 2]
+        } else {
+            bytes
+        };
         let file = state.visible.entry(self.name.clone()).or_default();
         let start = usize::try_from(offset).unwrap_or(usize::MAX);
         let end = start + written.len();
@@ -161,7 +175,11 @@ impl DiskFile for SimulatedFile {
     fn set_len(&mut self, length: u64) -> io::Result<()> {
         let mut state = self.disk.state();
         let length = usize::try_from(length).unwrap_or(usize::MAX);
-        state.visible.entry(self.name.clone()).or_default().resize(length, 0);
+        state
+            .visible
+            .entry(self.name.clone())
+            .or_default()
+            .resize(length, 0);
         Ok(())
     }
 }

@@ -64,7 +64,11 @@ pub(super) fn read(disk: &dyn Disk, files: &StateFiles) -> Result<Option<Snapsho
     };
     let Version { version } = serde_json::from_slice(&bytes).map_err(damaged)?;
     if version > VERSION {
-        return Err(StoreError::Newer { file: name, found: version, known: VERSION });
+        return Err(StoreError::Newer {
+            file: name,
+            found: version,
+            known: VERSION,
+        });
     }
     serde_json::from_slice(&bytes).map(Some).map_err(damaged)
 }
@@ -88,9 +92,12 @@ pub fn write_snapshot(
     let mut bytes = serde_json::to_vec_pretty(&snapshot)
         .map_err(|error| io_error("encode", &temporary)(error.into()))?;
     bytes.push(b'\n');
-    disk.write_synced(&temporary, &bytes).map_err(io_error("write", &temporary))?;
-    disk.rename(&temporary, &files.snapshot()).map_err(io_error("rename", &temporary))?;
-    disk.sync_folder().map_err(io_error("sync", "the state folder"))?;
+    disk.write_synced(&temporary, &bytes)
+        .map_err(io_error("write", &temporary))?;
+    disk.rename(&temporary, &files.snapshot())
+        .map_err(io_error("rename", &temporary))?;
+    disk.sync_folder()
+        .map_err(io_error("sync", "the state folder"))?;
     remove_old_journals(disk, files, seq)?;
     Ok((history, bytes.len() as u64))
 }
@@ -98,8 +105,11 @@ pub fn write_snapshot(
 /// Keeps the newest cut journals for readers of events; all of them are covered by `seq`.
 fn remove_old_journals(disk: &dyn Disk, files: &StateFiles, seq: u64) -> Result<(), StoreError> {
     let names = disk.list().map_err(io_error("list", "the state folder"))?;
-    let covered: Vec<u64> =
-        files.old_journals(&names).into_iter().filter(|first| *first <= seq).collect();
+    let covered: Vec<u64> = files
+        .old_journals(&names)
+        .into_iter()
+        .filter(|first| *first <= seq)
+        .collect();
     let surplus = covered.len().saturating_sub(limits::OLD_JOURNALS_KEPT);
     for first_seq in &covered[..surplus] {
         let name = files.old_journal(*first_seq);

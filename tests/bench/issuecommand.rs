@@ -144,7 +144,12 @@ fn write_seed(folder: &Path, issues: u64) -> Result<()> {
     let catalogue = Catalogue::from_entries(vec![entry], Some(now));
     let files = StateFiles::new(&state_file(folder))?;
     let disk = FolderDisk::new(folder)?;
-    Ok(write_catalogue(&disk, &files, &Host::default(), &catalogue)?)
+    Ok(write_catalogue(
+        &disk,
+        &files,
+        &Host::default(),
+        &catalogue,
+    )?)
 }
 
 /// The state file of a server started on the folder `state`.

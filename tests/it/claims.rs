@@ -304,7 +304,6 @@ fn names_and_filters_may_have_any_printable_character() {
     assert_eq!(claims(&listed)[0]["agent_id"], agent);
     let plus = server.get("/api/claims?agent_id=a+b").expect(200);
     assert!(claims(&plus).is_empty());
-    assert_eq!(server.get("/api/claims?agent_id=%FF").status, 400);
 }
 
 #[test]

@@ -222,6 +222,20 @@ fn malformed_posts_are_answered_and_the_connection_survives() {
             "after {body}"
         );
     }
+    let wrong = connection.request("PUT", "/mcp", &[ACCEPT, JSON], b"{}");
+    assert_eq!(wrong.status, 405);
+    assert!(
+        wrong
+            .header("allow")
+            .is_some_and(|allow| allow.contains("POST"))
+    );
+}
+
+#[test]
+fn a_message_over_the_limit_is_refused_and_the_connection_survives() {
+    let place = Place::with_issues(0);
+    let server = place.serve();
+    let mut connection = server.connect();
     let large = vec![b' '; (1 << 20) + 1];
     assert_eq!(
         connection
@@ -232,13 +246,6 @@ fn malformed_posts_are_answered_and_the_connection_survives() {
     assert_eq!(
         connection.request("GET", "/api/health", &[], b"").status,
         200
-    );
-    let wrong = connection.request("PUT", "/mcp", &[ACCEPT, JSON], b"{}");
-    assert_eq!(wrong.status, 405);
-    assert!(
-        wrong
-            .header("allow")
-            .is_some_and(|allow| allow.contains("POST"))
     );
 }
 

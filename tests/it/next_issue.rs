@@ -210,11 +210,24 @@ fn the_issue_is_checked_with_github_before_it_is_handed_out() {
         .map(|claim| claim["issue_number"].clone())
         .collect();
     assert_eq!(held, [4], "no claim is left on what was passed by");
-    let nothing = server.next("agent-b").expect(200);
-    assert_eq!(nothing["claim_id"], Value::Null);
+}
+
+#[test]
+fn an_issue_that_is_gone_is_not_tried_for_ever() {
+    let place = Place::with_issues(1);
+    let server = place.serve_synced();
     place
         .github
-        .change(|world| assert!(!world.issue("acme/api", 1).open));
+        .change(|world| world.delete_issue("acme/api", 1));
+    let nothing = server.next("agent-a").expect(200);
+    assert_eq!(nothing["claim_id"], Value::Null);
+    assert!(server.claims().is_empty());
+    let asked = place.github.requests().len();
+    server.next("agent-a").expect(200);
+    assert!(
+        place.github.requests().len() <= asked + 1,
+        "it is asked for again and again"
+    );
 }
 
 #[test]

@@ -24,19 +24,30 @@ fn a_second_coordinator_is_refused_and_told_who_is_there() {
     assert_eq!(place.owner(), Some(server.process.pid().into()));
 }
 
+/// A port that this very process holds.
+fn taken_port() -> (TcpListener, u16) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let port = listener.local_addr().expect("it is bound").port();
+    (listener, port)
+}
+
 #[test]
-fn a_taken_port_stops_serve_but_no_agent() {
-    let taken = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    let port = taken.local_addr().expect("it is bound").port();
+fn a_taken_port_stops_serve_which_names_the_holder() {
+    let (_held, port) = taken_port();
     let place = Place::with_issues(1).with("HTTP_PORT", port);
     let refused = place.cli(&["serve"]);
     assert!(refused.code.is_some_and(|code| code != 0), "{refused:?}");
     assert!(refused.stderr.contains(&port.to_string()), "{refused:?}");
-    // Whoever holds it can be found: it is this very process.
     assert!(
         refused.stderr.contains(&std::process::id().to_string()),
         "{refused:?}"
     );
+}
+
+#[test]
+fn a_taken_port_stops_no_agent() {
+    let (_held, port) = taken_port();
+    let place = Place::with_issues(1).with("HTTP_PORT", port);
     let client = place.mcp().joined();
     let claim = client.claim("agent-a", 1).record();
     assert_eq!(claim["claimed"], true);

@@ -90,10 +90,6 @@ fn lists_have_small_pages_and_every_item_once() {
             json!({"repo": "acme/api", "limit": 100}),
         ),
         ("list_open_issues", json!({"repo": "acme/api"})),
-        (
-            "fetch_issues",
-            json!({"repo": "acme/api", "state": "all", "limit": 50}),
-        ),
     ] {
         let issues = all_pages(&server, tool, arguments, "issues");
         let mut numbers: Vec<_> = issues
@@ -108,6 +104,25 @@ fn lists_have_small_pages_and_every_item_once() {
     }
     let claims = all_pages(&server, "get_all_claims", json!({}), "claims");
     assert_eq!(claims.len(), 40);
+}
+
+#[test]
+fn fetched_issues_have_pages_too() {
+    let place = Place::with_issues(70);
+    place
+        .github
+        .change(|world| world.close_issue("acme/api", 70));
+    let server = place.serve_synced();
+    for (state, count) in [("open", 69), ("all", 70)] {
+        let arguments = json!({"repo": "acme/api", "state": state, "limit": 30});
+        let issues = all_pages(&server, "fetch_issues", arguments, "issues");
+        let mut numbers: Vec<_> = issues
+            .iter()
+            .filter_map(|issue| issue["number"].as_u64())
+            .collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, (1..=count).collect::<Vec<_>>(), "{state}");
+    }
 }
 
 #[test]

@@ -184,6 +184,12 @@ fn no_issue_has_two_holders_and_no_claim_is_lost() {
     let seed = seed.unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0);
     eprintln!("ISSUECOMMAND_TEST_SEED={seed}");
     let place = Place::with_issues(ISSUES as usize + AGENTS);
+    // One for each agent that nobody else gets: a claim that is granted hands its claims on.
+    place.github.change(|world| {
+        for number in ISSUES + 1..=ISSUES + AGENTS as u64 {
+            world.issue("acme/api", number).label("wontfix");
+        }
+    });
     place.serve_synced().stop();
     let victims: Victims = Default::default();
     let done = AtomicBool::new(false);

@@ -29,12 +29,18 @@ pub struct Setting {
 impl Setting {
     /// The place of a repository.
     pub fn place(&self, name: &RepoName) -> usize {
-        self.repos.iter().position(|known| known == name).unwrap_or(usize::MAX)
+        self.repos
+            .iter()
+            .position(|known| known == name)
+            .unwrap_or(usize::MAX)
     }
 
     /// The place of an agent.
     pub fn agent(&self, name: &AgentId) -> usize {
-        self.agents.iter().position(|known| known == name).unwrap_or(usize::MAX)
+        self.agents
+            .iter()
+            .position(|known| known == name)
+            .unwrap_or(usize::MAX)
     }
 
     /// The issue of a claim.
@@ -44,12 +50,24 @@ impl Setting {
 
     /// The key of an issue.
     pub fn key(&self, (repo, number): Issue) -> IssueKey {
-        IssueKey { host: Host::default(), repo: self.repos[repo].clone(), number }
+        IssueKey {
+            host: Host::default(),
+            repo: self.repos[repo].clone(),
+            number,
+        }
     }
 
     fn key_as(&self, (repo, number): Issue, shouts: bool) -> IssueKey {
-        let repo = if shouts { &self.shouted[repo] } else { &self.repos[repo] };
-        IssueKey { host: Host::default(), repo: repo.clone(), number }
+        let repo = if shouts {
+            &self.shouted[repo]
+        } else {
+            &self.repos[repo]
+        };
+        IssueKey {
+            host: Host::default(),
+            repo: repo.clone(),
+            number,
+        }
     }
 }
 
@@ -111,18 +129,32 @@ impl Ask {
 
     /// For the trace.
     pub fn show(&self) -> String {
-        let Self::Page(update) = self else { return format!("{self:?}") };
+        let Self::Page(update) = self else {
+            return format!("{self:?}");
+        };
         let mut told = format!("Page dropped {:?} facts {:?}", update.dropped, update.facts);
         for page in &update.repos {
             let _ = write!(told, "\n    {} complete {}", page.name, page.complete);
-            let _ = write!(told, " open {:?} cursor {:?}", page.open_numbers, page.pulls_cursor);
+            let _ = write!(
+                told,
+                " open {:?} cursor {:?}",
+                page.open_numbers, page.pulls_cursor
+            );
             for issue in &page.issues {
-                let _ = write!(told, " #{} {:?} {}", issue.number, issue.state, issue.updated_at);
+                let _ = write!(
+                    told,
+                    " #{} {:?} {}",
+                    issue.number, issue.state, issue.updated_at
+                );
             }
             for pull in &page.pulls {
                 let summary = &pull.summary;
                 let _ = write!(told, " !{} {:?}", summary.number, summary.state);
-                let _ = write!(told, " closes {:?} {:?}", summary.closes, pull.closes_elsewhere);
+                let _ = write!(
+                    told,
+                    " closes {:?} {:?}",
+                    summary.closes, pull.closes_elsewhere
+                );
             }
         }
         told
@@ -168,7 +200,11 @@ impl Ask {
                 repo: wish.repo.map(|repo| setting.shouted[repo].clone()),
                 labels: wish.label.map(str::to_owned).into_iter().collect(),
                 milestone: wish.milestone.map(str::to_owned),
-                except: wish.except.iter().map(|issue| setting.key(*issue)).collect(),
+                except: wish
+                    .except
+                    .iter()
+                    .map(|issue| setting.key(*issue))
+                    .collect(),
             }),
             Self::Update(claim_id, by, status, pr_url) => Operation::Command(Command::Update {
                 claim_id: *claim_id,
@@ -186,9 +222,10 @@ impl Ask {
                 reason: (*times > 0).then(|| "no time ".repeat(*times).into()),
                 handoff_note: handoff_note.clone(),
             }),
-            Self::Withdraw(claim_id) => {
-                Operation::Command(Command::Withdraw { claim_id: *claim_id, why: "nobody took it" })
-            }
+            Self::Withdraw(claim_id) => Operation::Command(Command::Withdraw {
+                claim_id: *claim_id,
+                why: "nobody took it",
+            }),
             Self::Heard(agent) => Operation::Heard(setting.agents[*agent].clone()),
             Self::Opened(_, _, session) => Operation::SessionOpened(*session),
             Self::Closed(_, _, session, _) => Operation::SessionClosed(*session),
@@ -214,10 +251,25 @@ pub enum Why {
 /// An answer, reduced to what the rules promise.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reply {
-    Granted { id: ClaimId, owned: bool, status: Status },
-    Chosen { id: ClaimId, issue: Issue, attempts: u32, handoff: Option<Arc<str>> },
-    Nothing { claimed: u64, others: u64 },
-    Updated { id: ClaimId, status: Status },
+    Granted {
+        id: ClaimId,
+        owned: bool,
+        status: Status,
+    },
+    Chosen {
+        id: ClaimId,
+        issue: Issue,
+        attempts: u32,
+        handoff: Option<Arc<str>>,
+    },
+    Nothing {
+        claimed: u64,
+        others: u64,
+    },
+    Updated {
+        id: ClaimId,
+        status: Status,
+    },
     Unchanged,
     Refused(Why),
     /// The catalogue does not know the issue well enough.
@@ -255,12 +307,18 @@ impl Reply {
 
     fn of_outcome(outcome: &Outcome) -> Self {
         match outcome {
-            Outcome::Granted { claim, already_owned } => Self::Granted {
+            Outcome::Granted {
+                claim,
+                already_owned,
+            } => Self::Granted {
                 id: claim.claim_id,
                 owned: *already_owned,
                 status: claim.status,
             },
-            Outcome::Updated(claim) => Self::Updated { id: claim.claim_id, status: claim.status },
+            Outcome::Updated(claim) => Self::Updated {
+                id: claim.claim_id,
+                status: claim.status,
+            },
             Outcome::Unchanged => Self::Unchanged,
             Outcome::Refused(refusal) => Self::Refused(Why::of(refusal)),
         }

@@ -36,7 +36,9 @@ impl World {
         self.core.begin();
         self.model.time = self.core.now();
         self.follow_time()?;
-        let count = self.random.weighted([(50, 1), (25, 2), (12, 3), (8, 5), (5, 8)]);
+        let count = self
+            .random
+            .weighted([(50, 1), (25, 2), (12, 3), (8, 5), (5, 8)]);
         for number in 0..count {
             if let Some(ask) = self.choose(number) {
                 self.ask(ask)?;
@@ -52,7 +54,8 @@ impl World {
         if dies {
             let operations = self.random.below(4);
             self.note(|| format!("the process dies {operations} operations into the batch"));
-            self.disk.die_after(u32::try_from(operations).unwrap_or_default());
+            self.disk
+                .die_after(u32::try_from(operations).unwrap_or_default());
         }
         let wrote = self.core.has_pending();
         if !wrote && !self.model.facts.is_empty() {
@@ -99,7 +102,11 @@ impl World {
             _ => vec![Kind::Write, Kind::Sync, Kind::Length],
         };
         let count = self.random.weighted([(6, 1), (2, 2), (1, 3), (1, 4)]);
-        let plan = Plan { kinds, after: u32::from(self.random.chance(25)), count };
+        let plan = Plan {
+            kinds,
+            after: u32::from(self.random.chance(25)),
+            count,
+        };
         self.note(|| format!("the disk will fail: {plan:?}"));
         self.disk.fail(plan);
         Some(before(&self.core, count == 1))
@@ -134,11 +141,16 @@ impl World {
         }
         let answer = self.core.perform(ask.operation(&self.setting));
         let given = Reply::of(&answer, &self.setting);
-        let expected = self.model.expect(&ask, &self.setting, self.core.view().ledger);
+        let expected = self
+            .model
+            .expect(&ask, &self.setting, self.core.view().ledger);
         self.note(|| format!("{} -> {given:?}", ask.show()));
         std::mem::replace(&mut self.model.problem, Ok(()))?;
         if !expected.allows(&given) {
-            return Err(format!("{} is answered {given:?}, not {expected:?}", ask.show()));
+            return Err(format!(
+                "{} is answered {given:?}, not {expected:?}",
+                ask.show()
+            ));
         }
         if let Reply::Granted { id, .. } | Reply::Chosen { id, .. } = &given {
             self.tokens.push(*id);
@@ -158,7 +170,10 @@ impl World {
             Reply::Nothing { .. } => Seen::NothingToChoose,
             Reply::Unknown => Seen::CatalogueUnsure,
             Reply::Updated { .. } if matches!(ask, Ask::Withdraw(_)) => Seen::Withdrawn,
-            Reply::Updated { status: Status::Closed, .. } => Seen::ClosedByAgent,
+            Reply::Updated {
+                status: Status::Closed,
+                ..
+            } => Seen::ClosedByAgent,
             Reply::Updated { .. } => Seen::Heartbeat,
             Reply::Refused(why) => match why {
                 Why::AlreadyClaimed => Seen::AlreadyClaimed,
@@ -197,10 +212,19 @@ impl World {
         let paused = self.pause_until.is_some_and(|until| until > time);
         let mut due: Vec<(Timestamp, Issue, Status)> = Vec::new();
         for (issue, held) in &self.model.now.held {
-            let shown = self.core.view().ledger.claim(held.id).map(|claim| claim.status);
+            let shown = self
+                .core
+                .view()
+                .ledger
+                .claim(held.id)
+                .map(|claim| claim.status);
             let (should, to) = self.due(held);
             let did = shown != Some(held.shown());
-            let target = if to == Status::Released { None } else { Some(to) };
+            let target = if to == Status::Released {
+                None
+            } else {
+                Some(to)
+            };
             match should {
                 Some(at) if at <= time && did && shown == target => due.push((at, *issue, to)),
                 Some(at) if at <= time && !did && !paused => {
@@ -283,7 +307,7 @@ impl World {
         self.model.now = self.model.base.clone();
         if !before.is_single {
             self.tally.count(Seen::RefusedBatchSuspected);
-            self.suspects.push(facts);
+            self.suspects.push((facts, self.model.ticked));
         }
         self.pause_until = Some(later(self.model.time, PAUSE));
         let image = format!("{:?}", self.core.view().ledger.image());
@@ -295,7 +319,9 @@ impl World {
             (cursor.1.is_some() || cursor.2.is_some()) && !before.cursors.contains(cursor)
         };
         if let Some((name, ..)) = cursors(&self.core).iter().find(is_new) {
-            return Err(format!("a refused page of {name} counts as read: its facts are lost"));
+            return Err(format!(
+                "a refused page of {name} counts as read: its facts are lost"
+            ));
         }
         self.compare("after a refused batch")?;
         self.read_feed()
@@ -304,12 +330,18 @@ impl World {
 
 fn cursors(core: &Core) -> Cursors {
     let repos = core.catalogue().repos();
-    repos.map(|entry| (entry.name.clone(), entry.issues_cursor, entry.pulls_cursor)).collect()
+    repos
+        .map(|entry| (entry.name.clone(), entry.issues_cursor, entry.pulls_cursor))
+        .collect()
 }
 
 /// Where two texts part, with some of what surrounds the place.
 fn difference<'a>(one: &'a str, two: &'a str) -> (&'a str, &'a str) {
-    let same = one.bytes().zip(two.bytes()).take_while(|(a, b)| a == b).count();
+    let same = one
+        .bytes()
+        .zip(two.bytes())
+        .take_while(|(a, b)| a == b)
+        .count();
     let around = |text: &'a str| text.get(same.saturating_sub(60)..).unwrap_or(text);
     let short = |text: &'a str| text.get(..200).unwrap_or(text);
     (short(around(one)), short(around(two)))

@@ -38,7 +38,11 @@ impl Book {
         if recorded.seq != self.seq() + 1 {
             return Err(format!("event {} follows {}", recorded.seq, self.seq()));
         }
-        if self.changes.last().is_some_and(|last| last.at > recorded.at) {
+        if self
+            .changes
+            .last()
+            .is_some_and(|last| last.at > recorded.at)
+        {
             return Err(format!("time runs backwards at event {}", recorded.seq));
         }
         self.check(&recorded.change, setting)
@@ -54,25 +58,46 @@ impl Book {
 
     fn check(&mut self, change: &Change, setting: &Setting) -> Check {
         match change {
-            Change::Granted { claim_id, agent_id, repo, issue_number, .. } => {
+            Change::Granted {
+                claim_id,
+                agent_id,
+                repo,
+                issue_number,
+                ..
+            } => {
                 let issue = (setting.place(repo), *issue_number);
                 if self.open.contains_key(&issue) {
                     return Err(format!("{issue:?} is granted while it is held"));
                 }
                 self.begin(issue, *claim_id, setting.agent(agent_id), Status::Claimed)
             }
-            Change::HandedOn { old_claim_id, claim, .. } => {
+            Change::HandedOn {
+                old_claim_id,
+                claim,
+                ..
+            } => {
                 let issue = setting.issue(claim);
                 let old = self.open.remove(&issue).ok_or("handed on, but not held")?;
                 if old.id != *old_claim_id || old.agent != setting.agent(&claim.agent_id) {
                     return Err("handed on by somebody else".to_owned());
                 }
                 if claim.status != old.working {
-                    return Err(format!("handed on as {}, was {}", claim.status, old.working));
+                    return Err(format!(
+                        "handed on as {}, was {}",
+                        claim.status, old.working
+                    ));
                 }
                 self.begin(issue, claim.claim_id, old.agent, claim.status)
             }
-            Change::Moved { claim_id, agent_id, repo, issue_number, from, to, .. } => {
+            Change::Moved {
+                claim_id,
+                agent_id,
+                repo,
+                issue_number,
+                from,
+                to,
+                ..
+            } => {
                 let issue = (setting.place(repo), *issue_number);
                 let page = self.open.get_mut(&issue).ok_or("moved, but not held")?;
                 if page.id != *claim_id || page.agent != setting.agent(agent_id) {
@@ -103,7 +128,15 @@ impl Book {
         if !self.used.insert(id) {
             return Err(format!("claim id {id} is used twice"));
         }
-        self.open.insert(issue, Page { id, agent, shown, working: shown });
+        self.open.insert(
+            issue,
+            Page {
+                id,
+                agent,
+                shown,
+                working: shown,
+            },
+        );
         Ok(())
     }
 }

@@ -61,7 +61,10 @@ impl World {
             Kind::Open => {
                 let known = self.windows[agent][window].session;
                 let pid = 100 + u32::try_from(self.pids.len()).unwrap_or_default();
-                let fresh = SessionRef { id: SessionId(self.random.uuid()), pid };
+                let fresh = SessionRef {
+                    id: SessionId(self.random.uuid()),
+                    pid,
+                };
                 Ask::Opened(agent, window, known.unwrap_or(fresh))
             }
             Kind::Close => match self.windows[agent][window].session {
@@ -89,22 +92,47 @@ impl World {
 
     /// An agent, mostly in its first window.
     fn somebody(&mut self) -> (usize, usize) {
-        (self.random.below(self.setting.agents.len()), usize::from(self.random.chance(20)))
+        (
+            self.random.below(self.setting.agents.len()),
+            usize::from(self.random.chance(20)),
+        )
     }
 
     fn want(&mut self, agent: usize, window: usize) -> Want {
-        let session = self.windows[agent][window].session.filter(|_| self.random.chance(80));
-        let request = self.random.chance(40).then(|| RequestId(self.random.uuid()));
-        Want { id: ClaimId(self.random.uuid()), agent, session, request }
+        let session = self.windows[agent][window]
+            .session
+            .filter(|_| self.random.chance(80));
+        let request = self
+            .random
+            .chance(40)
+            .then(|| RequestId(self.random.uuid()));
+        Want {
+            id: ClaimId(self.random.uuid()),
+            agent,
+            session,
+            request,
+        }
     }
 
     /// An issue, mostly one that is known.
     fn issue(&mut self) -> Issue {
         let repo = self.random.below(self.setting.repos.len());
-        let numbers = self.model.told.repos.get(&repo).map(|repo| repo.issues.keys().copied());
+        let numbers = self
+            .model
+            .told
+            .repos
+            .get(&repo)
+            .map(|repo| repo.issues.keys().copied());
         let numbers: Vec<u64> = numbers.into_iter().flatten().collect();
-        let known = self.random.pick(&numbers).copied().filter(|_| self.random.chance(85));
-        (repo, known.unwrap_or_else(|| self.random.between(1, 12) as u64))
+        let known = self
+            .random
+            .pick(&numbers)
+            .copied()
+            .filter(|_| self.random.chance(85));
+        (
+            repo,
+            known.unwrap_or_else(|| self.random.between(1, 12) as u64),
+        )
     }
 
     fn claim(&mut self, agent: usize, window: usize) -> Ask {
@@ -113,7 +141,10 @@ impl World {
         if self.hub.is_open(issue.0, issue.1) && self.random.chance(30) {
             return Ask::Grant(want, issue, self.random.chance(40));
         }
-        let fresh = self.random.one_of([None, Some(600), Some(3_600)]).map(Duration::from_secs);
+        let fresh = self
+            .random
+            .one_of([None, Some(600), Some(3_600)])
+            .map(Duration::from_secs);
         Ask::Claim(want, issue, fresh)
     }
 
@@ -121,7 +152,13 @@ impl World {
         let want = self.want(agent, window);
         let repos = self.setting.repos.len();
         let random = &mut self.random;
-        let mut wish = Wish { agent, repo: None, label: None, milestone: None, except: Vec::new() };
+        let mut wish = Wish {
+            agent,
+            repo: None,
+            label: None,
+            milestone: None,
+            except: Vec::new(),
+        };
         if random.chance(25) {
             wish.repo = Some(random.below(repos));
         }
@@ -143,12 +180,20 @@ impl World {
         match self.random.pick(&held).filter(|_| self.random.chance(75)) {
             Some((issue, held)) => {
                 let pid = held.session.and_then(|session| self.pids.get(&session));
-                let session = held.session.zip(pid).map(|(id, pid)| SessionRef { id, pid: *pid });
+                let session = held
+                    .session
+                    .zip(pid)
+                    .map(|(id, pid)| SessionRef { id, pid: *pid });
                 (held.id, Some(held.agent), session, issue.0)
             }
             None => {
                 let old = self.random.pick(&self.tokens).copied();
-                (old.unwrap_or_else(|| ClaimId(self.random.uuid())), None, None, 0)
+                (
+                    old.unwrap_or_else(|| ClaimId(self.random.uuid())),
+                    None,
+                    None,
+                    0,
+                )
             }
         }
     }
@@ -165,8 +210,15 @@ impl World {
             2 | 3 => None,
             _ => session,
         };
-        let request = self.random.chance(40).then(|| RequestId(self.random.uuid()));
-        By { agent, session, request }
+        let request = self
+            .random
+            .chance(40)
+            .then(|| RequestId(self.random.uuid()));
+        By {
+            agent,
+            session,
+            request,
+        }
     }
 
     fn update(&mut self) -> Ask {
@@ -189,8 +241,15 @@ impl World {
     /// The address of a pull request, mostly of one that exists.
     fn pull(&mut self, repo: usize) -> Arc<str> {
         let pulls = &self.hub.repos[repo].pulls;
-        let urls: Vec<Arc<str>> = pulls.values().map(|pull| pull.summary.url.clone()).collect();
-        let known = self.random.pick(&urls).cloned().filter(|_| self.random.chance(80));
+        let urls: Vec<Arc<str>> = pulls
+            .values()
+            .map(|pull| pull.summary.url.clone())
+            .collect();
+        let known = self
+            .random
+            .pick(&urls)
+            .cloned()
+            .filter(|_| self.random.chance(80));
         known.unwrap_or_else(|| "https://github.com/acme/api/pull/999".into())
     }
 
@@ -215,7 +274,11 @@ impl World {
     fn page(&mut self) -> Ask {
         let mut update = CatalogueUpdate::default();
         let asked_at = self.core.now();
-        let stale = self.random.pick(&self.older).cloned().filter(|_| self.random.chance(20));
+        let stale = self
+            .random
+            .pick(&self.older)
+            .cloned()
+            .filter(|_| self.random.chance(20));
         let hub = if let Some(older) = stale {
             self.tally.count(Seen::StalePage);
             older
@@ -263,7 +326,9 @@ impl World {
             let told = self.model.told.repos.get(repo);
             let is_known = told.is_some_and(|told| told.issues.contains_key(number));
             if let (false, Some(fact)) = (is_known, hub.look_at(*repo, *number)) {
-                update.facts.push((hub.repos[*repo].name.clone(), *number, fact));
+                update
+                    .facts
+                    .push((hub.repos[*repo].name.clone(), *number, fact));
             }
         }
     }

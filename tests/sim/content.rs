@@ -22,8 +22,8 @@ impl Tear {
             (2, Self::Nothing),
             (2, Self::Everything),
             (4, Self::Prefix),
-            (3, Self::Sectors(512)),
-            (1, Self::Sectors(4096)),
+            (3, Self::Sectors(SECTOR)),
+            (1, Self::Sectors(8 * SECTOR)),
         ])
     }
 }
@@ -39,6 +39,8 @@ pub struct Content {
 
 /// Writes of this length that begin and end as a prepared stretch of a journal are taken for one.
 const STRETCH: usize = 64 << 10;
+/// What a disk writes wholly or not at all.
+const SECTOR: usize = 512;
 
 impl Content {
     /// Length of the file.
@@ -126,12 +128,16 @@ pub struct Inode {
     pub seen: Content,
     pub safe: Content,
     dirty: Vec<(usize, usize)>,
+    /// What a failed sync gave up on.
+    given_up: Vec<(usize, usize)>,
 }
 
 impl Inode {
     pub fn write(&mut self, offset: usize, data: &[u8]) {
         self.seen.write(offset, data);
-        self.dirty.push((offset, offset + data.len()));
+        // A disk writes whole sectors.
+        let end = (offset + data.len()).next_multiple_of(SECTOR);
+        self.dirty.push((offset / SECTOR * SECTOR, end));
     }
 
     /// Everything written becomes safe.
@@ -148,8 +154,14 @@ impl Inode {
         let cut = random.below(span);
         let written = self.seen.bytes.len().max(self.safe.bytes.len());
         let mut fresh = 0;
-        for (start, end) in std::mem::take(&mut self.dirty) {
-            let end = if tear == Tear::Everything { end } else { end.min(written) };
+        let dirty = std::mem::take(&mut self.dirty);
+        self.given_up.extend_from_slice(&dirty);
+        for (start, end) in dirty {
+            let end = if tear == Tear::Everything {
+                end
+            } else {
+                end.min(written)
+            };
             match tear {
                 Tear::Nothing => {}
                 Tear::Everything => self.safe.take_over(&self.seen, start, end),
@@ -175,12 +187,18 @@ impl Inode {
         }
     }
 
+    /// The next process is not held to what an earlier one's failed sync gave up on.
+    pub fn take_up(&mut self) {
+        self.dirty.append(&mut self.given_up);
+    }
+
     /// Power loss: what is safe, and by luck some of the rest, is what there is.
     pub fn lose_power(&mut self, tear: Tear, random: &mut Random) {
         if self.dirty.is_empty() && self.seen == self.safe {
             return;
         }
         self.sync_in_part(tear, random);
+        self.given_up.clear();
         self.seen = self.safe.clone();
     }
 }

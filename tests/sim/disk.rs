@@ -119,7 +119,10 @@ impl PowerDisk {
         let state = &mut *state;
         state.plan = Plan::default();
         (state.full, state.power_left, state.dead) = (false, None, false);
-        let Some(tear) = power else { return };
+        let Some(tear) = power else {
+            state.inodes.iter_mut().for_each(Inode::take_up);
+            return;
+        };
         let kept = state.random.below(state.unsynced.len() + 1);
         let steps: Vec<FolderStep> = state.unsynced.drain(..).take(kept).collect();
         for step in &steps {
@@ -206,7 +209,11 @@ impl State {
     /// The file's number; it is made when it is missing.
     fn open(&mut self, name: &str) -> io::Result<usize> {
         if let Some(inode) = self.names.get(name) {
-            return if self.dead { Err(no_power()) } else { Ok(*inode) };
+            return if self.dead {
+                Err(no_power())
+            } else {
+                Ok(*inode)
+            };
         }
         match self.pass(Kind::Create)? {
             Pass::Dies => return Err(no_power()),
@@ -265,7 +272,10 @@ impl State {
 impl Disk for PowerDisk {
     fn open(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
         let inode = self.state().open(name)?;
-        Ok(Box::new(PowerFile { disk: self.clone(), inode }))
+        Ok(Box::new(PowerFile {
+            disk: self.clone(),
+            inode,
+        }))
     }
 
     fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
@@ -273,8 +283,15 @@ impl Disk for PowerDisk {
         if state.dead {
             return Err(no_power());
         }
-        let blanks = if state.whole_tail { usize::MAX } else { BLANKS_READ };
-        Ok(state.names.get(name).map(|inode| state.inodes[*inode].seen.read(blanks)))
+        let blanks = if state.whole_tail {
+            usize::MAX
+        } else {
+            BLANKS_READ
+        };
+        Ok(state
+            .names
+            .get(name)
+            .map(|inode| state.inodes[*inode].seen.read(blanks)))
     }
 
     fn write_synced(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
@@ -315,14 +332,20 @@ impl Disk for PowerDisk {
 
     fn list(&self) -> io::Result<Vec<String>> {
         let state = self.state();
-        if state.dead { Err(no_power()) } else { Ok(state.names.keys().cloned().collect()) }
+        if state.dead {
+            Err(no_power())
+        } else {
+            Ok(state.names.keys().cloned().collect())
+        }
     }
 
     fn sync_folder(&self) -> io::Result<()> {
         let mut state = self.state();
         match state.pass(Kind::Folder)? {
             Pass::Dies => Err(no_power()),
-            Pass::Fails => Err(io::Error::other("the simulated disk failed to sync its folder")),
+            Pass::Fails => Err(io::Error::other(
+                "the simulated disk failed to sync its folder",
+            )),
             Pass::Done => {
                 state.unsynced.clear();
                 state.safe_names = state.names.clone();
@@ -348,6 +371,8 @@ impl DiskFile for PowerFile {
     }
 
     fn set_len(&mut self, length: u64) -> io::Result<()> {
-        self.disk.state().set_len(self.inode, usize::try_from(length).unwrap_or(usize::MAX))
+        self.disk
+            .state()
+            .set_len(self.inode, usize::try_from(length).unwrap_or(usize::MAX))
     }
 }

@@ -74,13 +74,27 @@ fn play(seed: u64, part: &Part, traced: bool) -> (Option<World>, Result<(), Fail
     let result = result.unwrap_or_else(|payload| {
         let words = payload.downcast_ref::<String>().map(String::as_str);
         let words = words.or_else(|| payload.downcast_ref::<&str>().copied());
-        Err(format!("panic at {}: {}", PANICKED_AT.take(), words.unwrap_or("")))
+        Err(format!(
+            "panic at {}: {}",
+            PANICKED_AT.take(),
+            words.unwrap_or("")
+        ))
     });
-    (world, result.map_err(|reason| Failure { seed, step: step.get(), reason }))
+    (
+        world,
+        result.map_err(|reason| Failure {
+            seed,
+            step: step.get(),
+            reason,
+        }),
+    )
 }
 
 fn whole() -> Part {
-    Part { steps: (0..STEPS).collect(), script: None }
+    Part {
+        steps: (0..STEPS).collect(),
+        script: None,
+    }
 }
 
 /// Runs the history of a seed.
@@ -95,13 +109,20 @@ pub fn run(seed: u64, tally: &mut Tally) -> Result<(), Failure> {
 /// Runs it with a trace.
 pub fn replay(seed: u64) -> (Vec<String>, Result<(), Failure>) {
     let (world, result) = play(seed, &whole(), true);
-    (world.and_then(|world| world.trace).unwrap_or_default(), result)
+    (
+        world.and_then(|world| world.trace).unwrap_or_default(),
+        result,
+    )
 }
 
 /// What two failures have in common when they are one: the words without names and numbers.
 fn kind(reason: &str) -> String {
     let words = reason.split(|letter: char| !letter.is_alphabetic());
-    words.filter(|word| word.len() > 1).take(3).collect::<Vec<_>>().join(" ")
+    words
+        .filter(|word| word.len() > 1)
+        .take(3)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// The failure with the shortest history that was found to lead to it.
@@ -112,9 +133,17 @@ pub fn report(failure: &Failure) -> String {
     let requests: Vec<_> = script.asks.keys().copied().collect();
     let script = Rc::new(script);
     let part = |steps: &[u32], requests: &[(u32, usize)]| {
-        let asks = requests.iter().filter_map(|at| Some((*at, script.asks.get(at)?.clone())));
-        let some = Script { asks: asks.collect(), times: script.times.clone() };
-        Part { steps: steps.iter().copied().collect(), script: Some(Rc::new(some)) }
+        let asks = requests
+            .iter()
+            .filter_map(|at| Some((*at, script.asks.get(at)?.clone())));
+        let some = Script {
+            asks: asks.collect(),
+            times: script.times.clone(),
+        };
+        Part {
+            steps: steps.iter().copied().collect(),
+            script: Some(Rc::new(some)),
+        }
     };
     let fails = |steps: &[u32], requests: &[(u32, usize)]| {
         let (_, result) = play(*seed, &part(steps, requests), false);

@@ -65,7 +65,9 @@ impl Hub {
                 pulls: BTreeMap::new(),
             }
         };
-        Self { repos: names.iter().map(repo).collect() }
+        Self {
+            repos: names.iter().map(repo).collect(),
+        }
     }
 
     /// Something happens; told in words for the trace.
@@ -93,7 +95,8 @@ impl Hub {
             7 => issue.blocked_by = u32::from(issue.blocked_by == 0 && random.chance(60)),
             _ if random.chance(25) => {
                 repo.issues.remove(&number);
-                repo.gone.insert(number, random.one_of(["transferred on GitHub", "deleted"]));
+                repo.gone
+                    .insert(number, random.one_of(["transferred on GitHub", "deleted"]));
                 return format!("{name}#{number} is gone");
             }
             _ => issue.comments += 1,
@@ -116,7 +119,9 @@ impl Hub {
         match repo.issues.get(&number) {
             Some(issue) if issue.state == IssueState::Closed => Some(GitHubFact::IssueClosed),
             Some(_) => None,
-            None => Some(GitHubFact::IssueGone(repo.gone.get(&number).copied().unwrap_or("gone"))),
+            None => Some(GitHubFact::IssueGone(
+                repo.gone.get(&number).copied().unwrap_or("gone"),
+            )),
         }
     }
 
@@ -152,8 +157,17 @@ impl HubRepo {
                 closes,
                 updated_at: now,
             };
-            let told = format!("{} has pull request {summary:?} {closes_elsewhere:?}", self.name);
-            self.pulls.insert(number, SyncedPullRequest { summary, closes_elsewhere });
+            let told = format!(
+                "{} has pull request {summary:?} {closes_elsewhere:?}",
+                self.name
+            );
+            self.pulls.insert(
+                number,
+                SyncedPullRequest {
+                    summary,
+                    closes_elsewhere,
+                },
+            );
             return told;
         };
         pull.summary.updated_at = now;
@@ -170,12 +184,18 @@ impl HubRepo {
                 }
             }
         }
-        format!("{}: pull request {} is {:?}", self.name, pull.summary.number, pull.summary.state)
+        format!(
+            "{}: pull request {} is {:?}",
+            self.name, pull.summary.number, pull.summary.state
+        )
     }
 
     /// All that is open, on one page or two.
     pub fn all_open(&self, random: &mut Random, asked_at: Timestamp) -> Vec<RepoUpdate> {
-        let open = self.issues.values().filter(|issue| issue.state == IssueState::Open);
+        let open = self
+            .issues
+            .values()
+            .filter(|issue| issue.state == IssueState::Open);
         let mut issues: Vec<IssueSummary> = open.cloned().collect();
         let mut first = RepoUpdate::unchanged(self.name.clone(), false, asked_at);
         first.complete = true;
@@ -193,10 +213,18 @@ impl HubRepo {
     pub fn changes(&self, since: Option<Timestamp>, asked_at: Timestamp) -> RepoUpdate {
         let fresh = |at: Timestamp| since.is_none_or(|since| at >= since);
         let mut page = RepoUpdate::unchanged(self.name.clone(), false, asked_at);
-        page.issues =
-            self.issues.values().filter(|issue| fresh(issue.updated_at)).cloned().collect();
-        page.pulls =
-            self.pulls.values().filter(|pull| fresh(pull.summary.updated_at)).cloned().collect();
+        page.issues = self
+            .issues
+            .values()
+            .filter(|issue| fresh(issue.updated_at))
+            .cloned()
+            .collect();
+        page.pulls = self
+            .pulls
+            .values()
+            .filter(|pull| fresh(pull.summary.updated_at))
+            .cloned()
+            .collect();
         self.set_cursors(&mut page);
         page
     }
@@ -204,14 +232,21 @@ impl HubRepo {
     /// The numbers of all open issues.
     pub fn numbers(&self, asked_at: Timestamp) -> RepoUpdate {
         let mut page = RepoUpdate::unchanged(self.name.clone(), false, asked_at);
-        let open = self.issues.values().filter(|issue| issue.state == IssueState::Open);
+        let open = self
+            .issues
+            .values()
+            .filter(|issue| issue.state == IssueState::Open);
         page.open_numbers = Some(open.map(|issue| issue.number).collect());
         page
     }
 
     fn set_cursors(&self, page: &mut RepoUpdate) {
         page.issues_cursor = self.issues.values().map(|issue| issue.updated_at).max();
-        page.pulls_cursor = self.pulls.values().map(|pull| pull.summary.updated_at).max();
+        page.pulls_cursor = self
+            .pulls
+            .values()
+            .map(|pull| pull.summary.updated_at)
+            .max();
     }
 }
 
@@ -225,7 +260,11 @@ fn issue(number: u64, random: &mut Random, now: Timestamp) -> IssueSummary {
     let mut issue = IssueSummary {
         number,
         title: format!("issue {number}").into(),
-        state: if random.chance(90) { IssueState::Open } else { IssueState::Closed },
+        state: if random.chance(90) {
+            IssueState::Open
+        } else {
+            IssueState::Closed
+        },
         labels: Vec::new(),
         assignees: Vec::new(),
         milestone: milestone(random, now),
@@ -259,8 +298,11 @@ fn assign(issue: &mut IssueSummary, random: &mut Random) {
 fn milestone(random: &mut Random, now: Timestamp) -> Option<Milestone> {
     random.chance(30).then(|| Milestone {
         title: random.one_of(["v1", "V2"]).into(),
-        due_on: random
-            .chance(70)
-            .then(|| later(now, Duration::from_secs(86_400 * random.between(1, 3) as u64))),
+        due_on: random.chance(70).then(|| {
+            later(
+                now,
+                Duration::from_secs(86_400 * random.between(1, 3) as u64),
+            )
+        }),
     })
 }

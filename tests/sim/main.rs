@@ -39,7 +39,11 @@ const ENOUGH: u64 = 5_000;
 
 fn number(name: &str) -> Option<u64> {
     let value = std::env::var(name).ok()?;
-    Some(value.parse().unwrap_or_else(|_| panic!("{name} must be a number, not {value:?}")))
+    Some(
+        value
+            .parse()
+            .unwrap_or_else(|_| panic!("{name} must be a number, not {value:?}")),
+    )
 }
 
 /// Past the test harness, which hides what a passing test prints.
@@ -63,7 +67,9 @@ fn claims_keep_their_promises_whatever_happens() {
     let next = AtomicU64::new(first);
     let failed = AtomicBool::new(false);
     let results: Mutex<(Tally, Vec<Failure>)> = Mutex::new((Tally::new(), Vec::new()));
-    let threads = std::thread::available_parallelism().map_or(2, usize::from).min(8);
+    let threads = std::thread::available_parallelism()
+        .map_or(2, usize::from)
+        .min(8);
     let began = Instant::now();
     std::thread::scope(|scope| {
         for _ in 0..threads {
@@ -88,7 +94,13 @@ fn claims_keep_their_promises_whatever_happens() {
         panic!("{}", history::report(failure));
     }
     let seconds = began.elapsed().as_secs_f64();
-    say(&format!("{count} histories in {seconds:.1} s\n{}", tally.table()));
+    say(&format!(
+        "{count} histories in {seconds:.1} s\n{}",
+        tally.table()
+    ));
     let never = tally.never();
-    assert!(count < ENOUGH || never.is_empty(), "the simulation never saw {never:?}");
+    assert!(
+        count < ENOUGH || never.is_empty(),
+        "the simulation never saw {never:?}"
+    );
 }

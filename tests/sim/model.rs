@@ -30,7 +30,11 @@ pub struct Held {
 impl Held {
     /// The status as others see it.
     pub fn shown(&self) -> Status {
-        if self.stale_since.is_some() { Status::Stale } else { self.status }
+        if self.stale_since.is_some() {
+            Status::Stale
+        } else {
+            self.status
+        }
     }
 
     /// Whether silence makes it stale: an open pull request holds the lease.
@@ -119,7 +123,10 @@ pub struct State {
 impl State {
     /// The active claim with this id.
     pub fn by_id(&self, id: ClaimId) -> Option<(Issue, &Held)> {
-        self.held.iter().find(|(_, held)| held.id == id).map(|(issue, held)| (*issue, held))
+        self.held
+            .iter()
+            .find(|(_, held)| held.id == id)
+            .map(|(issue, held)| (*issue, held))
     }
 
     /// The issues an agent holds, by claim id.
@@ -142,26 +149,44 @@ impl State {
     /// Makes a fact part of the state.
     pub fn apply(&mut self, fact: &Fact) -> Check {
         match fact {
-            Fact::Granted { issue, held, request } => {
+            Fact::Granted {
+                issue,
+                held,
+                request,
+            } => {
                 if self.is_used(held.id) {
                     return Err(format!("claim id {} is given out twice", held.id));
                 }
-                self.requests.extend(request.map(|request| (request, held.id)));
+                self.requests
+                    .extend(request.map(|request| (request, held.id)));
                 match self.held.insert(*issue, held.clone()) {
                     Some(other) => Err(format!("{issue:?} is granted while {other:?} holds it")),
                     None => Ok(()),
                 }
             }
-            Fact::HandedOn { issue, id, session, request } => {
+            Fact::HandedOn {
+                issue,
+                id,
+                session,
+                request,
+            } => {
                 if self.is_used(*id) {
                     return Err(format!("claim id {id} is given out twice"));
                 }
                 self.requests.extend(request.map(|request| (request, *id)));
-                let held = self.held.get_mut(issue).ok_or("handed on, but nobody held it")?;
+                let held = self
+                    .held
+                    .get_mut(issue)
+                    .ok_or("handed on, but nobody held it")?;
                 let (old, agent) = (held.id, held.agent);
                 (held.id, held.session, held.stale_since) = (*id, *session, None);
                 let status = Status::Released;
-                self.ended.push(Ended { id: old, issue: *issue, agent, status });
+                self.ended.push(Ended {
+                    id: old,
+                    issue: *issue,
+                    agent,
+                    status,
+                });
                 Ok(())
             }
             Fact::Moved(moved) => self.apply_move(moved),
@@ -169,8 +194,12 @@ impl State {
     }
 
     fn apply_move(&mut self, moved: &Move) -> Check {
-        let held = self.held.get_mut(&moved.issue).ok_or("moved, but nobody held it")?;
-        self.requests.extend(moved.request.map(|request| (request, held.id)));
+        let held = self
+            .held
+            .get_mut(&moved.issue)
+            .ok_or("moved, but nobody held it")?;
+        self.requests
+            .extend(moved.request.map(|request| (request, held.id)));
         if let Some(pull) = &moved.pull {
             held.pull.clone_from(pull);
         }
@@ -194,7 +223,12 @@ impl State {
     fn end(&mut self, held: &Held, moved: &Move) {
         self.held.remove(&moved.issue);
         let status = moved.to;
-        self.ended.push(Ended { id: held.id, issue: moved.issue, agent: held.agent, status });
+        self.ended.push(Ended {
+            id: held.id,
+            issue: moved.issue,
+            agent: held.agent,
+            status,
+        });
         if status == Status::Closed {
             self.memory.remove(&moved.issue);
         } else if !moved.uncounted {

@@ -10,7 +10,7 @@ use issuecommand::store::{Recovered, StoreError, recover, write_snapshot};
 use super::content::Tear;
 use super::disk::{Kind, Plan};
 use super::hub::LOGINS;
-use super::model::{Check, Fact, State};
+use super::model::{Check, Fact, Held, State};
 use super::tally::Seen;
 use super::told::Told;
 use super::world::World;
@@ -23,7 +23,8 @@ impl World {
     pub fn crash(&mut self, power: bool) -> Check {
         let tear = power.then(|| Tear::any(&mut self.random));
         self.note(|| format!("CRASH {tear:?}"));
-        self.tally.count(if power { Seen::PowerLost } else { Seen::Killed });
+        self.tally
+            .count(if power { Seen::PowerLost } else { Seen::Killed });
         self.disk.crash(tear);
         for agent in 0..self.windows.len() {
             for window in 0..2 {
@@ -62,14 +63,24 @@ impl World {
     /// Makes the disk fail, or the process die, with these chances in percent.
     fn arm_store(&mut self, fails: usize, dies: usize) {
         if self.random.chance(fails) {
-            let all = [Kind::Write, Kind::Sync, Kind::Rename, Kind::Folder, Kind::Create];
+            let all = [
+                Kind::Write,
+                Kind::Sync,
+                Kind::Rename,
+                Kind::Folder,
+                Kind::Create,
+            ];
             let mut kinds = all.to_vec();
             kinds.push(Kind::Length);
             if self.random.chance(60) {
                 kinds = vec![self.random.one_of(all)];
             }
             let after = u32::try_from(self.random.below(7)).unwrap_or_default();
-            let plan = Plan { kinds, after, count: self.random.one_of([1, 1, 2, 3]) };
+            let plan = Plan {
+                kinds,
+                after,
+                count: self.random.one_of([1, 1, 2, 3]),
+            };
             self.note(|| format!("the disk will fail: {plan:?}"));
             self.disk.fail(plan);
         }
@@ -90,7 +101,11 @@ impl World {
         }
         self.find_state(&recovered)?;
         for recorded in &recovered.replayed {
-            match self.book.changes.get(usize::try_from(recorded.seq - 1).unwrap_or(usize::MAX)) {
+            match self
+                .book
+                .changes
+                .get(usize::try_from(recorded.seq - 1).unwrap_or(usize::MAX))
+            {
                 Some(known) if known == recorded => {}
                 Some(known) => return Err(format!("{known:?} came back as {recorded:?}")),
                 None => self.book.enter(recorded, &self.setting)?,
@@ -98,13 +113,19 @@ impl World {
         }
         if self.book.seq() != recovered.ledger.seq() {
             let (book, ledger) = (self.book.seq(), recovered.ledger.seq());
-            return Err(format!("events up to {book} are known, the ledger is at {ledger}"));
+            return Err(format!(
+                "events up to {book} are known, the ledger is at {ledger}"
+            ));
         }
         let last = recovered.ledger.last_time();
         if self.random.chance(15) {
             // Somebody set the wall clock back; the clock starts no earlier than the last change.
             let back = Duration::from_secs(self.random.between(1, 9_000) as u64);
-            let wall = self.clock.now().checked_sub(back).unwrap_or(self.clock.now());
+            let wall = self
+                .clock
+                .now()
+                .checked_sub(back)
+                .unwrap_or(self.clock.now());
             self.clock = ManualClock::new(last.map_or(wall, |last| last.max(wall)));
             self.tally.count(Seen::ClockSetBack);
         } else {
@@ -118,7 +139,8 @@ impl World {
             self.model.told = Told::default();
         }
         self.core = Core::new(self.core_settings(), recovered, catalogue);
-        self.core.set_viewer(self.setting.taste.viewer.then(|| LOGINS[0].into()));
+        self.core
+            .set_viewer(self.setting.taste.viewer.then(|| LOGINS[0].into()));
         self.forget();
         self.resume_reading()?;
         self.compare("after the restart")?;
@@ -138,6 +160,7 @@ impl World {
                 Ok(recovered) if !died => return Ok(recovered),
                 Err(StoreError::Io { .. }) if failed > 0 && !died => {
                     self.tally.count(Seen::RecoveryFailed);
+                    self.disk.crash(None);
                 }
                 _ if died => {
                     let tear = self.random.chance(60).then(|| Tear::any(&mut self.random));
@@ -158,46 +181,45 @@ impl World {
         let acknowledged = self.book.seq();
         if recovered.ledger.seq() < acknowledged {
             let seq = recovered.ledger.seq();
-            return Err(format!("change {acknowledged} was acknowledged, {seq} is the last one"));
+            return Err(format!(
+                "change {acknowledged} was acknowledged, {seq} is the last one"
+            ));
         }
         let ticked = self.model.ticked;
         let under_way = std::mem::take(&mut self.model.facts);
         let suspects = std::mem::take(&mut self.suspects);
-        let batches = std::iter::once((&under_way, ticked));
-        let batches = batches.chain(suspects.iter().map(|facts| (facts, 0)));
         let mut reason = String::new();
-        for (facts, ticked) in batches {
+        for (facts, ticked) in std::iter::once(&(under_way, ticked)).chain(&suspects) {
+            // What time did has no order among itself: some of that alone, or all of it and then
+            // the beginning of the rest.
+            let (by_itself, asked) = facts.split_at((*ticked).min(facts.len()));
             let mut state = self.model.base.clone();
-            // What time did has no order among itself.
-            let (by_itself, asked) = facts.split_at(ticked.min(facts.len()));
             let mut happened = 0;
             for fact in by_itself {
-                if self.has_happened(fact, &state, recovered) {
+                if has_happened(fact, &state, recovered) {
                     state.apply(fact)?;
                     happened += 1;
                 }
             }
-            let rest = if happened == by_itself.len() { asked } else { &[] };
-            for fact in std::iter::once(None).chain(rest.iter().map(Some)) {
-                if let Some(fact) = fact {
-                    state.apply(fact)?;
-                    happened += 1;
+            match self.differs(&state, &recovered.ledger, true) {
+                None => return self.settle_on(state, happened, facts.len()),
+                Some(difference) => {
+                    reason.push_str("\n  ");
+                    reason.push_str(&difference);
                 }
-                match self.differs(&state, &recovered.ledger, true) {
-                    None => return self.settle_on(state, happened, facts.len()),
-                    Some(difference) if reason.is_empty() => reason = difference,
-                    Some(_) => {}
+            }
+            let mut state = self.model.base.clone();
+            for fact in by_itself {
+                state.apply(fact)?;
+            }
+            for (index, fact) in asked.iter().enumerate() {
+                state.apply(fact)?;
+                if self.differs(&state, &recovered.ledger, true).is_none() {
+                    return self.settle_on(state, by_itself.len() + index + 1, facts.len());
                 }
             }
         }
         Err(format!("recovered something else: {reason}"))
-    }
-
-    fn has_happened(&self, fact: &Fact, state: &State, recovered: &Recovered) -> bool {
-        let Fact::Moved(moved) = fact else { return false };
-        let held = state.held.get(&moved.issue);
-        let claim = held.and_then(|held| recovered.ledger.claim(held.id));
-        claim.map(|claim| claim.status) != held.map(|held| held.shown())
     }
 
     fn settle_on(&mut self, state: State, happened: usize, of: usize) -> Check {
@@ -218,7 +240,9 @@ impl World {
         let now = self.core.now();
         let model = &self.model;
         let sessions = model.base.held.values().filter_map(|held| held.session);
-        let alive: Vec<_> = sessions.filter(|session| self.session_lives(*session)).collect();
+        let alive: Vec<_> = sessions
+            .filter(|session| self.session_lives(*session))
+            .collect();
         let model = &mut self.model;
         model.time = now;
         model.heard.fill(now);
@@ -269,7 +293,9 @@ impl World {
 
     /// Writes the snapshot that was begun in the background.
     pub fn write_job(&mut self) -> Check {
-        let Some(job) = self.job.take() else { return Ok(()) };
+        let Some(job) = self.job.take() else {
+            return Ok(());
+        };
         self.arm_store(20, 15);
         let result = write_snapshot(&self.disk, &self.files, job);
         self.note(|| format!("background snapshot: {result:?}"));
@@ -289,4 +315,14 @@ impl World {
         self.core.snapshot_done(result);
         self.audit()
     }
+}
+
+/// Whether a claim is no longer as it was before this fact.
+fn has_happened(fact: &Fact, state: &State, recovered: &Recovered) -> bool {
+    let Fact::Moved(moved) = fact else {
+        return false;
+    };
+    let held = state.held.get(&moved.issue);
+    let claim = held.and_then(|held| recovered.ledger.claim(held.id));
+    claim.map(|claim| claim.status) != held.map(Held::shown)
 }

@@ -111,7 +111,11 @@ impl Model {
                 self.change(*id, by, *status, changes)
             }
             Ask::Release(which, by, handoff, _) => {
-                let named = if let Which::Claim(id) = which { Some(*id) } else { None };
+                let named = if let Which::Claim(id) = which {
+                    Some(*id)
+                } else {
+                    None
+                };
                 self.hear_by(by, named);
                 let id = match which {
                     Which::Claim(id) => *id,
@@ -133,7 +137,10 @@ impl Model {
                 None => Reply::Unchanged,
                 Some((issue, _)) => {
                     self.shift(issue, Status::Released, |moved| moved.uncounted = true);
-                    Reply::Updated { id: *id, status: Status::Released }
+                    Reply::Updated {
+                        id: *id,
+                        status: Status::Released,
+                    }
                 }
             },
             Ask::Heard(agent) => {
@@ -160,7 +167,9 @@ impl Model {
     }
 
     fn hear_by(&mut self, by: &By, named: Option<ClaimId>) {
-        let holder = named.and_then(|id| self.now.by_id(id)).map(|(_, held)| held.agent);
+        let holder = named
+            .and_then(|id| self.now.by_id(id))
+            .map(|(_, held)| held.agent);
         if let Some(agent) = by.agent.or(holder) {
             self.hear(agent);
         }
@@ -179,21 +188,30 @@ impl Model {
     fn grant(&mut self, want: &Want, issue: Issue, setting: &Setting, ledger: &Ledger) -> Reply {
         self.hear(want.agent);
         if let Some(held) = self.answered(want.request) {
-            return Reply::Granted { id: held.id, owned: false, status: held.shown() };
+            return Reply::Granted {
+                id: held.id,
+                owned: false,
+                status: held.shown(),
+            };
         }
         let held = self.now.held.get(&issue).cloned();
         if held.as_ref().is_some_and(|held| held.agent != want.agent) {
             return Reply::Refused(Why::AlreadyClaimed);
         }
         let ours = id_of(want.session);
-        let is_here = held.as_ref().is_some_and(|held| ours.is_none() || held.session == ours);
+        let is_here = held
+            .as_ref()
+            .is_some_and(|held| ours.is_none() || held.session == ours);
         if let (true, Some(held)) = (is_here, &held) {
-            return Reply::Granted { id: held.id, owned: true, status: held.shown() };
+            return Reply::Granted {
+                id: held.id,
+                owned: true,
+                status: held.shown(),
+            };
         }
         // Not held, or held by the same name elsewhere: no other session of it may live.
-        let elsewhere = |held: &Held| {
-            ours.is_some() && held.session.is_some() && held.session != ours
-        };
+        let elsewhere =
+            |held: &Held| ours.is_some() && held.session.is_some() && held.session != ours;
         let others: Vec<(Issue, Held)> = self
             .now
             .held_by(want.agent)
@@ -201,27 +219,47 @@ impl Model {
             .map(|issue| (issue, self.now.held[&issue].clone()))
             .filter(|(_, held)| elsewhere(held))
             .collect();
-        let lives = |held: &Held| held.session.is_some_and(|session| self.live.contains(&session));
+        let lives = |held: &Held| {
+            held.session
+                .is_some_and(|session| self.live.contains(&session))
+        };
         if others.iter().any(|(_, held)| lives(held)) {
             return Reply::Refused(Why::AgentIdInUse);
         }
         for (taken, _) in others {
             let is_asked = taken == issue;
-            let derived = ledger.holder(&setting.key(taken)).map(|claim| claim.claim_id);
-            let id = if is_asked { want.id } else { derived.unwrap_or(want.id) };
+            let derived = ledger
+                .holder(&setting.key(taken))
+                .map(|claim| claim.claim_id);
+            let id = if is_asked {
+                want.id
+            } else {
+                derived.unwrap_or(want.id)
+            };
             let request = want.request.filter(|_| is_asked);
-            self.commit(Fact::HandedOn { issue: taken, id, session: ours, request });
+            self.commit(Fact::HandedOn {
+                issue: taken,
+                id,
+                session: ours,
+                request,
+            });
         }
         match held {
-            Some(held) if held.session.is_some() => {
-                Reply::Granted { id: want.id, owned: true, status: held.status }
-            }
+            Some(held) if held.session.is_some() => Reply::Granted {
+                id: want.id,
+                owned: true,
+                status: held.status,
+            },
             Some(held) => {
                 // It was claimed without a session: this one adopts it.
                 self.shift(issue, held.status, |moved| {
                     (moved.session, moved.request) = (ours, want.request);
                 });
-                Reply::Granted { id: held.id, owned: true, status: held.status }
+                Reply::Granted {
+                    id: held.id,
+                    owned: true,
+                    status: held.status,
+                }
             }
             None => {
                 let held = Held {
@@ -233,8 +271,16 @@ impl Model {
                     pull: None,
                     handoff: None,
                 };
-                self.commit(Fact::Granted { issue, held, request: want.request });
-                Reply::Granted { id: want.id, owned: false, status: Status::Claimed }
+                self.commit(Fact::Granted {
+                    issue,
+                    held,
+                    request: want.request,
+                });
+                Reply::Granted {
+                    id: want.id,
+                    owned: false,
+                    status: Status::Claimed,
+                }
             }
         }
     }
@@ -245,7 +291,10 @@ impl Model {
             return Reply::Again(held.id);
         }
         let place = |name: &_| setting.place(name);
-        let issue = match self.told.best(&self.now, &setting.taste, wish, self.time, place) {
+        let issue = match self
+            .told
+            .best(&self.now, &setting.taste, wish, self.time, place)
+        {
             Ok(issue) => issue,
             Err((claimed, others)) => {
                 self.hear(want.agent);
@@ -256,7 +305,12 @@ impl Model {
         match self.grant(want, issue, setting, ledger) {
             Reply::Granted { id, .. } => {
                 let (attempts, handoff) = (memory.attempts, memory.handoff);
-                Reply::Chosen { id, issue, attempts, handoff }
+                Reply::Chosen {
+                    id,
+                    issue,
+                    attempts,
+                    handoff,
+                }
             }
             other => other,
         }
@@ -278,7 +332,9 @@ impl Model {
         if by.agent.is_some_and(|agent| agent != held.agent) {
             return Reply::Refused(Why::NotYours);
         }
-        let lives = held.session.is_some_and(|session| self.live.contains(&session));
+        let lives = held
+            .session
+            .is_some_and(|session| self.live.contains(&session));
         if lives && by.session.is_some() && id_of(by.session) != held.session {
             return Reply::Refused(Why::HeldByOtherSession);
         }
@@ -296,7 +352,9 @@ impl Model {
 
     fn learn(&mut self, update: &CatalogueUpdate, setting: &Setting) {
         for (issue, fact) in self.told.take(update, |name| setting.place(name)) {
-            let Some(held) = self.now.held.get(&issue) else { continue };
+            let Some(held) = self.now.held.get(&issue) else {
+                continue;
+            };
             let (status, pull, agent) = (held.status, held.pull.clone(), held.agent);
             let works = matches!(status, Status::Claimed | Status::InProgress);
             match fact {
@@ -305,10 +363,14 @@ impl Model {
                     self.shift(issue, Status::Released, |moved| moved.uncounted = true);
                 }
                 GitHubFact::PullRequestOpen(url) if works && pull.as_ref() != Some(&url) => {
-                    self.shift(issue, Status::PrSubmitted, |moved| moved.pull = Some(Some(url)));
+                    self.shift(issue, Status::PrSubmitted, |moved| {
+                        moved.pull = Some(Some(url))
+                    });
                 }
                 GitHubFact::PullRequestMerged(url) if status != Status::PrMerged => {
-                    self.shift(issue, Status::PrMerged, |moved| moved.pull = Some(Some(url)));
+                    self.shift(issue, Status::PrMerged, |moved| {
+                        moved.pull = Some(Some(url))
+                    });
                 }
                 GitHubFact::PullRequestClosed(url)
                     if status != Status::PrMerged && pull.as_ref() == Some(&url) =>

@@ -58,7 +58,11 @@ impl Tally {
 
     /// What never happened.
     pub fn never(&self) -> Vec<Seen> {
-        Seen::ALL.iter().copied().filter(|seen| self.0[*seen as usize] == 0).collect()
+        Seen::ALL
+            .iter()
+            .copied()
+            .filter(|seen| self.0[*seen as usize] == 0)
+            .collect()
     }
 
     /// As a table of three columns.
@@ -66,7 +70,12 @@ impl Tally {
         let mut table = String::new();
         for (index, seen) in Seen::ALL.iter().enumerate() {
             let end = if index % 3 == 2 { "\n" } else { "  " };
-            let _ = write!(table, "{:>9} {:<28}{end}", self.0[*seen as usize], format!("{seen:?}"));
+            let _ = write!(
+                table,
+                "{:>9} {:<28}{end}",
+                self.0[*seen as usize],
+                format!("{seen:?}")
+            );
         }
         table.trim_end().to_owned()
     }

@@ -57,7 +57,10 @@ impl Told {
         update: &CatalogueUpdate,
         place: impl Fn(&RepoName) -> usize,
     ) -> Vec<(Issue, GitHubFact)> {
-        let told = update.facts.iter().map(|(repo, number, fact)| ((place(repo), *number), fact));
+        let told = update
+            .facts
+            .iter()
+            .map(|(repo, number, fact)| ((place(repo), *number), fact));
         let mut facts: Vec<_> = told.map(|(issue, fact)| (issue, fact.clone())).collect();
         for name in &update.dropped {
             self.repos.remove(&place(name));
@@ -110,7 +113,9 @@ impl Told {
     /// Whether an open pull request will close the issue.
     fn is_linked(&self, issue: Issue, place: &impl Fn(&RepoName) -> usize) -> bool {
         self.repos.iter().any(|(at, repo)| {
-            repo.pulls.values().any(|pull| closed_by(pull, *at, place).any(|closed| closed == issue))
+            repo.pulls
+                .values()
+                .any(|pull| closed_by(pull, *at, place).any(|closed| closed == issue))
         })
     }
 
@@ -147,7 +152,10 @@ impl Told {
                     others += 1;
                     continue;
                 }
-                let due = found.milestone.as_ref().and_then(|milestone| milestone.due_on);
+                let due = found
+                    .milestone
+                    .as_ref()
+                    .and_then(|milestone| milestone.due_on);
                 let attempts = memory.map_or(0, |memory| memory.attempts);
                 let rank = (
                     level(found, taste.configured),
@@ -159,7 +167,8 @@ impl Told {
                 best = best.into_iter().chain([rank]).min();
             }
         }
-        best.map(|(_, _, _, _, issue)| issue).ok_or((claimed, others))
+        best.map(|(_, _, _, _, issue)| issue)
+            .ok_or((claimed, others))
     }
 }
 
@@ -170,21 +179,38 @@ fn closed_by<'a>(
     place: &'a impl Fn(&RepoName) -> usize,
 ) -> impl Iterator<Item = Issue> + 'a {
     let own = pull.summary.closes.iter().map(move |number| (at, *number));
-    own.chain(pull.closes_elsewhere.iter().map(move |(repo, number)| (place(repo), *number)))
+    own.chain(
+        pull.closes_elsewhere
+            .iter()
+            .map(move |(repo, number)| (place(repo), *number)),
+    )
 }
 
 fn fits(issue: &IssueSummary, wish: &Wish) -> bool {
-    let has = |wanted: &str| issue.labels.iter().any(|label| label.eq_ignore_ascii_case(wanted));
-    let milestone = issue.milestone.as_ref().map(|milestone| milestone.title.to_lowercase());
+    let has = |wanted: &str| {
+        issue
+            .labels
+            .iter()
+            .any(|label| label.eq_ignore_ascii_case(wanted))
+    };
+    let milestone = issue
+        .milestone
+        .as_ref()
+        .map(|milestone| milestone.title.to_lowercase());
     wish.label.is_none_or(has)
-        && wish.milestone.is_none_or(|wanted| milestone == Some(wanted.to_lowercase()))
+        && wish
+            .milestone
+            .is_none_or(|wanted| milestone == Some(wanted.to_lowercase()))
 }
 
 fn is_unfit(issue: &IssueSummary, taste: &Taste) -> bool {
     let mut assignees = issue.assignees.iter();
     issue.blocked_by > 0
         || assignees.any(|login| !taste.viewer || **login != *LOGINS[0])
-        || issue.labels.iter().any(|label| label.eq_ignore_ascii_case(SKIPPED))
+        || issue
+            .labels
+            .iter()
+            .any(|label| label.eq_ignore_ascii_case(SKIPPED))
 }
 
 fn level(issue: &IssueSummary, configured: bool) -> u8 {
@@ -192,5 +218,10 @@ fn level(issue: &IssueSummary, configured: bool) -> u8 {
         let (_, built_in, own) = LABELS.iter().find(|(name, _, _)| *name == label)?;
         if configured { *own } else { *built_in }
     };
-    issue.labels.iter().filter_map(|label| of(label)).min().unwrap_or(u8::MAX)
+    issue
+        .labels
+        .iter()
+        .filter_map(|label| of(label))
+        .min()
+        .unwrap_or(u8::MAX)
 }

@@ -70,8 +70,8 @@ pub struct World {
     pub tokens: Vec<ClaimId>,
     /// Requests that may be repeated, and whether a restart lies between.
     pub asked: Vec<(Ask, bool)>,
-    /// Refused batches that a failing disk may still hold.
-    pub suspects: Vec<Vec<Fact>>,
+    /// Refused batches that a failing disk may still hold, and how much of them time did.
+    pub suspects: Vec<(Vec<Fact>, usize)>,
     pub pause_until: Option<Timestamp>,
     pub slept: bool,
     pub is_full: bool,
@@ -233,9 +233,9 @@ impl World {
             self.record.times.insert(self.at.1, by);
         }
         self.true_time = later(self.true_time, by);
-        if self.random.chance(8) {
+        if self.random.chance(8) && !by.is_zero() {
             self.clock.sleep(by);
-            self.slept |= !by.is_zero();
+            self.slept = true;
             self.tally.count(Seen::Slept);
             self.note(|| format!("the machine sleeps for {by:?}"));
         } else {
@@ -253,7 +253,10 @@ impl World {
     pub fn deadlines(&self) -> impl Iterator<Item = Timestamp> {
         let wait = self.setting.policy.stale_auto_release;
         self.model.now.held.values().filter_map(move |held| {
-            let release = held.stale_since.zip(wait).map(|(since, wait)| later(since, wait));
+            let release = held
+                .stale_since
+                .zip(wait)
+                .map(|(since, wait)| later(since, wait));
             self.model.deadline(held, &self.setting).or(release)
         })
     }
@@ -262,7 +265,10 @@ impl World {
     pub fn open_session(&mut self, agent: usize, window: usize, session: SessionRef) {
         self.pids.insert(session.id, session.pid);
         LIVING.with_borrow_mut(|living| living.insert(session.pid));
-        self.windows[agent][window] = Window { session: Some(session), is_connected: true };
+        self.windows[agent][window] = Window {
+            session: Some(session),
+            is_connected: true,
+        };
     }
 
     /// Ends a process.
@@ -274,7 +280,9 @@ impl World {
 
     /// Whether the process of a session lives.
     pub fn session_lives(&self, session: SessionId) -> bool {
-        self.pids.get(&session).is_some_and(|pid| process_lives(*pid))
+        self.pids
+            .get(&session)
+            .is_some_and(|pid| process_lives(*pid))
     }
 }
 
@@ -295,9 +303,11 @@ fn core_settings(
             .collect(),
         rules: EligibilityRules {
             skip_labels: vec![SKIPPED.to_owned()],
-            priorities: PriorityScheme::new(
-                if setting.taste.configured { configured } else { Vec::new() },
-            ),
+            priorities: PriorityScheme::new(if setting.taste.configured {
+                configured
+            } else {
+                Vec::new()
+            }),
         },
         clock: Arc::new(clock.clone()),
         disk: Arc::new(disk.clone()),
@@ -310,8 +320,14 @@ fn setting(random: &mut Random) -> Check<Setting> {
     let parse = |name: &str| name.parse::<RepoName>().map_err(|error| error.to_string());
     let names = ["acme/api", "acme/web", "beta/core"];
     let names = &names[..random.between(1, 3)];
-    let repos = names.iter().map(|name| parse(name)).collect::<Check<Vec<_>>>()?;
-    let shouted = names.iter().map(|name| parse(&name.to_uppercase())).collect::<Check<_>>()?;
+    let repos = names
+        .iter()
+        .map(|name| parse(name))
+        .collect::<Check<Vec<_>>>()?;
+    let shouted = names
+        .iter()
+        .map(|name| parse(&name.to_uppercase()))
+        .collect::<Check<_>>()?;
     let agents = (0..random.between(2, 6)).map(|number| format!("agent-{number}").parse());
     let agents = agents.collect::<Result<_, _>>().map_err(|_| "no agents")?;
     let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
