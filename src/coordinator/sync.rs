@@ -558,10 +558,10 @@ fn finished_update(probe: &RepoProbe, now: Timestamp) -> RepoUpdate {
 }
 
 /// Pages with the requests they answer; a repository may be asked for once in a batch.
-fn pair<'a>(
+fn pair(
     pages: Vec<DeltaPage>,
-    batch: &'a [DeltaRequest],
-) -> impl Iterator<Item = (DeltaPage, &'a DeltaRequest)> {
+    batch: &[DeltaRequest],
+) -> impl Iterator<Item = (DeltaPage, &DeltaRequest)> {
     pages.into_iter().filter_map(|page| {
         let request = batch.iter().find(|request| request.repo == page.repo)?;
         Some((page, request))

@@ -155,6 +155,12 @@ impl Gh {
         &self.0.no_dependencies
     }
 
+    /// Notes a limit that the body of an answer told.
+    pub(super) fn note_limit(&self, resource: &str, error: &GhError) {
+        self.0.gate.note_result(resource, Some(error));
+        self.note_problem(Some(error));
+    }
+
     /// What is known without asking.
     pub fn status(&self) -> GhStatus {
         let breaker = match self.0.gate.breaker() {
@@ -282,7 +288,7 @@ impl Gh {
         };
         let result = self.call_admitted(ready, call).await;
         admitted.judged = true;
-        self.0.gate.note_result(result.as_ref().err());
+        self.0.gate.note_result(call.resource(), result.as_ref().err());
         result
     }
 
@@ -481,21 +487,14 @@ fn judge(call: &Call<'_>, stderr: &[u8], host: &Host, response: &Response) -> Re
 }
 
 fn limit_or_forbidden(response: &Response, stderr: &[u8], message: String) -> GhError {
-    let retry_after = response.number("Retry-After").map(Duration::from_secs);
+    let minute = Duration::from_secs(60);
     if response.number("X-RateLimit-Remaining") == Some(0) {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        let now = now.map_or(0, |time| time.as_secs());
-        let until_reset = response
-            .number("X-RateLimit-Reset")
-            .map(|at| at.saturating_sub(now));
-        let wait = until_reset.map(Duration::from_secs).or(retry_after);
-        return GhError::RateLimited {
-            retry_after: wait.unwrap_or(Duration::from_secs(60)),
-        };
+        return GhError::RateLimited { retry_after: response.retry_after().unwrap_or(minute) };
     }
+    let retry_after = response.number("Retry-After").map(Duration::from_secs);
     let secondary = message.to_lowercase().contains("rate limit");
     if response.status == 429 || retry_after.is_some() || secondary {
-        let retry_after = retry_after.unwrap_or(Duration::from_secs(60));
+        let retry_after = retry_after.unwrap_or(minute);
         return GhError::SecondaryLimit { retry_after };
     }
     let needs = response

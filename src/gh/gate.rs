@@ -43,7 +43,8 @@ struct State {
     trial_under_way: bool,
     /// By resource: `core`, `graphql`, `search`.
     budgets: HashMap<String, RateLimit>,
-    held_until: Option<(Instant, bool)>,
+    /// GitHub asked to slow down: nothing goes out before.
+    held_until: Option<Instant>,
     writes: VecDeque<Instant>,
     next_write: Option<Instant>,
 }
@@ -68,14 +69,9 @@ impl Gate {
     pub fn admit(&self, resource: &str) -> Result<(), GhError> {
         self.with(|state| {
             let now = Instant::now();
-            if let Some((until, secondary)) = state.held_until {
+            if let Some(until) = state.held_until {
                 if now < until {
-                    let retry_after = until - now;
-                    return Err(if secondary {
-                        GhError::SecondaryLimit { retry_after }
-                    } else {
-                        GhError::RateLimited { retry_after }
-                    });
+                    return Err(GhError::SecondaryLimit { retry_after: until - now });
                 }
                 state.held_until = None;
             }
@@ -148,16 +144,20 @@ impl Gate {
         }
     }
 
-    /// Notes how a call ended: an answer of any kind proves that GitHub is there.
-    pub fn note_result(&self, error: Option<&GhError>) {
+    /// Notes how a call to `resource` ended: an answer of any kind proves that GitHub is there.
+    pub fn note_result(&self, resource: &str, error: Option<&GhError>) {
         self.with(|state| {
             state.trial_under_way = false;
             match error {
+                // Each resource has a budget of its own: claims go on by REST when sync has used
+                // up GraphQL's.
                 Some(GhError::RateLimited { retry_after }) => {
-                    state.held_until = Some((Instant::now() + *retry_after, false));
+                    let reset = unix_seconds() + retry_after.as_secs().max(1);
+                    let used_up = RateLimit { remaining: 0, reset };
+                    state.budgets.insert(resource.to_owned(), used_up);
                 }
                 Some(GhError::SecondaryLimit { retry_after }) => {
-                    state.held_until = Some((Instant::now() + *retry_after, true));
+                    state.held_until = Some(Instant::now() + *retry_after);
                 }
                 Some(error) if error.is_transient() => {
                     state.failures += 1;
@@ -219,7 +219,7 @@ mod tests {
         let gate = Gate::default();
         for _ in 0..FAILURES_MAX {
             gate.admit("core").unwrap();
-            gate.note_result(Some(&failure()));
+            gate.note_result("core", Some(&failure()));
         }
         assert!(matches!(
             gate.admit("core"),
@@ -228,7 +228,7 @@ mod tests {
         gate.with(|state| state.open_until = Some(Instant::now()));
         gate.admit("core").unwrap();
         assert!(gate.admit("core").is_err(), "one trial at a time");
-        gate.note_result(None);
+        gate.note_result("core", None);
         gate.admit("core").unwrap();
         assert_eq!(gate.breaker(), BreakerState::Closed);
     }

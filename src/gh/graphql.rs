@@ -1,6 +1,8 @@
 //! GraphQL: a document and variables go in by standard input, data and errors come out. An error
 //! for one alias leaves the others valid; its data is null, which means *unknown*.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -73,11 +75,16 @@ impl Gh {
             conditional: false,
         };
         let response = self.call(call).await?;
-        parse(&response.body, response.number("Retry-After"))
+        let answer = parse(&response.body, response.retry_after());
+        // The limit is in the body of a 200: the gate has not seen it.
+        if let Err(error @ GhError::RateLimited { .. }) = &answer {
+            self.note_limit("graphql", error);
+        }
+        answer
     }
 }
 
-fn parse(body: &[u8], retry_after: Option<u64>) -> Result<Answer, GhError> {
+fn parse(body: &[u8], retry_after: Option<Duration>) -> Result<Answer, GhError> {
     #[derive(Deserialize)]
     struct Body {
         #[serde(default)]
@@ -93,7 +100,7 @@ fn parse(body: &[u8], retry_after: Option<u64>) -> Result<Answer, GhError> {
             .any(|error| error.kind.as_deref() == Some(kind))
     };
     if has("RATE_LIMITED") {
-        let retry_after = std::time::Duration::from_secs(retry_after.unwrap_or(60));
+        let retry_after = retry_after.unwrap_or(Duration::from_secs(60));
         return Err(GhError::RateLimited { retry_after });
     }
     if has("RESOURCE_LIMITS_EXCEEDED") || has("MAX_NODE_LIMIT_EXCEEDED") {

@@ -1,5 +1,7 @@
 //! What `gh api -i` prints: a status line, headers, an empty line, the body.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use super::GhError;
 
 /// An HTTP answer as gh printed it.
@@ -53,6 +55,13 @@ impl Response {
     /// A header that is a number.
     pub fn number(&self, name: &str) -> Option<u64> {
         self.header(name)?.parse().ok()
+    }
+
+    /// How long GitHub asks to wait: `Retry-After`, else until the budget is filled again.
+    pub fn retry_after(&self) -> Option<Duration> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+        let until_reset = || Some(self.number("X-RateLimit-Reset")?.saturating_sub(now));
+        self.number("Retry-After").or_else(until_reset).map(Duration::from_secs)
     }
 
     /// Parses the body as JSON.

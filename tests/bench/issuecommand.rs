@@ -14,6 +14,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::child::{Process, find_program};
+use crate::stand_in::ELSEWHERE;
 use crate::wire::REPO;
 use crate::{Result, fail, http};
 
@@ -73,6 +74,33 @@ impl Offline {
         })
     }
 
+    /// Nothing known yet, and `gh_path` with its configuration in `gh_config_dir`, which leads to
+    /// a stand-in for GitHub.
+    pub fn empty(folder: &Path, gh_path: &Path, gh_config_dir: &Path) -> Result<Self> {
+        let seed = folder.join("seed");
+        fs::create_dir_all(&seed)?;
+        Ok(Self {
+            gh_path: gh_path.to_owned(),
+            gh_config_dir: gh_config_dir.to_owned(),
+            environment: Vec::new(),
+            seed,
+            issues: 0,
+        })
+    }
+
+    /// The same with another gh and its configuration.
+    pub fn with_gh(mut self, gh_path: &Path, gh_config_dir: &Path) -> Self {
+        self.gh_path = gh_path.to_owned();
+        self.gh_config_dir = gh_config_dir.to_owned();
+        self
+    }
+
+    /// The same with one more variable in the program's environment.
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// Lays what a fresh server needs into its state folder, before its first start.
     fn seed(&self, state: &Path) -> Result<()> {
         for entry in fs::read_dir(&self.seed)? {
@@ -98,6 +126,9 @@ impl Offline {
     /// `issuecommand` with the arguments given, on the state in `state`.
     pub fn command(&self, state: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(binary());
+        for name in ELSEWHERE {
+            command.env_remove(name);
+        }
         command
             .args(arguments)
             .current_dir(state)

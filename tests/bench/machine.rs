@@ -7,6 +7,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::Result;
 
+/// The unit of times in /proc/PID/stat: USER_HZ, which Linux fixes at 100.
+const TICKS_PER_SECOND: f64 = 100.0;
+
 /// Cores, processor, kernel and the file system that holds `folder`.
 pub fn describe(folder: &Path) -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -64,7 +67,18 @@ pub fn has_had_children(pid: u32) -> Result<bool> {
     Ok(reaped_faults > 0 || !living_children(pid)?.is_empty())
 }
 
-fn living_children(pid: u32) -> Result<Vec<u32>> {
+/// User and system time of the children that process `pid` has reaped, and of theirs.
+pub fn children_cpu_seconds(pid: u32) -> Result<f64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let after_name = stat.rsplit_once(") ").ok_or("/proc/PID/stat unreadable")?.1;
+    // Fields 16 and 17 of the line, cutime and cstime: sums of exact times, shown in ticks.
+    let mut fields = after_name.split(' ').skip(13);
+    let mut ticks = || fields.next().unwrap_or("").parse::<u64>();
+    Ok((ticks()? + ticks()?) as f64 / TICKS_PER_SECOND)
+}
+
+/// The living children of process `pid`, the ones included that it has yet to reap.
+pub fn living_children(pid: u32) -> Result<Vec<u32>> {
     let mut children = Vec::new();
     for entry in fs::read_dir("/proc")?.flatten() {
         let name = entry.file_name();

@@ -13,7 +13,10 @@
 
 mod child;
 mod claims;
+mod context;
 mod engines;
+mod events;
+mod gh;
 mod growth;
 mod http;
 mod issuecommand;
@@ -23,7 +26,9 @@ mod memory;
 mod options;
 mod report;
 mod rpc;
+mod stand_in;
 mod start;
+mod sync;
 mod wire;
 
 use std::path::{Path, PathBuf};
@@ -57,11 +62,14 @@ pub struct Bench {
 
 type Section = fn(&Bench) -> Result<Report>;
 
-const SECTIONS: [(&str, Section); 4] = [
+const SECTIONS: [(&str, Section); 7] = [
     ("claims", claims::run),
     ("growth", growth::run),
     ("start", start::run),
     ("memory", memory::run),
+    ("sync", sync::run),
+    ("gh", gh::run),
+    ("context", context::run),
 ];
 
 fn main() -> ExitCode {

@@ -15,9 +15,12 @@ Sections (all, when none is named):
   growth    cost of a claim and of a restart up to 100,000 ended claims
   start     start of `issuecommand mcp` beside `gh --version`
   memory    resident memory of owner and forwarder
+  sync      gh processes, points and CPU of syncs beside one `gh api` a repository
+  gh        most gh at once, and what starting one costs
+  context   bytes an agent reads beside those of `gh api`
 
 Options:
-  --rounds N           rounds (claims 5, start 20)
+  --rounds N           rounds (claims 5, start 20, sync 3, gh 20)
   --seconds S          measured time of each claims measurement (2)
   --clients A,B,..     client counts of claims (1,16,64)
   --engines A,B,..     engines of claims (issuecommand,redis,etcd,postgresql)
@@ -25,7 +28,8 @@ Options:
   --check              exit 1 when a bar is not met
 
 Environment: BENCH_DIR (where data goes; a real disk, default the target folder),
-ISSUECOMMAND_BENCH_BIN (another binary), ISSUECOMMAND_BENCH_URL (claims: a server that runs).";
+ISSUECOMMAND_BENCH_BIN (another binary), ISSUECOMMAND_BENCH_STAND_IN (another github-stand-in),
+ISSUECOMMAND_BENCH_URL (claims: a server that runs).";
 
 /// What was asked for.
 #[derive(Clone)]

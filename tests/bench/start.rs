@@ -11,6 +11,7 @@ use crate::issuecommand::Offline;
 use crate::machine::has_had_children;
 use crate::report::{Bar, Report, Side, median};
 use crate::rpc::Client;
+use crate::stand_in::gh_version;
 use crate::{Bench, Result, fail, progress};
 
 /// Answered `tools/list` ÷ `gh --version`, at most.
@@ -117,16 +118,6 @@ fn report(bench: &Bench, gh: &std::path::Path, starts: &[Start], gh_ms: &[f64]) 
     let name = "mcp processes still there 1 s after end of input";
     report.bar(Bar::new(name, Some(late as f64), Side::AtMost, 0.0));
     report
-}
-
-fn gh_version(gh: &std::path::Path) -> String {
-    let output = Command::new(gh).arg("--version").output();
-    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
-    let text = text.unwrap_or_default();
-    text.lines()
-        .next()
-        .unwrap_or("gh of unknown version")
-        .to_owned()
 }
 
 fn add_row(report: &mut Report, name: &str, times_ms: &[f64]) {

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::place::Place;
-use crate::{LIMIT, Result, fail};
+use crate::{LIMIT, Result, ensure, fail};
 
 /// Time in which a process must end when its client goes.
 const LEAVING_TIME: Duration = Duration::from_secs(3);
@@ -127,20 +127,24 @@ impl Agent {
         Ok(now)
     }
 
-    /// Closes its standard input, as a client that ends does, and waits for its end.
-    pub async fn leave(mut self) -> Result<()> {
+    /// Closes its standard input, as a client that ends does.
+    pub async fn hang_up(&self) {
         *self.line.0.input.lock().await = None;
-        if tokio::time::timeout(LEAVING_TIME, self.child.wait())
-            .await
-            .is_ok()
-        {
-            return Ok(());
-        }
-        self.child.kill().await?;
-        fail(format!(
-            "the process of {} did not end when its client left, and was killed",
-            self.name
-        ))
+    }
+
+    /// Waits for the end of its process after its client has hung up.
+    pub async fn end(mut self) -> Result<()> {
+        let name = &self.name;
+        let Ok(status) = tokio::time::timeout(LEAVING_TIME, self.child.wait()).await else {
+            self.child.kill().await?;
+            return fail(format!(
+                "the process of {name} stayed when its client left, and was killed"
+            ));
+        };
+        let status = status?;
+        ensure(status.success(), || {
+            format!("the process of {name} ended with {status}")
+        })
     }
 }
 

@@ -63,12 +63,10 @@ impl Demo {
         };
         let owner = self.owner().await?;
         screen.note(&format!(
-            "asked within {}; all answered after {}, the first look at GitHub included;",
+            "asked within {}, all answered after {} with the first look at GitHub; the process of {} \
+             became the owner, which decides for all of them",
             time(latest.duration_since(*first)),
             time(last.duration_since(*first)),
-        ));
-        screen.note(&format!(
-            "the process of {} became the owner, which decides for all of them",
             self.agents[owner].name
         ));
         ensure(different.len() == AGENTS, || {
@@ -100,13 +98,20 @@ impl Demo {
             return fail("there are no agents");
         };
         let health = agent.call("system_health", json!({})).await?;
-        self.position_of(&health)
+        let owner = self.owner_named_by(&health)?;
+        let position = self
+            .agents
+            .iter()
+            .position(|agent| agent.pid() == owner.pid());
+        position.ok_or_else(|| "the owner has gone".into())
     }
 
-    /// Which of the agents has the process that `system_health` names as the owner.
-    pub fn position_of(&self, health: &Value) -> Result<usize> {
-        let is_owner = |agent: &Agent| health["owner"]["pid"] == agent.pid();
-        let found = self.agents.iter().position(is_owner);
+    /// The agent whose process `system_health` names as the owner.
+    pub fn owner_named_by(&self, health: &Value) -> Result<&Agent> {
+        let found = self
+            .agents
+            .iter()
+            .find(|agent| health["owner"]["pid"] == agent.pid());
         found.ok_or_else(|| format!("the owner is none of the agents: {}", health["owner"]).into())
     }
 

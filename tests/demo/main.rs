@@ -34,7 +34,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use agent::Agent;
 use ending::Descendants;
@@ -42,7 +42,8 @@ use place::Place;
 use screen::Screen;
 
 /// Any failure; the demonstration ends on the first.
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+type Result<T> = std::result::Result<T, Failure>;
 
 /// Longest wait for any one thing.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -104,9 +105,10 @@ fn run(screen: Screen) -> Result<End> {
         return fail("usage: demo PATH-OF-ISSUECOMMAND (scripts/demo knows it)");
     };
     let descendants = Descendants::watch()?;
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    let runtime = builder.worker_threads(2).enable_all().build()?;
-    let end = runtime.block_on(async {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().build()?;
+    let (end, folder) = runtime.block_on(async {
+        let signals = Signals::listen()?;
         let place = Place::new(&binary).await?;
         let agents = Vec::new();
         let mut demo = Demo {
@@ -114,24 +116,25 @@ fn run(screen: Screen) -> Result<End> {
             place,
             agents,
         };
-        let mut end = tokio::select! {
+        let end = tokio::select! {
             result = story(&mut demo) => match result {
                 Ok(()) => End::Told,
                 Err(error) => End::Failed(format!("{error}{}", demo.place.logs())),
             },
-            result = interrupted() => result.map(|()| End::Interrupted)?,
+            () = signals.wait() => End::Interrupted,
         };
-        for agent in std::mem::take(&mut demo.agents) {
-            if let (Err(error), End::Told) = (agent.leave().await, &end) {
-                end = End::Failed(error.to_string());
-            }
-        }
-        Ok::<_, Box<dyn std::error::Error + Send + Sync>>(end)
-    });
+        let left = demo.everybody_leaves().await;
+        let end = match (left, end) {
+            (Err(error), End::Told) => End::Failed(error.to_string()),
+            (_, end) => end,
+        };
+        Ok::<_, Failure>((end, demo.place.into_folder()))
+    })?;
     // With the runtime the stand-in ends, and with it every gh that still waits for its answer.
     runtime.shutdown_timeout(Duration::from_secs(2));
     descendants.until_gone(Duration::from_secs(5))?;
-    end
+    folder.close()?;
+    Ok(end)
 }
 
 async fn story(demo: &mut Demo) -> Result<()> {
@@ -169,11 +172,22 @@ impl Demo {
             ],
             vec![
                 "agents".to_owned(),
-                "real `issuecommand mcp` processes, spoken to by MCP as Claude Code does"
-                    .to_owned(),
+                "real `issuecommand mcp` processes, spoken to as Claude Code does".to_owned(),
             ],
         ]);
         Ok(())
+    }
+
+    /// All clients hang up, then all processes are waited for; the first failure counts.
+    async fn everybody_leaves(&mut self) -> Result<()> {
+        for agent in &self.agents {
+            agent.hang_up().await;
+        }
+        let mut result = Ok(());
+        for agent in std::mem::take(&mut self.agents) {
+            result = result.and(agent.end().await);
+        }
+        result
     }
 
     /// An agent by its name.
@@ -183,15 +197,27 @@ impl Demo {
     }
 }
 
-/// Waits for Ctrl-C, or for whatever else asks the demonstration to end.
-async fn interrupted() -> Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        _ = hang_up.recv() => {}
+/// Ctrl-C, and whatever else asks the demonstration to end.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
     }
-    Ok(())
+
+    async fn wait(mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hang_up.recv() => {}
+        }
+    }
 }

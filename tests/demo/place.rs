@@ -95,6 +95,11 @@ impl Place {
         finish(command.stdin(Stdio::null())).await
     }
 
+    /// Stops the stand-in and gives the folder, which is removed when it is closed.
+    pub fn into_folder(self) -> TempDir {
+        self.folder
+    }
+
     /// What gh says of itself.
     pub async fn gh_version(&self) -> Result<String> {
         let gh = which::which("gh")?;

@@ -8,7 +8,7 @@ use crate::agent::Agent;
 use crate::asking::{issue, text};
 use crate::events::Events;
 use crate::screen::time;
-use crate::{Demo, Result, ensure, fail};
+use crate::{Demo, Failure, Result, ensure, fail};
 
 /// What the agent that gives its issue back has learnt.
 const HANDOFF_NOTE: &str = "The plus sign is lost in src/login/query.rs; a failing test is there.";
@@ -115,7 +115,7 @@ impl Demo {
                 "{}   update_claim_status answers {status}",
                 agent.name
             ));
-            Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
+            Ok::<_, Failure>(())
         };
         update("in_progress", None).await?;
         let pull = self.place.github.change(|world| {
@@ -149,7 +149,7 @@ impl Demo {
             let note = text(&moved, "note")?;
             let after = time(merged.elapsed());
             screen.line(&format!(
-                "/sse       {from} -> {to}: {note} (sync noticed {after} after the merge)"
+                "/sse       {from} -> {to}: {note}, {after} after the merge"
             ));
             if to == "closed" {
                 break;

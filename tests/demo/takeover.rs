@@ -1,6 +1,6 @@
 //! Step 3: the process that owns the state is killed while calls are under way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -47,61 +47,60 @@ impl Demo {
             .await;
         let asked = self.calls_that_wait_for_github().await?;
         let owner = self.owner().await?;
-        let survivor = (owner + 1) % self.agents.len();
-        let before = all_claims(&self.agents[survivor]).await?;
-        ensure(before.len() == 2 * self.agents.len(), || {
+        let mut owner = self.agents.remove(owner);
+        let before = all_claims(self.survivor()?).await?;
+        ensure(before.len() == 2 * asked.len(), || {
             format!("claims before: {before:?}")
         })?;
         screen.line(&format!(
-            "before      {} claims on disk, {} of them granted a moment ago: their calls wait for GitHub",
+            "before      {} claims on disk; {} just granted, their calls wait for GitHub",
             before.len(),
             asked.len(),
         ));
         // What waits goes on waiting; calls that are made again are answered.
         self.place.github.clear_faults();
-        let (name, pid) = (self.agents[owner].name.clone(), self.agents[owner].pid());
-        let killed = self.agents[owner].kill().await?;
+        let killed = owner.kill().await?;
         screen.line(&format!(
-            "kill -9     {pid}, the process of {name}, owner of the state"
+            "kill -9     {} of {}, the owner of the state",
+            owner.pid(),
+            owner.name
         ));
-
-        let health = self.agents[survivor]
-            .ask("system_health", json!({}))
-            .await?;
-        let Some((health, at)) = health.outcome().await? else {
+        let health = self.survivor()?.ask("system_health", json!({})).await?;
+        let Some((health, mut first)) = health.outcome().await? else {
             return fail("a second process ended");
         };
-        let heir = self.position_of(&health)?;
-        ensure(heir != owner, || "a dead process answers".to_owned())?;
-        screen.line(&format!(
-            "takes over  {}, the process of {}, which answers {} after the kill",
-            self.agents[heir].pid(),
-            self.agents[heir].name,
-            time(at.duration_since(killed)),
-        ));
         let mut rows = Vec::new();
         for asked in asked {
             let agent = asked.agent.clone();
             let told = match asked.outcome().await? {
                 Some((record, at)) => {
                     self.is_the_grant_from_before(&before, &agent, &record)?;
+                    first = first.min(at);
                     let after = time(at.duration_since(killed));
                     format!(
-                        "got {}, granted before the kill, answered {after} after it",
+                        "got {}, granted before the kill, answered {after} after",
                         issue(&record)?
                     )
                 }
-                None if agent == name => "no answer: its own process was the one killed".to_owned(),
+                None if agent == owner.name => {
+                    "no answer: its own process was the one killed".to_owned()
+                }
                 None => return fail(format!("the process of {agent} ended too")),
             };
             rows.push(vec![agent, format!("  {told}")]);
         }
-        rows.push(self.the_client_starts_it_again(owner, &before).await?);
+        let heir = self.owner_named_by(&health)?;
+        screen.line(&format!(
+            "takes over  {} of {}; the first answer came {} after the kill",
+            heir.pid(),
+            heir.name,
+            time(first.duration_since(killed)),
+        ));
+        rows.push(self.the_client_starts_it_again(owner.name, &before).await?);
         screen.table(&rows);
 
-        let after = all_claims(&self.agents[survivor]).await?;
-        let issues: std::collections::BTreeSet<_> =
-            after.values().map(|(issue, _)| issue).collect();
+        let after = all_claims(self.survivor()?).await?;
+        let issues: BTreeSet<_> = after.values().map(|(issue, _)| issue).collect();
         ensure(issues.len() == after.len(), || {
             format!("an issue has two holders: {after:?}")
         })?;
@@ -147,15 +146,20 @@ impl Demo {
         })
     }
 
+    fn survivor(&self) -> Result<&Agent> {
+        self.agents.first().ok_or_else(|| "nobody is left".into())
+    }
+
     /// The client of the killed process starts it again; says what that one finds.
     async fn the_client_starts_it_again(
         &mut self,
-        place: usize,
+        name: String,
         before: &Claims,
     ) -> Result<Vec<String>> {
-        let name = self.agents[place].name.clone();
-        self.agents[place] = Agent::start(&self.place, &name).await?;
-        let mine = self.agents[place]
+        // Last in the list, so that the others come first in what follows.
+        self.agents.push(Agent::start(&self.place, &name).await?);
+        let mine = self
+            .agent(&name)?
             .call_as_itself("get_my_claims", json!({}))
             .await?;
         let mut found = Vec::new();
@@ -172,7 +176,7 @@ impl Demo {
         Ok(vec![
             name,
             format!(
-                "  started again by its client: get_my_claims finds {}",
+                "  started again: get_my_claims finds {}",
                 found.join(" and ")
             ),
         ])

@@ -1,8 +1,10 @@
 //! Two windows with one name, neighbours that are confused, and sessions that died.
 
-use serde_json::json;
+use std::time::Duration;
 
-use crate::support::{McpClient, Place, field};
+use serde_json::{Value, json};
+
+use crate::support::{Connection, McpClient, Place, Server, claims, field, holds, until, within};
 
 fn claim_id(client: &McpClient, agent_id: &str, number: u64) -> String {
     let record = client.claim(agent_id, number).record();
@@ -88,7 +90,7 @@ fn a_dead_sessions_claims_go_to_its_successor() {
     let other = claim_id(&first, "agent-a", 2);
     first.process.kill();
     let second = place.mcp().joined();
-    let answer = crate::support::until("the owner knows that it died", || {
+    let answer = until("the owner knows that it died", || {
         let answer = second.claim("agent-a", 1);
         (!answer.is_error).then(|| answer.record())
     });
@@ -102,7 +104,7 @@ fn a_dead_sessions_claims_go_to_its_successor() {
     let mine = second
         .tool("get_my_claims", json!({"agent_id": "agent-a"}))
         .record();
-    assert_eq!(crate::support::claims(&mine).len(), 2, "{mine}");
+    assert_eq!(claims(&mine).len(), 2, "{mine}");
     for (id, number) in [(&old, 1), (&other, 2)] {
         let lost = second
             .tool(
@@ -149,7 +151,7 @@ fn a_session_that_left_politely_leaves_its_claims() {
     let server = place.serve_synced();
     let mut first = place.mcp().joined();
     claim_id(&first, "agent-a", 1);
-    let status = first.leave(std::time::Duration::from_secs(2));
+    let status = first.leave(Duration::from_secs(2));
     assert!(status.success());
     assert_eq!(server.claims().len(), 1);
     let refused = server.claim("agent-b", 1).expect(409);
@@ -191,4 +193,69 @@ fn the_configured_agent_id_stands_in_where_a_call_names_none() {
     place.unset("AGENT_ID");
     let failure = place.mcp().joined().tool("next_issue", json!({})).failure();
     assert!(failure.contains("agent_id"), "{failure}");
+}
+
+/// Opens the connection by which another process of this user says that its session lives.
+fn hold_session(server: &Server, token: &str, session: &Value) -> Connection {
+    let mut connection = server.connect();
+    let process = session["pid"].to_string();
+    let headers = [
+        ("host", "localhost"),
+        ("authorization", token),
+        ("x-issuecommand-session", field(session, "id")),
+        ("x-issuecommand-process", &process),
+    ];
+    let sent = connection.send_request("GET", "/internal/session", &headers, b"");
+    sent.expect("it is taken");
+    connection
+}
+
+#[test]
+fn a_session_that_hangs_up_while_it_connects_is_dead() {
+    let place = Place::with_issues(30);
+    let server = place.serve_synced();
+    let token = place.lock().expect("there is an owner");
+    let token = format!("Bearer {}", field(&token, "token"));
+    // A process that claims in the name of its session, as a follower does.
+    let claim = |agent: &str, number: u64| {
+        let session = json!({"id": uuid::Uuid::new_v4(), "pid": std::process::id()});
+        let arguments = json!({"agent_id": agent, "repo": "acme/api", "issue_number": number});
+        let call = json!({"tool": "claim_issue", "arguments": arguments, "session": session});
+        let headers = [
+            ("authorization", token.as_str()),
+            ("content-type", "application/json"),
+        ];
+        let call = call.to_string();
+        let answer =
+            server
+                .connect()
+                .request("POST", "/internal/forward", &headers, call.as_bytes());
+        answer.expect(200);
+        session
+    };
+    let successor = place.mcp().joined();
+    // While the connection stands, the name is in use: this is how it works at all.
+    let session = claim("alive", 20);
+    let mut held = hold_session(&server, &token, &session);
+    held.read_head().expect("it answers");
+    assert!(
+        successor
+            .claim("alive", 20)
+            .failure()
+            .contains("agent_id_in_use")
+    );
+    server.while_busy(25, || {
+        for number in 1..=12 {
+            let agent = format!("agent-{number}");
+            let session = claim(&agent, number);
+            drop(hold_session(&server, &token, &session));
+            let taken_over = within(Duration::from_secs(5), || {
+                holds(!successor.claim(&agent, number).is_error)
+            });
+            assert!(
+                taken_over.is_some(),
+                "{agent} is thought to be alive for ever"
+            );
+        }
+    });
 }

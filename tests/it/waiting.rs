@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Place, Server};
+use crate::support::{Place, Server, holds};
 
 fn take(server: &Server, arguments: Value) -> Value {
     server.tool("next_issue", arguments).expect(200)
@@ -130,4 +130,36 @@ fn a_cancelled_wait_is_cancelled_at_the_owner_too() {
     server.delete(&id).expect(200);
     let next = take(&server, json!({"agent_id": "agent-c", "wait_seconds": 10}));
     assert_eq!(next["issue_number"], 1, "{:?}", server.claims());
+}
+
+#[test]
+fn callers_that_hang_up_at_once_leave_no_claim_behind() {
+    let place = Place::with_issues(60);
+    let server = place.serve_synced();
+    let headers = [("content-type", "application/json")];
+    server.while_busy(50, || {
+        for number in 0..30 {
+            let body = json!({"agent_id": format!("gone-{number}")}).to_string();
+            let mut connection = server.connect();
+            let sent =
+                connection.send_request("POST", "/api/claims/next", &headers, body.as_bytes());
+            sent.expect("it is taken");
+            drop(connection);
+            server.get("/api/claims");
+        }
+    });
+    let left = || {
+        let of_gone = |claim: &Value| {
+            claim["agent_id"]
+                .as_str()
+                .is_some_and(|name| name.starts_with("gone"))
+        };
+        server.claims().into_iter().filter(of_gone).count()
+    };
+    let none_left = crate::support::within(Duration::from_secs(5), || holds(left() == 0));
+    assert!(
+        none_left.is_some(),
+        "{} claims whose agents never heard of them",
+        left()
+    );
 }

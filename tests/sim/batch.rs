@@ -1,6 +1,6 @@
 //! One batch: what time demands, some requests, one sync; and everything that can go wrong.
 
-use issuecommand::claim::{GitHubFact, Status};
+use issuecommand::claim::Status;
 use issuecommand::coordinator::Core;
 use issuecommand::domain::{RepoName, later};
 use issuecommand::store::StoreError;
@@ -132,7 +132,13 @@ impl World {
     fn ask(&mut self, ask: Ask) -> Check {
         self.tally.count(Seen::Requests);
         match &ask {
-            Ask::Opened(agent, window, session) => self.open_session(*agent, *window, *session),
+            Ask::Opened(agent, window, session) => {
+                let returning = self.model.returning.as_ref();
+                if returning.is_some_and(|(_, gone)| gone.contains(&session.id)) {
+                    self.tally.count(Seen::SessionReturned);
+                }
+                self.open_session(*agent, *window, *session);
+            }
             Ask::Closed(agent, window, _, true) => self.end_session(*agent, *window),
             Ask::Closed(agent, window, _, false) => {
                 self.windows[*agent][*window].is_connected = false;
@@ -188,13 +194,6 @@ impl World {
             Reply::Unchanged | Reply::Done | Reply::Again(_) => return,
         };
         self.tally.count(seen);
-        let Ask::Page(update) = ask else { return };
-        for (_, _, fact) in &update.facts {
-            self.tally.count(match fact {
-                GitHubFact::IssueGone(_) => Seen::GoneOnGitHub,
-                _ => Seen::ClosedOnGitHub,
-            });
-        }
     }
 
     /// What must have happened by itself when the batch began.
@@ -283,7 +282,8 @@ impl World {
                 (Some(None), _) => Seen::PullClosed,
                 (Some(Some(_)), Status::PrSubmitted) => Seen::PullOpened,
                 (Some(Some(_)), Status::PrMerged) => Seen::PullMerged,
-                (_, Status::Closed) => Seen::ClosedOnGitHub,
+                (_, Status::Closed) if moved.request.is_none() => Seen::ClosedOnGitHub,
+                (_, Status::Released) if moved.uncounted => Seen::GoneOnGitHub,
                 _ if before(&moved.issue).is_some_and(|held| held.stale_since.is_some()) => {
                     Seen::Revived
                 }

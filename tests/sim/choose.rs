@@ -44,8 +44,8 @@ impl World {
             (9, Kind::Release),
             (1, Kind::Withdraw),
             (4, Kind::Heard),
-            (6, Kind::Open),
-            (3, Kind::Close),
+            (10, Kind::Open),
+            (4, Kind::Close),
             (11, Kind::Page),
             (1, Kind::Synced),
             (7, Kind::Again),
@@ -266,8 +266,11 @@ impl World {
             let words = format!("look at file {}", self.random.below(100));
             Arc::from(words.as_str())
         });
-        let is_big = self.is_big && self.model.now.by_id(id).is_some() && self.random.chance(15);
-        let times = if is_big { BIG } else { self.random.below(3) };
+        let mut times = self.random.below(3);
+        if self.big_notes > 0 && self.model.now.by_id(id).is_some() && self.job.is_none() {
+            self.big_notes -= 1;
+            times = BIG;
+        }
         Ask::Release(which, by, handoff, times)
     }
 

@@ -37,8 +37,8 @@ pub struct Content {
     length: usize,
 }
 
-/// Writes of this length that begin and end as a prepared stretch of a journal are taken for one.
-const STRETCH: usize = 64 << 10;
+/// Writes that begin like this and end as a prepared stretch of a journal are taken for one.
+static BLANK: [u8; 64 << 10] = [b' '; 64 << 10];
 /// What a disk writes wholly or not at all.
 const SECTOR: usize = 512;
 
@@ -60,9 +60,7 @@ impl Content {
     /// Writes at an offset; a gap before it is filled with zeros.
     pub fn write(&mut self, offset: usize, data: &[u8]) {
         let end = offset + data.len();
-        let is_stretch = data.len() >= STRETCH
-            && data[..STRETCH].iter().all(|byte| *byte == b' ')
-            && data.ends_with(b"  \n");
+        let is_stretch = data.starts_with(&BLANK) && data.ends_with(b"  \n");
         if is_stretch && offset >= self.bytes.len() && end >= self.length {
             self.materialize(offset);
             self.length = end;

@@ -10,7 +10,7 @@ use super::tally::Tally;
 use super::world::{Script, World};
 
 /// Steps of a history.
-const STEPS: u32 = 220;
+const STEPS: u32 = 150;
 /// How many times a failing history is run to shrink it.
 const SHRINK_RUNS: usize = 1_500;
 
@@ -65,7 +65,8 @@ fn play(seed: u64, part: &Part, traced: bool) -> (Option<World>, Result<(), Fail
             world.note(|| format!("-- step {index}"));
             world.step(*index)?;
         }
-        world.restart_cleanly()
+        world.restart_cleanly()?;
+        world.audit(true)
     };
     IN_HISTORY.set(true);
     let result = catch_unwind(AssertUnwindSafe(run));

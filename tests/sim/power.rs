@@ -144,7 +144,7 @@ impl World {
         self.forget();
         self.resume_reading()?;
         self.compare("after the restart")?;
-        self.audit()
+        self.audit(false)
     }
 
     fn recover(&mut self) -> Check<Recovered> {
@@ -202,7 +202,7 @@ impl World {
                 }
             }
             match self.differs(&state, &recovered.ledger, true) {
-                None => return self.settle_on(state, happened, facts.len()),
+                None => return self.settle_on(state, happened, facts),
                 Some(difference) => {
                     reason.push_str("\n  ");
                     reason.push_str(&difference);
@@ -215,18 +215,24 @@ impl World {
             for (index, fact) in asked.iter().enumerate() {
                 state.apply(fact)?;
                 if self.differs(&state, &recovered.ledger, true).is_none() {
-                    return self.settle_on(state, by_itself.len() + index + 1, facts.len());
+                    return self.settle_on(state, by_itself.len() + index + 1, facts);
                 }
             }
         }
         Err(format!("recovered something else: {reason}"))
     }
 
-    fn settle_on(&mut self, state: State, happened: usize, of: usize) -> Check {
+    fn settle_on(&mut self, state: State, happened: usize, facts: &[Fact]) -> Check {
+        let of = facts.len();
         if happened > 0 {
             self.tally.count(Seen::UnacknowledgedKept);
-            if happened < of {
-                self.tally.count(Seen::BatchKeptInPart);
+        }
+        if (1..of).contains(&happened) {
+            self.tally.count(Seen::BatchKeptInPart);
+            for fact in facts {
+                if let Fact::HandedOn { issue, .. } = fact {
+                    self.parted.extend(state.held.get(issue).map(|held| held.agent));
+                }
             }
         }
         self.note(|| format!("{happened} of {of} unacknowledged facts survived"));
@@ -280,7 +286,7 @@ impl World {
             Err(error) => return Err(format!("a healthy disk, but: {error}")),
         }
         self.compare("after a snapshot")?;
-        self.audit()
+        self.audit(false)
     }
 
     /// Takes the work of a snapshot when the core finds it time for one.
@@ -313,7 +319,7 @@ impl World {
             }
         }
         self.core.snapshot_done(result);
-        self.audit()
+        self.audit(false)
     }
 }
 

@@ -72,6 +72,8 @@ pub struct World {
     pub asked: Vec<(Ask, bool)>,
     /// Refused batches that a failing disk may still hold, and how much of them time did.
     pub suspects: Vec<(Vec<Fact>, usize)>,
+    /// Agents of whose claims a crash let only some be taken over: they may work in two windows.
+    pub parted: Vec<usize>,
     pub pause_until: Option<Timestamp>,
     pub slept: bool,
     pub is_full: bool,
@@ -87,8 +89,9 @@ pub struct World {
     pub record: Script,
     /// What was chosen in the longer history of which this one is a part.
     pub script: Option<Rc<Script>>,
-    /// Notes of megabytes make the journal so long that it is cut in the background.
-    pub is_big: bool,
+    /// So many notes of megabytes are to come, each of which makes the journal so long that it is
+    /// cut in the background.
+    pub big_notes: usize,
 }
 
 impl World {
@@ -99,7 +102,7 @@ impl World {
         let setting = setting(&mut random)?;
         let start: Timestamp = "2026-11-20T10:00:00Z".parse().map_err(|_| "no start")?;
         let clock = ManualClock::new(start);
-        let is_big = random.below(400) == 0;
+        let is_big = random.below(1_000) == 0;
         let disk = PowerDisk::new(random.next(), random.chance(3));
         let files = StateFiles::new(std::path::Path::new("state.json"));
         let files = files.map_err(|error| error.to_string())?;
@@ -126,6 +129,7 @@ impl World {
             tokens: Vec::new(),
             asked: Vec::new(),
             suspects: Vec::new(),
+            parted: Vec::new(),
             pause_until: None,
             slept: false,
             is_full: false,
@@ -137,7 +141,7 @@ impl World {
             at: (seed, 0),
             record: Script::default(),
             script: None,
-            is_big,
+            big_notes: if is_big { 2 } else { 0 },
         })
     }
 
@@ -201,7 +205,7 @@ impl World {
             Step::Kill => self.crash(false),
             Step::Power => self.crash(true),
             Step::CleanRestart => self.restart_cleanly(),
-            Step::Audit => self.audit(),
+            Step::Audit => self.audit(true),
         }
     }
 

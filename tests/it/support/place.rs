@@ -9,20 +9,22 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::runtime::Runtime;
+use tokio::runtime::Handle;
 
 use super::{DEADLINE, Era, McpClient, Process, Server};
 use crate::github::{GitHub, RequestRecord, World};
 
-/// Where all stand-ins run; the tests themselves are threads that block.
-static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    builder.worker_threads(1).enable_all();
-    builder.build().expect("the runtime starts")
+/// Where all stand-ins run: a thread of its own. The tests themselves are threads that block.
+static RUNTIME: LazyLock<Handle> = LazyLock::new(|| {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().build().expect("the runtime starts");
+    let handle = runtime.handle().clone();
+    std::thread::spawn(move || runtime.block_on(std::future::pending::<()>()));
+    handle
 });
 
 /// Where all stand-ins run.
-pub fn runtime() -> &'static Runtime {
+pub fn runtime() -> &'static Handle {
     &RUNTIME
 }
 

@@ -116,7 +116,12 @@ impl Drop for Process {
             ended = self.wait(Duration::from_secs(10)).is_some();
         }
         if thread::panicking() {
-            eprintln!("--- log of process {}:\n{}", self.pid(), self.log());
+            eprintln!("--- end of the log of process {}:", self.pid());
+            let log = self.log();
+            let lines: Vec<_> = log.lines().rev().take(40).collect();
+            for line in lines.into_iter().rev() {
+                eprintln!("{}", line.chars().take(400).collect::<String>());
+            }
         }
         if !ended {
             self.kill();

@@ -1,5 +1,8 @@
 //! A running coordinator and what is asked of it over HTTP.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -198,6 +201,28 @@ impl Server {
         let kind = head.header("content-type").unwrap_or_default();
         assert!(kind.starts_with("text/event-stream"), "{kind}");
         Events::new(connection)
+    }
+
+    /// Claims and releases from several threads while `act` runs, so that every step takes a
+    /// while. The issues from `first` on are used.
+    pub fn while_busy<T>(&self, first: u64, act: impl FnOnce() -> T) -> T {
+        let done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            for index in 0..4 {
+                let done = &done;
+                scope.spawn(move || {
+                    let agent = format!("busy-{index}");
+                    while !done.load(Ordering::Relaxed) {
+                        let id = self.granted(&agent, first + index);
+                        self.delete(&id).expect(200);
+                    }
+                });
+            }
+            // Also when it panics, or the threads would never end.
+            let result = catch_unwind(AssertUnwindSafe(act));
+            done.store(true, Ordering::Relaxed);
+            result.unwrap_or_else(|panic| resume_unwind(panic))
+        })
     }
 
     /// Kills it without notice.

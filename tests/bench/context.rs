@@ -1,0 +1,144 @@
+//! What an agent has to read: bytes of the tools and of their answers, beside `gh api`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::engines::engine_folder;
+use crate::issuecommand::Offline;
+use crate::report::{Bar, Report, Side, grouped};
+use crate::rpc::Client;
+use crate::stand_in::{StandIn, gh, gh_version};
+use crate::wire::AGENT;
+use crate::{Bench, Result, fail};
+
+const REPO: &str = "acme/service-001";
+const LISTED: usize = 20;
+
+/// Bytes of `tools/list`, at most.
+const TOOLS_BAR: f64 = 8_192.0;
+/// Bytes of its largest tool, at most.
+const TOOL_BAR: f64 = 500.0;
+/// Bytes of what `next_issue` says beside the issue's text, at most.
+const NEXT_BAR: f64 = 400.0;
+
+/// Runs the section.
+pub fn run(bench: &Bench) -> Result<Report> {
+    let gh = gh()?;
+    let folder = engine_folder(&bench.folder)?;
+    let github = StandIn::start(folder.path(), "synthetic:3:100", Duration::ZERO)?;
+    let program = Offline::empty(folder.path(), &gh, &github.gh_config_dir)?;
+    let state = engine_folder(&bench.folder)?;
+    let command = program.command(state.path(), &["mcp"]);
+    let mut client = Client::start(command, &state.path().join("mcp.log"))?;
+    client.initialize()?;
+
+    let header = [
+        "bytes",
+        "issuecommand",
+        "gh api",
+        "ratio",
+        "with the issue's text",
+    ];
+    let mut report = Report::new("context", bench.machine.clone(), &header);
+    report.note(format!(
+        "text that the agent reads, of MCP results; {}",
+        gh_version(&gh)
+    ));
+
+    let tools = client.call("tools/list", &json!({}))?;
+    let sizes = tools["tools"]
+        .as_array()
+        .ok_or("tools/list named no tools")?
+        .iter();
+    let largest = sizes.map(|tool| tool.to_string().len()).max().unwrap_or(0);
+    let all = tools.to_string().len();
+    add_row(&mut report, "tools/list", Answer { record: all, all }, None);
+    let row = Answer {
+        record: largest,
+        all: largest,
+    };
+    add_row(&mut report, "tools/list, largest tool", row, None);
+
+    let arguments = json!({"agent_id": AGENT, "repo": REPO});
+    let (next, record) = call(&mut client, "next_issue", &arguments)?;
+    let number = record["issue_number"]
+        .as_u64()
+        .ok_or("next_issue claimed nothing")?;
+    let raw = |path: &str| raw_bytes(&github, &gh, path);
+    let raw_issue = raw(&format!("repos/{REPO}/issues/{number}"))?;
+    let raw_list = raw(&format!("repos/{REPO}/issues?per_page={LISTED}"))?;
+    add_row(&mut report, "next_issue", next, Some(raw_issue));
+    let arguments = json!({"repo": REPO, "issue_number": number});
+    let (details, _) = call(&mut client, "get_issue_details", &arguments)?;
+    add_row(&mut report, "get_issue_details", details, Some(raw_issue));
+    let arguments = json!({"repo": REPO, "limit": LISTED});
+    let (list, record) = call(&mut client, "list_open_issues", &arguments)?;
+    if record["issues"].as_array().map(Vec::len) != Some(LISTED) {
+        return fail(format!("list_open_issues: {record}"));
+    }
+    let name = format!("list_open_issues, {LISTED}");
+    add_row(&mut report, &name, list, Some(raw_list));
+    let (mine, _) = call(&mut client, "get_my_claims", &json!({"agent_id": AGENT}))?;
+    add_row(&mut report, "get_my_claims, 1", mine, Some(raw_issue));
+
+    let bars = [
+        ("tools/list, bytes", all, TOOLS_BAR),
+        ("largest tool, bytes", largest, TOOL_BAR),
+        ("next_issue without the text, bytes", next.record, NEXT_BAR),
+    ];
+    for (name, bytes, bar) in bars {
+        report.bar(Bar::new(name, Some(bytes as f64), Side::AtMost, bar));
+    }
+    Ok(report)
+}
+
+/// Bytes of an answer: its record, and all of its parts.
+#[derive(Clone, Copy)]
+struct Answer {
+    record: usize,
+    all: usize,
+}
+
+/// Calls a tool; the sizes and the record.
+fn call(client: &mut Client, tool: &str, arguments: &Value) -> Result<(Answer, Value)> {
+    let result = client.call("tools/call", &json!({"name": tool, "arguments": arguments}))?;
+    let parts = result["content"].as_array().map(Vec::as_slice);
+    let texts = parts.unwrap_or_default().iter();
+    let texts: Vec<&str> = texts.filter_map(|part| part["text"].as_str()).collect();
+    let Some(record) = texts.first().filter(|_| result["isError"] != true) else {
+        return fail(format!("{tool}: {result}"));
+    };
+    let answer = Answer {
+        record: record.len(),
+        all: texts.iter().map(|text| text.len()).sum(),
+    };
+    Ok((answer, serde_json::from_str(record)?))
+}
+
+/// Bytes of `gh api PATH`.
+fn raw_bytes(github: &StandIn, gh: &Path, path: &str) -> Result<usize> {
+    let output = github.gh_command(gh).args(["api", path]).output()?;
+    if !output.status.success() {
+        return fail(format!("gh api {path}: {}", output.status));
+    }
+    Ok(output.stdout.len())
+}
+
+fn add_row(report: &mut Report, name: &str, answer: Answer, raw: Option<usize>) {
+    let ratio = raw.map(|raw| answer.record as f64 / raw as f64);
+    report.row(
+        vec![
+            name.to_owned(),
+            grouped(answer.record as f64),
+            raw.map_or_else(String::new, |raw| grouped(raw as f64)),
+            ratio.map_or_else(String::new, |ratio| format!("{ratio:.3}")),
+            grouped(answer.all as f64),
+        ],
+        json!({
+            "what": name, "record_bytes": answer.record, "bytes": answer.all, "gh_bytes": raw,
+            "ratio": ratio,
+        }),
+    );
+}
