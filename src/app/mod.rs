@@ -5,6 +5,7 @@ mod dotenv;
 mod logging;
 mod node;
 mod owner;
+mod port_holder;
 mod printer;
 
 pub use config::{Config, VARIABLES, Variable};

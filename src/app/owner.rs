@@ -9,6 +9,7 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::Config;
+use super::port_holder::port_holder;
 use super::printer::{self, PrintTo};
 use crate::coordinator::{Coordinator, Core, CoreSettings, SyncSettings, Syncer, read_catalogue};
 use crate::domain::{ApiError, Category, SystemClock};
@@ -222,10 +223,14 @@ async fn listen(config: &Config, mode: Mode) -> Result<TcpListener, ApiError> {
 fn bind_error(config: &Config, error: &std::io::Error) -> ApiError {
     let place = SocketAddr::new(config.http_host, config.http_port);
     if error.kind() == std::io::ErrorKind::AddrInUse {
+        let holder = match port_holder(place) {
+            Some((pid, name)) => format!("process {pid} ({name})"),
+            None => "another program".to_owned(),
+        };
         return ApiError::new(
             Category::User,
             "port_in_use",
-            format!("another program listens on {place}"),
+            format!("{holder} listens on {place}"),
             "stop it, or set HTTP_PORT to another port (0 takes any free one)",
         );
     }

@@ -134,6 +134,8 @@ pub struct CatalogueUpdate {
     pub repos: Vec<RepoUpdate>,
     /// Repositories that are no longer to be offered.
     pub dropped: Vec<RepoName>,
+    /// Issues that were looked at and are no longer there. No fact about a claim.
+    pub gone: Vec<(RepoName, u64)>,
     /// Facts about claimed issues that were looked at one by one.
     pub facts: Vec<(RepoName, u64, GitHubFact)>,
 }
@@ -231,6 +233,11 @@ impl Catalogue {
         }
         for repo in update.repos {
             self.apply_repo(repo, &mut consequences);
+        }
+        for (repo, number) in &update.gone {
+            if let Some(entry) = self.repos.get_mut(repo) {
+                entry.issues.remove(number);
+            }
         }
         consequences
     }

@@ -288,7 +288,9 @@ impl Gh {
         };
         let result = self.call_admitted(ready, call).await;
         admitted.judged = true;
-        self.0.gate.note_result(call.resource(), result.as_ref().err());
+        self.0
+            .gate
+            .note_result(call.resource(), result.as_ref().err());
         result
     }
 
@@ -489,7 +491,9 @@ fn judge(call: &Call<'_>, stderr: &[u8], host: &Host, response: &Response) -> Re
 fn limit_or_forbidden(response: &Response, stderr: &[u8], message: String) -> GhError {
     let minute = Duration::from_secs(60);
     if response.number("X-RateLimit-Remaining") == Some(0) {
-        return GhError::RateLimited { retry_after: response.retry_after().unwrap_or(minute) };
+        return GhError::RateLimited {
+            retry_after: response.retry_after().unwrap_or(minute),
+        };
     }
     let retry_after = response.number("Retry-After").map(Duration::from_secs);
     let secondary = message.to_lowercase().contains("rate limit");

@@ -71,7 +71,9 @@ impl Gate {
             let now = Instant::now();
             if let Some(until) = state.held_until {
                 if now < until {
-                    return Err(GhError::SecondaryLimit { retry_after: until - now });
+                    return Err(GhError::SecondaryLimit {
+                        retry_after: until - now,
+                    });
                 }
                 state.held_until = None;
             }
@@ -153,7 +155,10 @@ impl Gate {
                 // up GraphQL's.
                 Some(GhError::RateLimited { retry_after }) => {
                     let reset = unix_seconds() + retry_after.as_secs().max(1);
-                    let used_up = RateLimit { remaining: 0, reset };
+                    let used_up = RateLimit {
+                        remaining: 0,
+                        reset,
+                    };
                     state.budgets.insert(resource.to_owned(), used_up);
                 }
                 Some(GhError::SecondaryLimit { retry_after }) => {

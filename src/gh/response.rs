@@ -59,9 +59,13 @@ impl Response {
 
     /// How long GitHub asks to wait: `Retry-After`, else until the budget is filled again.
     pub fn retry_after(&self) -> Option<Duration> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |time| time.as_secs());
         let until_reset = || Some(self.number("X-RateLimit-Reset")?.saturating_sub(now));
-        self.number("Retry-After").or_else(until_reset).map(Duration::from_secs)
+        self.number("Retry-After")
+            .or_else(until_reset)
+            .map(Duration::from_secs)
     }
 
     /// Parses the body as JSON.

@@ -1,11 +1,12 @@
 //! Bodies: reading a bounded one in bounded time, and building responses.
 
 use std::convert::Infallible;
+use std::pin::pin;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::Body;
 
 use crate::domain::{ApiError, Category, limits};
@@ -13,21 +14,18 @@ use crate::domain::{ApiError, Category, limits};
 /// Every response body of this server.
 pub(super) type ResponseBody = UnsyncBoxBody<Bytes, Infallible>;
 
+/// What is read and thrown away of a body that is too large, so that the connection survives the
+/// refusal.
+const DRAINED_BYTES_MAX: usize = 16 << 20;
+
 /// Reads a request body.
 pub(super) async fn read<B>(body: B) -> Result<Bytes, ApiError>
 where
-    B: Body,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B: Body<Data = Bytes>,
+    B::Error: std::fmt::Display,
 {
-    let limited = Limited::new(body, limits::BODY_BYTES_MAX);
-    let collected = tokio::time::timeout(limits::BODY_READ_TIMEOUT, limited.collect()).await;
-    match collected {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.downcast_ref::<LengthLimitError>().is_some() => Err(too_large()),
-        Ok(Err(error)) => Err(ApiError::invalid(
-            format!("the body could not be read: {error}"),
-            "send the whole body with a right Content-Length",
-        )),
+    match tokio::time::timeout(limits::BODY_READ_TIMEOUT, collect(body)).await {
+        Ok(result) => result,
         Err(_) => Err(ApiError::new(
             Category::User,
             "request_timeout",
@@ -37,7 +35,39 @@ where
     }
 }
 
-pub(super) fn too_large() -> ApiError {
+async fn collect<B>(body: B) -> Result<Bytes, ApiError>
+where
+    B: Body<Data = Bytes>,
+    B::Error: std::fmt::Display,
+{
+    let mut body = pin!(body);
+    let mut collected = BytesMut::new();
+    let mut length = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| {
+            ApiError::invalid(
+                format!("the body could not be read: {error}"),
+                "send the whole body with a right Content-Length",
+            )
+        })?;
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        length += data.len();
+        if length <= limits::BODY_BYTES_MAX {
+            collected.extend_from_slice(&data);
+        } else if length > DRAINED_BYTES_MAX {
+            break;
+        }
+    }
+    if length > limits::BODY_BYTES_MAX {
+        Err(too_large())
+    } else {
+        Ok(collected.freeze())
+    }
+}
+
+fn too_large() -> ApiError {
     ApiError::new(
         Category::User,
         "body_too_large",

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::{Body as _, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -110,7 +110,7 @@ impl HttpState {
             _ => self.access.check_key(request.headers())?,
         }
         match matched.route {
-            RouteId::Mcp => Ok(self.mcp.handle(request).await.map(BodyExt::boxed_unsync)),
+            RouteId::Mcp => self.mcp(request).await,
             RouteId::Events => {
                 let query = request.uri().query();
                 let shutdown = self.shutdown.clone();
@@ -130,9 +130,6 @@ impl HttpState {
             _ => {
                 let (parts, incoming) = request.into_parts();
                 let length = incoming.size_hint().upper();
-                if length.is_some_and(|length| length > limits::BODY_BYTES_MAX as u64) {
-                    return Err(body::too_large());
-                }
                 if parts.method != Method::GET && parts.method != Method::HEAD {
                     rest::check_media_type(&parts.headers, length != Some(0))?;
                 }
@@ -149,6 +146,26 @@ impl HttpState {
                 .await
             }
         }
+    }
+
+    /// The library answers every body that is no message with 415; that is for the media type.
+    async fn mcp(&self, request: Request<Incoming>) -> Result<Response<ResponseBody>, ApiError> {
+        let (parts, incoming) = request.into_parts();
+        let is_json = rest::check_media_type(&parts.headers, true).is_ok();
+        let body = body::read(incoming).await?;
+        if parts.method == Method::POST && is_json {
+            if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(&body) {
+                let answer = json_rpc_error(-32700, &format!("not valid JSON: {error}"));
+                return Ok(body::json(StatusCode::BAD_REQUEST, answer));
+            }
+        }
+        let request = Request::from_parts(parts, Full::new(body));
+        let response = self.mcp.handle(request).await;
+        if is_json && response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+            let answer = json_rpc_error(-32600, "not a JSON-RPC message of this protocol");
+            return Ok(body::json(StatusCode::BAD_REQUEST, answer));
+        }
+        Ok(response.map(BodyExt::boxed_unsync))
     }
 
     async fn system_health(&self) -> Result<serde_json::Value, ApiError> {
@@ -177,6 +194,12 @@ impl HttpState {
         let content_type = HeaderValue::from_static("text/plain; version=0.0.4");
         Ok(body::with_type(StatusCode::OK, content_type, text.into()))
     }
+}
+
+/// An error of the protocol for a request whose id could not be read.
+fn json_rpc_error(code: i32, message: &str) -> String {
+    let error = serde_json::json!({ "code": code, "message": message });
+    serde_json::json!({ "jsonrpc": "2.0", "id": null, "error": error }).to_string()
 }
 
 impl HttpServer {

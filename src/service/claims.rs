@@ -10,7 +10,7 @@ use super::arguments::{
     ClaimIssue, GetAllClaims, GetClaimHistory, GetMyClaims, ReleaseIssue, UpdateClaimStatus,
 };
 use super::cursor::{self, Page};
-use super::desk::{Parts, issue_number, note, optional_agent, required_agent};
+use super::desk::{Parts, cached, issue_number, note, optional_agent, required_agent};
 use super::{Reply, ReplyKind, refusal};
 use crate::claim::{Actor, Claim, Command, Grant, Outcome, Refusal, Status, Target};
 use crate::coordinator::{Answer, CatalogueUpdate, ClaimAnswer, Operation, RepoUpdate};
@@ -103,11 +103,7 @@ impl Parts {
                     )
                 });
                 let (synced_at, now) = age.await?;
-                let age = self.age_warning(synced_at, now);
-                extra = Some((
-                    age.unwrap_or_else(|| format!("from the cache: {error}")),
-                    error,
-                ));
+                extra = Some((cached(synced_at, now, &error), error));
             }
             Err(error) => return Err(error.to_api()),
         }

@@ -218,15 +218,23 @@ impl Parts {
         synced_at: Option<jiff::Timestamp>,
         now: jiff::Timestamp,
     ) -> Option<String> {
-        let problem = self.outage()?;
-        let age = match synced_at.filter(|at| *at > jiff::Timestamp::UNIX_EPOCH) {
-            Some(at) => {
-                let seconds = now.duration_since(at).as_secs().max(0);
-                format!("as known {} ago", words_for(seconds))
-            }
-            None => "from the cache".to_owned(),
-        };
-        Some(format!("{age}: {problem}"))
+        self.outage()
+            .map(|problem| cached(synced_at, now, &problem))
+    }
+}
+
+/// Says that an answer comes from the cache: how old it is, and why.
+pub(super) fn cached(
+    synced_at: Option<jiff::Timestamp>,
+    now: jiff::Timestamp,
+    problem: &GhError,
+) -> String {
+    match synced_at.filter(|at| *at > jiff::Timestamp::UNIX_EPOCH) {
+        Some(at) => {
+            let age = words_for(now.duration_since(at).as_secs().max(0));
+            format!("as known {age} ago: {problem}")
+        }
+        None => format!("from the cache: {problem}"),
     }
 }
 

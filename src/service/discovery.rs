@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::Reply;
 use super::arguments::{FetchIssues, GetIssueDetails, ListOpenIssues, ListRepos};
 use super::cursor::{self, Page};
-use super::desk::{Parts, issue_number};
+use super::desk::{Parts, cached, issue_number};
 use super::next::bounded;
 use crate::claim::{Claim, Status};
 use crate::coordinator::{CatalogueUpdate, RepoUpdate, View};
@@ -438,9 +438,7 @@ impl Parts {
             return Err(error.to_api());
         };
         let claim = self.claim_of(repo, number).await?;
-        let warning = self
-            .age_warning(Some(synced_at), now)
-            .unwrap_or_else(|| format!("from the cache, without its text: {error}"));
+        let warning = cached(Some(synced_at), now, error);
         let record = Details {
             claim: claim.as_deref().map(brief),
             warnings: vec![warning],

@@ -8,10 +8,12 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::arguments::NextIssue;
-use super::desk::{Parts, Progress, required_agent};
+use super::desk::{Parts, Progress, cached, required_agent};
 use super::{Reply, ReplyKind, refusal};
 use crate::claim::{Claim, Command, Exclusion, PassedBy, Status};
-use crate::coordinator::{Answer, Coordinator, NextGrant, NextOutcome, NextQuery, Operation};
+use crate::coordinator::{
+    Answer, CatalogueUpdate, Coordinator, NextGrant, NextOutcome, NextQuery, Operation,
+};
 use crate::domain::{ApiError, ClaimId, IssueState, RepoName, RequestId, SessionRef, limits, text};
 use crate::gh::{FetchedIssue, IssueLookup};
 use crate::process::Priority;
@@ -104,15 +106,13 @@ impl Parts {
             };
             let tick = Instant::now() + PROGRESS_EVERY;
             let woken = tokio::time::timeout_at(deadline.min(tick), changes.changed()).await;
-            if Instant::now() >= deadline && woken.is_err() {
+            if Instant::now() >= deadline {
                 return self.nothing(nothing).await;
             }
             if let (Err(_), Some(progress)) = (woken, &progress) {
                 let waited = started.elapsed().as_secs_f64();
                 progress(waited, "waiting for an issue".to_owned());
             }
-            // What was unfit a moment ago may have changed; the catalogue knows by now.
-            query.except.clear();
         }
     }
 
@@ -178,11 +178,19 @@ impl Parts {
                     Verdict::Good(Some(issue), Vec::new())
                 })
             }
-            Ok(_) => Ok(Verdict::Unfit),
+            Ok(_) => {
+                // It is no issue of this repository any more: the catalogue need not offer it.
+                let gone = vec![(claim.repo.clone(), claim.issue_number)];
+                let update = CatalogueUpdate {
+                    gone,
+                    ..CatalogueUpdate::default()
+                };
+                self.perform(Operation::Catalogue(update)).await?;
+                Ok(Verdict::Unfit)
+            }
             Err(error) if error.is_outage() => {
                 let now = self.read(|view| view.now).await?;
-                let age = self.age_warning(grant.synced_at, now);
-                let warning = age.unwrap_or_else(|| format!("not checked with GitHub: {error}"));
+                let warning = cached(grant.synced_at, now, &error);
                 let next = "read it with get_issue_details when GitHub answers again".to_owned();
                 Ok(Verdict::Good(None, vec![warning, next]))
             }

@@ -54,15 +54,6 @@ fn with_a_key_every_route_wants_it() {
 }
 
 #[test]
-fn the_page_itself_holds_no_secrets_and_needs_no_key() {
-    let place = Place::with_issues(1).with("API_KEY", "sesame");
-    let server = place.serve();
-    let page = server.connect().request("GET", "/", &[], b"");
-    assert_eq!(page.status, 200, "{}", page.text());
-    assert!(!page.text().contains("sesame"));
-}
-
-#[test]
 fn health_needs_no_key_and_then_tells_little() {
     let place = Place::with_issues(1).with("API_KEY", "sesame");
     let server = place.serve();

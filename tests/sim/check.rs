@@ -52,7 +52,11 @@ impl World {
                 .session
                 .filter(|session| self.model.live.contains(session));
             let is_whole = !self.parted.contains(&held.agent);
-            sessions.extend(lives.filter(|_| is_whole).map(|session| (held.agent, session)));
+            sessions.extend(
+                lives
+                    .filter(|_| is_whole)
+                    .map(|session| (held.agent, session)),
+            );
         }
         let both = sessions
             .iter()

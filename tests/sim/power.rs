@@ -231,7 +231,8 @@ impl World {
             self.tally.count(Seen::BatchKeptInPart);
             for fact in facts {
                 if let Fact::HandedOn { issue, .. } = fact {
-                    self.parted.extend(state.held.get(issue).map(|held| held.agent));
+                    self.parted
+                        .extend(state.held.get(issue).map(|held| held.agent));
                 }
             }
         }
