@@ -9,8 +9,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::core::{Core, View};
 use super::feed::Feed;
-use super::{Answer, Operation};
-use crate::domain::{ApiError, Category, limits};
+use super::{Answer, NextOutcome, NextQuery, Operation};
+use crate::claim::Command;
+use crate::domain::{ApiError, Category, ClaimId, limits};
 use crate::store::{HistoryPosition, StoreError, write_snapshot};
 
 /// Why the coordinator did not do what it was asked.
@@ -62,7 +63,54 @@ impl CoordinatorError {
     }
 }
 
-type Reply = oneshot::Sender<Result<Answer, CoordinatorError>>;
+type Reply = oneshot::Sender<Result<Delivery, CoordinatorError>>;
+
+/// An answer on its way to its caller.
+struct Delivery {
+    answer: Answer,
+    handover: Option<Handover>,
+}
+
+/// A grant of `next_issue` on its way to its agent. Wherever it is dropped before it is
+/// [`Handover::done`], because a caller went away, the grant is taken back: no claim stays behind
+/// whose agent never heard of it.
+pub struct Handover {
+    sender: SyncSender<Message>,
+    claim_id: Option<ClaimId>,
+}
+
+impl Handover {
+    /// It has arrived.
+    pub fn done(mut self) {
+        self.claim_id = None;
+    }
+
+    /// It shall not arrive: the issue turned out to be unfit.
+    pub fn withdraw(mut self, why: &'static str) {
+        self.take_back(why);
+    }
+
+    fn take_back(&mut self, why: &'static str) {
+        let Some(claim_id) = self.claim_id.take() else {
+            return;
+        };
+        let command = Operation::Command(Command::Withdraw { claim_id, why });
+        let (reply, _) = oneshot::channel();
+        if self
+            .sender
+            .try_send(Message::Perform(Box::new(command), reply))
+            .is_err()
+        {
+            tracing::warn!(%claim_id, "a grant that did not arrive could not be taken back");
+        }
+    }
+}
+
+impl Drop for Handover {
+    fn drop(&mut self) {
+        self.take_back("the caller went away before it was handed over");
+    }
+}
 /// Gives its result away once it is known whether the state it saw is durable.
 type Deliver = Box<dyn FnOnce(Result<(), CoordinatorError>) + Send>;
 type Read = Box<dyn FnOnce(&View<'_>) -> Deliver + Send>;
@@ -70,7 +118,7 @@ type Read = Box<dyn FnOnce(&View<'_>) -> Deliver + Send>;
 /// Replies of one batch. They are handed out by a task of the runtime: waking that one task and
 /// letting it wake the callers costs one system call a batch instead of one a caller.
 struct Replies {
-    performed: Vec<(Reply, Answer)>,
+    performed: Vec<(Reply, Delivery)>,
     reads: Vec<Deliver>,
     durable: Result<(), CoordinatorError>,
 }
@@ -78,8 +126,8 @@ struct Replies {
 impl Replies {
     fn hand_out(self) {
         // A caller that went away is not an error.
-        for (reply, answer) in self.performed {
-            let _ = reply.send(self.durable.clone().map(|()| answer));
+        for (reply, delivery) in self.performed {
+            let _ = reply.send(self.durable.clone().map(|()| delivery));
         }
         for deliver in self.reads {
             deliver(self.durable.clone());
@@ -148,6 +196,26 @@ impl Coordinator {
 
     /// Has an operation performed; the answer comes when its changes are on disk.
     pub async fn perform(&self, operation: Operation) -> Result<Answer, CoordinatorError> {
+        let Delivery { answer, handover } = self.deliver(operation).await?;
+        if let Some(handover) = handover {
+            handover.done();
+        }
+        Ok(answer)
+    }
+
+    /// Chooses and grants the best issue. The grant is taken back unless the handover is done.
+    pub async fn next(
+        &self,
+        query: NextQuery,
+    ) -> Result<(NextOutcome, Option<Handover>), CoordinatorError> {
+        let Delivery { answer, handover } = self.deliver(Operation::Next(query)).await?;
+        match answer {
+            Answer::Next(outcome) => Ok((outcome, handover)),
+            _ => Err(CoordinatorError::Stopped),
+        }
+    }
+
+    async fn deliver(&self, operation: Operation) -> Result<Delivery, CoordinatorError> {
         let (reply, answer) = oneshot::channel();
         self.send(Message::Perform(Box::new(operation), reply))?;
         answer.await.unwrap_or(Err(CoordinatorError::Stopped))
@@ -247,7 +315,7 @@ impl Worker {
         &mut self,
         first: Option<Message>,
     ) -> Option<oneshot::Sender<Result<(), CoordinatorError>>> {
-        let mut replies: Vec<(Reply, Answer)> = Vec::new();
+        let mut replies: Vec<(Reply, Delivery)> = Vec::new();
         let mut reads: Vec<Deliver> = Vec::new();
         let mut stop = None;
         let mut catalogue_changed = false;
@@ -260,7 +328,9 @@ impl Worker {
             match message {
                 Message::Perform(operation, reply) => {
                     catalogue_changed |= matches!(*operation, Operation::Catalogue(_));
-                    replies.push((reply, self.core.perform(*operation)));
+                    let answer = self.core.perform(*operation);
+                    let handover = self.handover(&answer);
+                    replies.push((reply, Delivery { answer, handover }));
                 }
                 Message::Read(read) => {
                     reads.push(read(&self.core.view()));
@@ -286,6 +356,16 @@ impl Worker {
         }
         self.snapshot_if_due();
         stop
+    }
+
+    fn handover(&self, answer: &Answer) -> Option<Handover> {
+        match answer {
+            Answer::Next(NextOutcome::Granted(grant)) => Some(Handover {
+                sender: self.sender.clone(),
+                claim_id: Some(grant.claim.claim_id),
+            }),
+            _ => None,
+        }
     }
 
     fn snapshot_if_due(&mut self) {

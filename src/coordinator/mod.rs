@@ -22,7 +22,7 @@ pub use self::core::{Core, CoreSettings, View};
 pub use catalogue::{Catalogue, CatalogueUpdate, RepoEntry, RepoUpdate};
 pub use catalogue_file::{read_catalogue, write_catalogue};
 pub use feed::{Feed, FeedEvent, Subscription};
-pub use handle::{Coordinator, CoordinatorError};
+pub use handle::{Coordinator, CoordinatorError, Handover};
 pub use next::{NextGrant, NextOutcome, NextQuery};
 pub use sync::{SyncReport, SyncSettings, Syncer};
 

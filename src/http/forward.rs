@@ -92,12 +92,13 @@ pub(super) async fn hold_session(
         ));
     };
     let session = SessionRef { id, pid };
-    let opened = coordinator.perform(Operation::SessionOpened(session)).await;
-    opened.map_err(|error| error.to_api())?;
+    // Before the session is opened: a peer that hangs up meanwhile must not stay alive for ever.
     let alive = Alive {
         coordinator: coordinator.clone(),
         session,
     };
+    let opened = coordinator.perform(Operation::SessionOpened(session)).await;
+    opened.map_err(|error| error.to_api())?;
     let body = SessionBody {
         first: Some(Bytes::from_static(b"\n")),
         shutdown: Box::pin(shutdown.cancelled_owned()),

@@ -10,10 +10,8 @@ use uuid::Uuid;
 use super::arguments::NextIssue;
 use super::desk::{Parts, Progress, cached, required_agent};
 use super::{Reply, ReplyKind, refusal};
-use crate::claim::{Claim, Command, Exclusion, PassedBy, Status};
-use crate::coordinator::{
-    Answer, CatalogueUpdate, Coordinator, NextGrant, NextOutcome, NextQuery, Operation,
-};
+use crate::claim::{Claim, Exclusion, PassedBy, Status};
+use crate::coordinator::{CatalogueUpdate, NextGrant, NextOutcome, NextQuery, Operation};
 use crate::domain::{ApiError, ClaimId, IssueState, RepoName, RequestId, SessionRef, limits, text};
 use crate::gh::{FetchedIssue, IssueLookup};
 use crate::process::Priority;
@@ -133,16 +131,16 @@ impl Parts {
     async fn try_next(&self, query: &mut NextQuery) -> Result<Result<Reply, PassedBy>, ApiError> {
         for _ in 0..TRIES_MAX {
             query.new_claim_id = ClaimId(Uuid::now_v7());
-            let outcome = match self.perform(Operation::Next(query.clone())).await? {
-                Answer::Next(outcome) => outcome,
-                _ => return Err(ApiError::internal("the choice gave no answer")),
+            let next = self.coordinator.next(query.clone()).await;
+            let (outcome, handover) = next.map_err(|error| error.to_api())?;
+            let (grant, handover) = match (outcome, handover) {
+                (NextOutcome::Granted(grant), Some(handover)) => (grant, handover),
+                (NextOutcome::Nothing { passed_by }, _) => return Ok(Err(passed_by)),
+                (NextOutcome::Refused(refused), _) => return Err(refusal::to_error(&refused)),
+                (NextOutcome::Granted(_), None) => {
+                    return Err(ApiError::internal("a grant came without its handover"));
+                }
             };
-            let grant = match outcome {
-                NextOutcome::Granted(grant) => grant,
-                NextOutcome::Nothing { passed_by } => return Ok(Err(passed_by)),
-                NextOutcome::Refused(refused) => return Err(refusal::to_error(&refused)),
-            };
-            let handover = Handover::new(&self.coordinator, &grant.claim);
             match self.verify(&grant).await? {
                 Verdict::Good(issue, warnings) => {
                     let reply = self.hand_over(&grant, issue.as_deref(), &warnings)?;
@@ -150,7 +148,7 @@ impl Parts {
                     return Ok(Ok(reply));
                 }
                 Verdict::Unfit => {
-                    handover.take_back("found unfit on GitHub").await;
+                    handover.withdraw("found unfit on GitHub");
                     query.except.push(grant.claim.key());
                 }
             }
@@ -248,52 +246,5 @@ pub(super) fn bounded(body: &str) -> String {
     match text::cut(body, limits::UNTRUSTED_TEXT_BYTES_MAX) {
         (whole, false) => whole.to_owned(),
         (part, true) => format!("{part}\n[cut after {} of {} bytes]", part.len(), body.len()),
-    }
-}
-
-/// A grant on its way to its agent: when the call is cancelled before it arrives, it is taken back.
-struct Handover {
-    coordinator: Coordinator,
-    claim_id: Option<ClaimId>,
-}
-
-impl Handover {
-    fn new(coordinator: &Coordinator, claim: &Claim) -> Self {
-        Self {
-            coordinator: coordinator.clone(),
-            claim_id: Some(claim.claim_id),
-        }
-    }
-
-    fn done(mut self) {
-        self.claim_id = None;
-    }
-
-    async fn take_back(mut self, why: &'static str) {
-        if let Some(claim_id) = self.claim_id.take() {
-            let command = Command::Withdraw { claim_id, why };
-            if let Err(error) = self.coordinator.perform(Operation::Command(command)).await {
-                tracing::warn!(%claim_id, %error, "a grant could not be taken back");
-            }
-        }
-    }
-}
-
-impl Drop for Handover {
-    fn drop(&mut self) {
-        let Some(claim_id) = self.claim_id.take() else {
-            return;
-        };
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            return;
-        };
-        let coordinator = self.coordinator.clone();
-        runtime.spawn(async move {
-            let why = "the caller went away before it was handed over";
-            let command = Command::Withdraw { claim_id, why };
-            if let Err(error) = coordinator.perform(Operation::Command(command)).await {
-                tracing::warn!(%claim_id, %error, "a grant could not be taken back");
-            }
-        });
     }
 }

@@ -36,14 +36,16 @@ pub fn run(bench: &Bench) -> Result<Report> {
 
     let header = [
         "bytes",
-        "issuecommand",
+        "record",
+        "of gh api",
+        "with the text",
+        "of gh api",
         "gh api",
-        "ratio",
-        "with the issue's text",
     ];
     let mut report = Report::new("context", bench.machine.clone(), &header);
     report.note(format!(
-        "text that the agent reads, of MCP results; {}",
+        "text that the agent reads, of MCP results, without and with what people wrote in the issue; \
+         gh api always brings the latter; {}",
         gh_version(&gh)
     ));
 
@@ -127,18 +129,21 @@ fn raw_bytes(github: &StandIn, gh: &Path, path: &str) -> Result<usize> {
 }
 
 fn add_row(report: &mut Report, name: &str, answer: Answer, raw: Option<usize>) {
-    let ratio = raw.map(|raw| answer.record as f64 / raw as f64);
+    let ratio = |bytes: usize| raw.map(|raw| bytes as f64 / raw as f64);
+    let shown = |ratio: Option<f64>| ratio.map_or_else(String::new, |ratio| format!("{ratio:.3}"));
+    let (record, all) = (ratio(answer.record), ratio(answer.all));
     report.row(
         vec![
             name.to_owned(),
             grouped(answer.record as f64),
-            raw.map_or_else(String::new, |raw| grouped(raw as f64)),
-            ratio.map_or_else(String::new, |ratio| format!("{ratio:.3}")),
+            shown(record),
             grouped(answer.all as f64),
+            shown(all),
+            raw.map_or_else(String::new, |raw| grouped(raw as f64)),
         ],
         json!({
             "what": name, "record_bytes": answer.record, "bytes": answer.all, "gh_bytes": raw,
-            "ratio": ratio,
+            "record_ratio": record, "ratio": all,
         }),
     );
 }
