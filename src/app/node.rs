@@ -276,6 +276,9 @@ async fn forward(
         match tokio::time::timeout(PROGRESS_EVERY, &mut work).await {
             Ok(result) => return result,
             Err(_) => {
+                if !client.answers().await {
+                    return Ok(Err(silent(client.info())));
+                }
                 if let Some(progress) = &call.progress {
                     progress(
                         started.elapsed().as_secs_f64(),
@@ -285,6 +288,23 @@ async fn forward(
             }
         }
     }
+}
+
+/// The owner lives and holds the lock, but does nothing: only a person can decide to end it.
+fn silent(owner: &LockInfo) -> ApiError {
+    ApiError::new(
+        Category::Api,
+        "owner_unavailable",
+        format!(
+            "the owner, process {} (issuecommand {}), does not answer",
+            owner.pid, owner.command
+        ),
+        format!(
+            "end it, another process then takes over at once: kill -9 {}",
+            owner.pid
+        ),
+    )
+    .retry_after(5)
 }
 
 fn unavailable(message: &str) -> ApiError {

@@ -18,6 +18,9 @@ use crate::store::LockInfo;
 /// Time for the owner to take a connection: it is on this machine.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Time for the owner to answer what needs no work.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Why the owner could not be asked.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -118,6 +121,16 @@ impl OwnerClient {
         }
     }
 
+    /// Whether the owner answers at all: a process that was stopped still takes connections.
+    pub async fn answers(&self) -> bool {
+        let request = self.request("GET", "/api/health").body(Full::default());
+        let Ok(request) = request else {
+            return false;
+        };
+        let asked = tokio::time::timeout(ANSWER_TIMEOUT, self.send(request)).await;
+        matches!(asked, Ok(Ok(_)))
+    }
+
     /// Stays connected in the name of a session. `connected` is called once the owner knows it;
     /// returns when the owner is gone.
     pub async fn hold_session(
@@ -131,7 +144,8 @@ impl OwnerClient {
             .header(PROCESS_HEADER, session.pid.to_string())
             .body(Full::default())
             .map_err(|error| ClientError::Strange(error.to_string()))?;
-        let response = self.send(request).await?;
+        let sent = tokio::time::timeout(ANSWER_TIMEOUT, self.send(request)).await;
+        let response = sent.map_err(|_| ClientError::Gone("it does not answer".to_owned()))??;
         if response.status() != StatusCode::OK {
             return Err(ClientError::Gone(format!("HTTP {}", response.status())));
         }

@@ -153,11 +153,12 @@ impl HttpState {
         let (parts, incoming) = request.into_parts();
         let is_json = rest::check_media_type(&parts.headers, true).is_ok();
         let body = body::read(incoming).await?;
-        if parts.method == Method::POST && is_json {
-            if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(&body) {
-                let answer = json_rpc_error(-32700, &format!("not valid JSON: {error}"));
-                return Ok(body::json(StatusCode::BAD_REQUEST, answer));
-            }
+        if parts.method == Method::POST
+            && is_json
+            && let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(&body)
+        {
+            let answer = json_rpc_error(-32700, &format!("not valid JSON: {error}"));
+            return Ok(body::json(StatusCode::BAD_REQUEST, answer));
         }
         let request = Request::from_parts(parts, Full::new(body));
         let response = self.mcp.handle(request).await;

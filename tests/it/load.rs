@@ -119,7 +119,9 @@ fn callers_that_hang_up_leave_no_gh_behind() {
     until("nobody works for those who left", || {
         holds(server.process.children().is_empty())
     });
-    assert_eq!(server.health()["gh"]["pool"]["running"], 0);
+    until("their places are free", || {
+        holds(server.health()["gh"]["pool"]["running"] == 0)
+    });
 }
 
 #[test]

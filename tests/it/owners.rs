@@ -312,12 +312,13 @@ fn an_owner_that_hangs_does_not_hang_its_followers_for_ever() {
     let server = place.serve_synced();
     let client = place.mcp().joined();
     server.process.signal(rustix::process::Signal::STOP);
-    let start = Instant::now();
-    let answer = client
-        .try_tool("system_health", json!({}))
-        .expect("it answers");
-    let took = start.elapsed();
+    let call = json!({"name": "system_health", "arguments": {}});
+    let (_, answer) = client.send("tools/call", call);
+    let answer = answer.recv_timeout(Duration::from_secs(20));
     server.process.signal(rustix::process::Signal::CONT);
-    assert!(took < Duration::from_secs(45), "{took:?}: {answer:?}");
+    assert!(
+        answer.is_ok(),
+        "a call that cannot be forwarded is answered with why"
+    );
     assert!(alive(server.process.pid()));
 }
