@@ -18,6 +18,14 @@ pub(super) fn print(text: &str) -> ExitCode {
     }
 }
 
+/// Writes to standard output.
+pub(super) fn write(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+}
+
 /// Prints an error with its next step, and gives its exit code.
 pub(super) fn fail(error: &ApiError, json: bool) -> ExitCode {
     let text = if json {

@@ -34,31 +34,35 @@ pub(super) fn run(config: Config, options: &Watch) -> Result<ExitCode, ApiError>
             () = signals.wait() => Ok(()),
         };
         node.stop().await;
-        result
+        match result {
+            Ok(()) | Err(Stopped::OutputClosed) => Ok(()),
+            Err(Stopped::Failed(error)) => Err(error),
+        }
     })?;
     Ok(ExitCode::SUCCESS)
 }
 
+/// Ends when the output is closed.
 async fn watch(
     node: &Node,
     repo: Option<RepoName>,
     agent_id: Option<AgentId>,
     mut since: Option<u64>,
     json: bool,
-) -> Result<(), ApiError> {
+) -> Result<(), Stopped> {
     loop {
         match node.events().await? {
             NodeEvents::Own(owner) => {
                 let mut feed = owner.desk.coordinator().feed().subscribe(since);
                 for event in &feed.missed {
                     if event.matches(repo.as_ref(), agent_id.as_ref()) {
-                        show(&event.json(), json);
+                        show(&event.json(), json)?;
                     }
                 }
                 loop {
                     match feed.live.recv().await {
                         Ok(event) if event.matches(repo.as_ref(), agent_id.as_ref()) => {
-                            show(&event.json(), json);
+                            show(&event.json(), json)?;
                         }
                         Ok(_) | Err(RecvError::Lagged(_)) => {}
                         Err(RecvError::Closed) => return Ok(()),
@@ -67,12 +71,15 @@ async fn watch(
             }
             NodeEvents::Of(client) => {
                 let query = query(repo.as_ref(), agent_id.as_ref(), since);
+                let mut written = Ok(());
                 let ended = client
-                    .events(&query, |id, _, data| {
+                    .events(&query, |id, data| {
                         since = id.or(since);
-                        show(data, json);
+                        written = show(data, json);
+                        written.is_ok()
                     })
                     .await;
+                written?;
                 if let Err(error) = ended {
                     tracing::debug!(%error, "the events of this owner ended");
                 }
@@ -102,10 +109,23 @@ fn query(repo: Option<&RepoName>, agent_id: Option<&AgentId>, since: Option<u64>
     parts.join("&")
 }
 
+/// Why there is nothing more to print.
+enum Stopped {
+    /// Whoever read the output is gone.
+    OutputClosed,
+    Failed(ApiError),
+}
+
+impl From<ApiError> for Stopped {
+    fn from(error: ApiError) -> Self {
+        Self::Failed(error)
+    }
+}
+
 /// One event as a line.
-fn show(data: &str, json: bool) {
+fn show(data: &str, json: bool) -> Result<(), Stopped> {
     let line = if json { data.to_owned() } else { words(data) };
-    output::print(&(line + "\n"));
+    output::write(&(line + "\n")).map_err(|_| Stopped::OutputClosed)
 }
 
 fn words(data: &str) -> String {

@@ -267,14 +267,16 @@ impl Catalogue {
             entry.closes_elsewhere.clear();
             entry.reconciled_at = update.synced_at;
         }
+        // Pull requests first: a merge and the closing it causes often come in one sync, and the
+        // claim goes through both.
+        let relink = update.complete || !update.pulls.is_empty();
+        apply_pulls(entry, update.pulls, consequences);
         apply_issues(entry, update.issues, consequences);
         if let Some(open) = update.open_numbers {
             let open: std::collections::HashSet<u64> = open.into_iter().collect();
             entry.issues.retain(|number, _| open.contains(number));
             entry.reconciled_at = update.synced_at;
         }
-        let relink = update.complete || !update.pulls.is_empty();
-        apply_pulls(entry, update.pulls, consequences);
         if relink {
             self.relink(&update.name);
         }

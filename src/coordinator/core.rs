@@ -10,7 +10,7 @@ use super::feed::Feed;
 use super::next::{NextGrant, NextOutcome, NextQuery, choose};
 use super::{Answer, Catalogue, CatalogueUpdate, ClaimAnswer, Operation};
 use crate::claim::{
-    Candidate, Change, Command, EligibilityRules, Grant, Ledger, Outcome, Recorded, Undo,
+    Candidate, Change, Claim, Command, EligibilityRules, Grant, Ledger, Outcome, Recorded, Undo,
 };
 use crate::domain::{
     Clock, Host, IssueKey, IssueSummary, RepoName, RepoPattern, SessionId, SessionRef, limits,
@@ -294,19 +294,7 @@ impl Core {
             .cloned();
         let repeated = repeated.filter(|claim| claim.status.is_active());
         let (grant, why) = match repeated {
-            Some(claim) => {
-                let grant = NextGrant {
-                    synced_at: self
-                        .catalogue
-                        .repo(&claim.repo)
-                        .map(|entry| entry.synced_at),
-                    why: String::new(),
-                    previous_attempts: 0,
-                    handoff_note: None,
-                    claim,
-                };
-                return NextOutcome::Granted(Box::new(grant));
-            }
+            Some(claim) => return NextOutcome::Granted(Box::new(self.again(claim))),
             None => match choose(&self.view(), query) {
                 Ok(choice) => choice,
                 Err(passed_by) => {
@@ -332,6 +320,25 @@ impl Core {
             Outcome::Updated(_) | Outcome::Unchanged => NextOutcome::Nothing {
                 passed_by: crate::claim::PassedBy::default(),
             },
+        }
+    }
+
+    /// The answer for a claim that was granted before its first answer was lost.
+    fn again(&self, claim: Arc<Claim>) -> NextGrant {
+        let view = self.view();
+        let key = claim.key();
+        let memory = self.ledger.memory(&key).cloned().unwrap_or_default();
+        let issue = view.catalogue.issue(&key.repo, key.number);
+        let why = issue.map(|issue| {
+            let candidate = view.candidate(issue, &key);
+            view.rules.why(&candidate, view.ledger, view.now)
+        });
+        NextGrant {
+            why: why.unwrap_or_default(),
+            previous_attempts: memory.attempts,
+            handoff_note: memory.handoff_note,
+            synced_at: view.catalogue.repo(&key.repo).map(|entry| entry.synced_at),
+            claim,
         }
     }
 

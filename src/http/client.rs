@@ -161,12 +161,12 @@ impl OwnerClient {
         Ok(())
     }
 
-    /// Reads events, one server-sent event a call of `each` with its id and data, until the
-    /// owner is gone.
+    /// Reads events, one server-sent event a call of `each` with its id and data, until the owner is
+    /// gone or `each` says no more.
     pub async fn events(
         &self,
         query: &str,
-        mut each: impl FnMut(Option<u64>, &str, &str),
+        mut each: impl FnMut(Option<u64>, &str) -> bool,
     ) -> Result<(), ClientError> {
         let request = self
             .request("GET", &format!("/sse?{query}"))
@@ -195,9 +195,10 @@ impl OwnerClient {
                         .find_map(|line| line.strip_prefix(name))
                         .unwrap_or_default()
                 };
-                let kind = field("event: ");
-                if !kind.is_empty() {
-                    each(field("id: ").parse().ok(), kind, field("data: "));
+                if !field("event: ").is_empty()
+                    && !each(field("id: ").parse().ok(), field("data: "))
+                {
+                    return Ok(());
                 }
                 text = rest.to_owned();
             }
