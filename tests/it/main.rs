@@ -37,6 +37,7 @@ mod outage;
 mod owners;
 mod pages;
 mod reading;
+mod readme;
 mod secrets;
 mod sessions;
 mod status;
