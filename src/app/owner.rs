@@ -171,6 +171,9 @@ impl Owner {
         if let Some(http) = self.http.lock().await.take() {
             http.stop().await;
         }
+        if let Err(error) = self.syncer.store().await {
+            tracing::warn!(%error, "the catalogue was not stored; the next start fetches it");
+        }
         if let Err(error) = self.desk.coordinator().stop().await {
             // The journal has everything; the next start replays it.
             tracing::warn!(%error, "no last snapshot was written");

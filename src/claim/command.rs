@@ -87,6 +87,16 @@ pub enum Command {
         /// Words for the next holder.
         handoff_note: Option<Arc<str>>,
     },
+    /// Take over what dead sessions of this agent hold, each claim under a new id. Nothing happens
+    /// while one of those sessions lives.
+    TakeOver {
+        /// The agent.
+        agent_id: AgentId,
+        /// Its new session.
+        session: SessionRef,
+        /// New ids are derived from this one.
+        fresh_id: ClaimId,
+    },
     /// Take back a grant that never reached its agent; no failed attempt of anybody.
     Withdraw {
         /// Which claim.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{
     Actor, Change, Claim, Command, GitHubFact, Grant, Ledger, Outcome, Refusal, Status, Target,
 };
-use crate::domain::{AgentId, ClaimId, IssueKey, SessionRef};
+use crate::domain::{AgentId, ClaimId, IssueKey, RequestId, SessionRef};
 
 /// Changes to make, in order, and the answer once they are durable. The answer's claim is looked
 /// up after the changes, so a decision names it by id.
@@ -161,6 +161,7 @@ impl Ledger {
                 actor.agent_id.clone().or_else(holder)
             }
             Command::Release { actor, .. } => actor.agent_id.clone(),
+            Command::TakeOver { agent_id, .. } => Some(agent_id.clone()),
             Command::Observe { .. } | Command::Withdraw { .. } => None,
         }
     }
@@ -182,6 +183,24 @@ impl Ledger {
                 handoff_note,
             } => self.decide_release(target, actor, reason.clone(), handoff_note.clone()),
             Command::Observe { key, fact } => self.decide_fact(key, fact),
+            Command::TakeOver {
+                agent_id,
+                session,
+                fresh_id,
+            } => {
+                let dead = self
+                    .other_sessions(agent_id, Some(*session))
+                    .unwrap_or_default();
+                let heir = Heir {
+                    fresh_id: *fresh_id,
+                    session: Some(*session),
+                    request_id: None,
+                };
+                Step {
+                    changes: self.take_over(&dead, heir, now, None),
+                    answer: Answer::Unchanged,
+                }
+            }
             Command::Withdraw { claim_id, why } => match self.claim(*claim_id) {
                 Some(claim) => Step {
                     changes: vec![moved(claim, Status::Released).note(why).uncounted().done()],
@@ -210,10 +229,10 @@ impl Ledger {
                 Step::refuse(Refusal::AlreadyClaimed(held.clone()))
             }
             Some(held) => self.decide_own(held, grant, now),
-            None => match self.other_sessions(grant) {
+            None => match self.other_sessions(&grant.agent_id, grant.session) {
                 Err(refusal) => Step::refuse(refusal),
                 Ok(dead) => {
-                    let mut changes = self.take_over(&dead, grant, now, None);
+                    let mut changes = self.take_over(&dead, Heir::of(grant), now, None);
                     changes.push(Change::Granted {
                         claim_id: grant.new_claim_id,
                         agent_id: grant.agent_id.clone(),
@@ -244,11 +263,11 @@ impl Ledger {
             _ => true,
         };
         if !same_session {
-            let dead = match self.other_sessions(grant) {
+            let dead = match self.other_sessions(&grant.agent_id, grant.session) {
                 Err(refusal) => return Step::refuse(refusal),
                 Ok(dead) => dead,
             };
-            let changes = self.take_over(&dead, grant, now, Some(held.claim_id));
+            let changes = self.take_over(&dead, Heir::of(grant), now, Some(held.claim_id));
             let answer = Answer::Granted {
                 claim_id: grant.new_claim_id,
                 already_owned: true,
@@ -275,11 +294,15 @@ impl Ledger {
     }
 
     /// The agent's claims that lie with other sessions: an error while one of those lives.
-    fn other_sessions(&self, grant: &Grant) -> Result<Vec<Arc<Claim>>, Refusal> {
-        let Some(ours) = grant.session else {
+    fn other_sessions(
+        &self,
+        agent_id: &AgentId,
+        session: Option<SessionRef>,
+    ) -> Result<Vec<Arc<Claim>>, Refusal> {
+        let Some(ours) = session else {
             return Ok(Vec::new());
         };
-        let others = self.sessions_of(&grant.agent_id);
+        let others = self.sessions_of(agent_id);
         for (session, pid) in others.iter().filter(|(session, _)| *session != ours.id) {
             if self.is_live(*session) {
                 return Err(Refusal::AgentIdInUse {
@@ -288,20 +311,16 @@ impl Ledger {
                 });
             }
         }
-        let is_other = |claim: &Arc<Claim>| claim.session.is_some_and(|held| held.id != ours.id);
-        Ok(self
-            .held_by(&grant.agent_id)
-            .filter(|claim| is_other(claim))
-            .cloned()
-            .collect())
+        let is_other = |claim: &&Arc<Claim>| claim.session.is_some_and(|held| held.id != ours.id);
+        Ok(self.held_by(agent_id).filter(is_other).cloned().collect())
     }
 
-    /// Hands the claims of dead sessions to the new one, each under a new id. The claim `asked`
-    /// for gets the grant's own id.
+    /// Hands the claims of dead sessions to the heir, each under a new id. The claim `asked` for
+    /// gets the heir's own fresh id.
     fn take_over(
         &self,
         dead: &[Arc<Claim>],
-        grant: &Grant,
+        heir: Heir,
         now: Timestamp,
         asked: Option<ClaimId>,
     ) -> Vec<Change> {
@@ -309,17 +328,17 @@ impl Ledger {
             let mut claim = Claim::clone(old);
             let is_asked = asked == Some(old.claim_id);
             claim.claim_id = if is_asked {
-                grant.new_claim_id
+                heir.fresh_id
             } else {
-                ClaimId(derive_id(grant.new_claim_id, old.claim_id))
+                ClaimId(derive_id(heir.fresh_id, old.claim_id))
             };
             let note = "taken over from a session that ended".into();
             claim.step(old.working_status(), now, Some(note));
             Change::HandedOn {
                 old_claim_id: old.claim_id,
                 claim: Arc::new(claim),
-                session: grant.session,
-                request_id: grant.request_id.filter(|_| is_asked),
+                session: heir.session,
+                request_id: heir.request_id.filter(|_| is_asked),
             }
         };
         dead.iter().map(hand_on).collect()
@@ -511,6 +530,24 @@ impl Ledger {
     }
 }
 
+/// Who takes claims over.
+#[derive(Clone, Copy)]
+struct Heir {
+    fresh_id: ClaimId,
+    session: Option<SessionRef>,
+    request_id: Option<RequestId>,
+}
+
+impl Heir {
+    fn of(grant: &Grant) -> Self {
+        Self {
+            fresh_id: grant.new_claim_id,
+            session: grant.session,
+            request_id: grant.request_id,
+        }
+    }
+}
+
 /// An id that is new, and the same in every replay: made of two ids that are.
 fn derive_id(new: ClaimId, old: ClaimId) -> uuid::Uuid {
     let (high, low) = new.0.as_u64_pair();
@@ -562,7 +599,7 @@ impl Move {
         pr_url: pr_url: Option<Arc<str>> = std::convert::identity;
         handoff_note: handoff_note: Option<Arc<str>> = std::convert::identity;
         session: session: Option<SessionRef> = std::convert::identity;
-        request: request_id: Option<crate::domain::RequestId> = std::convert::identity;
+        request: request_id: Option<RequestId> = std::convert::identity;
     }
 
     fn uncounted(mut self) -> Self {

@@ -13,7 +13,7 @@ use crate::claim::{
     Candidate, Change, Claim, Command, EligibilityRules, Grant, Ledger, Outcome, Recorded, Undo,
 };
 use crate::domain::{
-    Clock, Host, IssueKey, IssueSummary, RepoName, RepoPattern, SessionId, SessionRef, limits,
+    Clock, Host, IssueKey, IssueSummary, RepoName, RepoPattern, SessionRef, limits,
 };
 use crate::store::{
     Disk, HistoryPosition, HistoryReader, Journal, Recovered, SnapshotJob, StateFiles, StoreError,
@@ -54,7 +54,7 @@ pub struct Core {
     history: HistoryPosition,
     viewer: Option<Arc<str>>,
     started_at: Timestamp,
-    returning: Option<(Timestamp, Vec<SessionId>)>,
+    returning: Option<(Timestamp, Vec<SessionRef>)>,
     snapshot_bytes: u64,
     snapshot_under_way: Option<u64>,
     storage_problem: Option<String>,
@@ -137,7 +137,7 @@ impl Core {
         for session in sessions {
             if !ledger.is_live(session.id) && (settings.process_lives)(session.pid) {
                 ledger.session_opened(session.id);
-                returning.push(session.id);
+                returning.push(session);
             }
         }
         let until = crate::domain::later(now, SESSION_RETURN);
@@ -203,14 +203,24 @@ impl Core {
             self.ledger.promote(now);
         }
         let now = self.now();
-        if let Some((until, sessions)) = self.returning.take_if(|(until, _)| *until <= now) {
-            tracing::debug!(%until, gone = sessions.len(), "sessions did not come back");
-            for session in sessions {
-                self.ledger.session_closed(session);
-            }
-        }
+        self.end_gone_sessions(now);
         if self.retry_at.is_none_or(|at| at <= now) {
             self.with_ledger(|ledger, commit| ledger.tick(now, commit));
+        }
+    }
+
+    /// Sessions of a former owner that did not come back in time, or whose process has died.
+    fn end_gone_sessions(&mut self, now: Timestamp) {
+        let Some((until, sessions)) = &mut self.returning else {
+            return;
+        };
+        let late = *until <= now;
+        let lives = self.settings.process_lives;
+        for session in sessions.extract_if(.., |session| late || !lives(session.pid)) {
+            self.ledger.session_closed(session.id);
+        }
+        if sessions.is_empty() {
+            self.returning = None;
         }
     }
 
@@ -241,7 +251,7 @@ impl Core {
             }
             Operation::SessionOpened(session) => {
                 if let Some((_, returning)) = &mut self.returning {
-                    returning.retain(|id| *id != session.id);
+                    returning.retain(|known| known.id != session.id);
                 }
                 self.ledger.session_opened(session.id);
                 Answer::Done

@@ -467,7 +467,8 @@ impl Syncer {
         }
     }
 
-    async fn store(&self) -> Result<(), SyncError> {
+    /// Stores the catalogue, so that the next start needs no full sync.
+    pub async fn store(&self) -> Result<(), CoordinatorError> {
         let catalogue = self
             .0
             .coordinator

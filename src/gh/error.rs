@@ -163,7 +163,7 @@ impl GhError {
                 "check owner, name and number; a private repository needs a login that can see it"
                     .to_owned(),
             ),
-            Self::Rejected(_) => user("rejected", "correct the values and call again".to_owned()),
+            Self::Rejected(_) => api("rejected", "correct the values and call again"),
             Self::RateLimited { retry_after } => api(
                 "rate_limited",
                 "wait; claims go on from the cache meanwhile",

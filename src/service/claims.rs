@@ -13,7 +13,7 @@ use super::cursor::{self, Page};
 use super::desk::{Parts, cached, issue_number, note, optional_agent, required_agent};
 use super::{Reply, ReplyKind, refusal};
 use crate::claim::{Actor, Claim, Command, Grant, Outcome, Refusal, Status, Target};
-use crate::coordinator::{Answer, CatalogueUpdate, ClaimAnswer, Operation, RepoUpdate};
+use crate::coordinator::{Answer, CatalogueUpdate, ClaimAnswer, Operation, RepoUpdate, View};
 use crate::domain::{
     AgentId, ApiError, Category, ClaimId, IssueState, PullRequestState, RepoName, RequestId,
     SessionRef, parse_pull_request_url,
@@ -328,17 +328,47 @@ impl Parts {
         }))
     }
 
-    pub(super) async fn get_my_claims(&self, arguments: GetMyClaims) -> Result<Reply, ApiError> {
+    pub(super) async fn get_my_claims(
+        &self,
+        arguments: GetMyClaims,
+        session: Option<SessionRef>,
+    ) -> Result<Reply, ApiError> {
         #[derive(Serialize)]
         struct Mine {
-            claims: Vec<Arc<Claim>>,
+            claims: Vec<Box<serde_json::value::RawValue>>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            more: Option<usize>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            suggestion: Option<&'static str>,
         }
         let agent_id = required_agent(arguments.agent_id.as_deref())?;
-        self.perform(Operation::Heard(agent_id.clone())).await?;
-        let claims = self
-            .read(move |view| view.ledger.held_by(&agent_id).cloned().collect())
-            .await?;
-        Reply::new(&Mine { claims })
+        // An agent that was started again finds its claims under the ids that count from now on.
+        let heard = match session {
+            Some(session) => Operation::Command(Command::TakeOver {
+                agent_id: agent_id.clone(),
+                session,
+                fresh_id: ClaimId(Uuid::now_v7()),
+            }),
+            None => Operation::Heard(agent_id.clone()),
+        };
+        self.perform(heard).await?;
+        let read = move |view: &View<'_>| -> Vec<Arc<Claim>> {
+            view.ledger.held_by(&agent_id).cloned().collect()
+        };
+        let claims = self.read(read).await?;
+        let mut page = Page::new(claims.len());
+        for claim in &claims {
+            if !page.push(claim)? {
+                break;
+            }
+        }
+        let more = Some(claims.len() - page.items.len()).filter(|more| *more > 0);
+        let suggestion = more.map(|_| "get_all_claims with your agent_id has pages");
+        Reply::new(&Mine {
+            claims: page.items,
+            more,
+            suggestion,
+        })
     }
 
     pub(super) async fn get_all_claims(&self, arguments: GetAllClaims) -> Result<Reply, ApiError> {

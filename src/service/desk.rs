@@ -129,7 +129,7 @@ impl Parts {
                 let agent_id = optional_agent(arguments.agent_id.as_deref())?;
                 self.release_issue(arguments, actor(agent_id)).await
             }
-            Request::GetMyClaims(arguments) => self.get_my_claims(arguments).await,
+            Request::GetMyClaims(arguments) => self.get_my_claims(arguments, session).await,
             Request::GetAllClaims(arguments) => self.get_all_claims(arguments).await,
             Request::GetClaimHistory(arguments) => self.get_claim_history(arguments).await,
             Request::ListRepos(arguments) => self.list_repos(arguments).await,
