@@ -110,11 +110,17 @@ impl HttpState {
             _ => self.access.check_key(request.headers())?,
         }
         match matched.route {
-            RouteId::Mcp => self.mcp(request).await,
+            RouteId::Mcp => Box::pin(self.mcp(request)).await,
             RouteId::Events => {
                 let query = request.uri().query();
                 let shutdown = self.shutdown.clone();
-                events::answer(&self.events, request.headers(), query, shutdown).await
+                Box::pin(events::answer(
+                    &self.events,
+                    request.headers(),
+                    query,
+                    shutdown,
+                ))
+                .await
             }
             RouteId::Session => {
                 let coordinator = &self.events.coordinator;
@@ -124,8 +130,8 @@ impl HttpState {
                 let body = body::read(request.into_body()).await?;
                 forward::answer(&*self.service, &body).await
             }
-            RouteId::Health => self.health(&request).await,
-            RouteId::Metrics => self.metrics().await,
+            RouteId::Health => Box::pin(self.health(&request)).await,
+            RouteId::Metrics => Box::pin(self.metrics()).await,
             RouteId::OpenApi => Ok(body::json(StatusCode::OK, openapi::describe().to_string())),
             _ => {
                 let (parts, incoming) = request.into_parts();

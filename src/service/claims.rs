@@ -77,7 +77,7 @@ impl Parts {
             .await?;
         let (outcome, warnings) = match answer {
             Answer::Claim(ClaimAnswer::Decided { outcome, warnings }) => (outcome, warnings),
-            _ => self.claim_after_lookup(grant).await?,
+            _ => Box::pin(self.claim_after_lookup(grant)).await?,
         };
         claim_reply(outcome, warnings)
     }

@@ -113,29 +113,35 @@ impl Parts {
             session,
             request_id,
         };
+        // Boxed apart: otherwise every call would move a future as large as the largest of them.
         match request {
             Request::NextIssue(arguments) => {
-                self.next_issue(arguments, session, request_id, progress)
-                    .await
+                Box::pin(self.next_issue(arguments, session, request_id, progress)).await
             }
             Request::ClaimIssue(arguments) => {
                 self.claim_issue(arguments, session, request_id).await
             }
             Request::UpdateClaimStatus(arguments) => {
                 let agent_id = optional_agent(arguments.agent_id.as_deref())?;
-                self.update_claim_status(arguments, actor(agent_id)).await
+                Box::pin(self.update_claim_status(arguments, actor(agent_id))).await
             }
             Request::ReleaseIssue(arguments) => {
                 let agent_id = optional_agent(arguments.agent_id.as_deref())?;
-                self.release_issue(arguments, actor(agent_id)).await
+                Box::pin(self.release_issue(arguments, actor(agent_id))).await
             }
-            Request::GetMyClaims(arguments) => self.get_my_claims(arguments, session).await,
-            Request::GetAllClaims(arguments) => self.get_all_claims(arguments).await,
-            Request::GetClaimHistory(arguments) => self.get_claim_history(arguments).await,
-            Request::ListRepos(arguments) => self.list_repos(arguments).await,
-            Request::ListOpenIssues(arguments) => self.list_open_issues(arguments).await,
-            Request::FetchIssues(arguments) => self.fetch_issues(arguments).await,
-            Request::GetIssueDetails(arguments) => self.get_issue_details(arguments).await,
+            Request::GetMyClaims(arguments) => {
+                Box::pin(self.get_my_claims(arguments, session)).await
+            }
+            Request::GetAllClaims(arguments) => Box::pin(self.get_all_claims(arguments)).await,
+            Request::GetClaimHistory(arguments) => {
+                Box::pin(self.get_claim_history(arguments)).await
+            }
+            Request::ListRepos(arguments) => Box::pin(self.list_repos(arguments)).await,
+            Request::ListOpenIssues(arguments) => Box::pin(self.list_open_issues(arguments)).await,
+            Request::FetchIssues(arguments) => Box::pin(self.fetch_issues(arguments)).await,
+            Request::GetIssueDetails(arguments) => {
+                Box::pin(self.get_issue_details(arguments)).await
+            }
             Request::SystemHealth(_) => self.system_health().await,
         }
     }
