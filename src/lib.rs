@@ -36,6 +36,16 @@
 //!
 //! Read first: [`claim`] (the rules), [`store`] (the files), [`coordinator`] (the writer).
 
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::print_stdout,
+        clippy::print_stderr
+    )
+)]
 pub mod app;
 pub mod claim;
 pub mod cli;

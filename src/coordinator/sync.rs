@@ -469,6 +469,11 @@ impl Syncer {
 
     /// Stores the catalogue, so that the next start needs no full sync.
     pub async fn store(&self) -> Result<(), CoordinatorError> {
+        let complete = |view: &super::View<'_>| view.catalogue.synced_at().is_some();
+        if !self.0.coordinator.read(complete).await? {
+            // Half a catalogue would be taken for a whole one.
+            return Ok(());
+        }
         let catalogue = self
             .0
             .coordinator

@@ -193,10 +193,15 @@ impl Parts {
     /// Waits for the first sync when nothing is known yet; says why nothing is known if it failed.
     pub async fn catalogue_ready(&self) -> Result<(), ApiError> {
         const PATIENCE: Duration = Duration::from_secs(25);
-        let known = self
-            .read(|view| view.catalogue.repos().next().is_some())
-            .await?;
-        if known || self.syncer.reports().borrow().runs > 0 && self.outage().is_none() {
+        let known = self.read(|view| {
+            (
+                view.catalogue.synced_at().is_some(),
+                view.catalogue.repos().next().is_some(),
+            )
+        });
+        let (complete, some) = known.await?;
+        let tried = self.syncer.reports().borrow().runs > 0;
+        if complete || tried && (some || self.outage().is_none()) {
             return Ok(());
         }
         let first = tokio::time::timeout(PATIENCE, self.syncer.first_run()).await;

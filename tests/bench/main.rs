@@ -5,7 +5,7 @@
 //! not. Everything it starts is a child on loopback with its data in one temporary folder, and is
 //! gone when it ends, however it ends.
 
-#![expect(
+#![allow(
     clippy::print_stdout,
     clippy::print_stderr,
     reason = "the tables are its output"

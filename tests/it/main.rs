@@ -3,7 +3,7 @@
 //!
 //! `ISSUECOMMAND_TEST_GH` names another `gh` than the one on PATH.
 
-#![expect(
+#![allow(
     clippy::expect_used,
     clippy::panic,
     clippy::print_stderr,

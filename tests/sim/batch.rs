@@ -32,7 +32,7 @@ impl World {
     pub fn batch(&mut self) -> Check {
         self.tally.count(Seen::Batches);
         let before = self.arm();
-        let dies = before.is_none() && self.random.chance(2);
+        let dies = before.is_none() && self.random.chance(4);
         self.core.begin();
         self.model.time = self.core.now();
         self.follow_time()?;

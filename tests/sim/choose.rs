@@ -263,8 +263,10 @@ impl World {
             Which::Issue(held.unwrap_or_else(|| self.issue()), self.random.chance(40))
         };
         let handoff = self.random.chance(40).then(|| {
-            let words = format!("look at file {}", self.random.below(100));
-            Arc::from(words.as_str())
+            // Some are longer than a sector, so that a torn write can fall inside one.
+            let times = self.random.weighted([(6, 1), (1, 120)]);
+            let words = format!("look at file {} ", self.random.below(100)).repeat(times);
+            Arc::from(words.trim_end())
         });
         let mut times = self.random.below(3);
         if self.big_notes > 0 && self.model.now.by_id(id).is_some() && self.job.is_none() {
