@@ -124,7 +124,7 @@ impl Ledger {
         while let Some(agent_id) = self.leases.next_expired(now, &policy) {
             let silent: Vec<Arc<Claim>> = self
                 .held_by(&agent_id)
-                .filter(|claim| claim.status.needs_renewal())
+                .filter(|claim| claim.needs_renewal())
                 .cloned()
                 .collect();
             for claim in silent {
@@ -258,23 +258,21 @@ impl Ledger {
 
     /// The agent asks for an issue that its name already holds.
     fn decide_own(&self, held: &Arc<Claim>, grant: &Grant, now: Timestamp) -> Step {
-        let same_session = match (held.session, grant.session) {
-            (Some(theirs), Some(ours)) => theirs.id == ours.id,
-            _ => true,
+        // Another session of the same name, whether it holds this claim or others.
+        let dead = match self.other_sessions(&grant.agent_id, grant.session) {
+            Err(refusal) => return Step::refuse(refusal),
+            Ok(dead) => dead,
         };
-        if !same_session {
-            let dead = match self.other_sessions(&grant.agent_id, grant.session) {
-                Err(refusal) => return Step::refuse(refusal),
-                Ok(dead) => dead,
-            };
-            let changes = self.take_over(&dead, Heir::of(grant), now, Some(held.claim_id));
+        let asked = dead.iter().any(|claim| claim.claim_id == held.claim_id);
+        let asked = asked.then_some(held.claim_id);
+        let mut changes = self.take_over(&dead, Heir::of(grant), now, asked);
+        if asked.is_some() {
             let answer = Answer::Granted {
                 claim_id: grant.new_claim_id,
                 already_owned: true,
             };
             return Step { changes, answer };
         }
-        let mut changes = Vec::new();
         let adopts = held.session.is_none() && grant.session.is_some();
         if held.status == Status::Stale || adopts {
             let to = held.working_status();
@@ -515,10 +513,15 @@ impl Ledger {
                     .pr_url(Some(url.clone()))
             }
             GitHubFact::PullRequestClosed(url) => {
-                if working != Status::PrSubmitted || claim.pr_url.as_ref() != Some(url) {
+                if working == Status::PrMerged || claim.pr_url.as_ref() != Some(url) {
                     return Step::unchanged();
                 }
-                moved(claim, Status::InProgress)
+                let to = if working.needs_renewal() {
+                    working
+                } else {
+                    Status::InProgress
+                };
+                moved(claim, to)
                     .note("pull request closed unmerged")
                     .pr_closed()
             }

@@ -41,6 +41,22 @@ impl Leases {
         }
     }
 
+    /// When the agent was last heard of.
+    pub(super) fn last_seen(&self, agent_id: &AgentId) -> Option<Timestamp> {
+        self.last_seen.get(agent_id).copied()
+    }
+
+    /// Goes back to an earlier sign of life, because what followed it is undone.
+    pub(super) fn rewind(&mut self, agent_id: &AgentId, seen: Timestamp, policy: &LeasePolicy) {
+        if let Some(known) = self.last_seen.get_mut(agent_id) {
+            *known = seen;
+        }
+        if let Some(deadline) = self.scheduled.remove(agent_id) {
+            self.agent_deadlines.remove(&(deadline, agent_id.clone()));
+            self.schedule(agent_id.clone(), later(seen, policy.claim_timeout));
+        }
+    }
+
     /// Makes sure that the agent's silence will be noticed.
     pub(super) fn watch(&mut self, agent_id: &AgentId, now: Timestamp, policy: &LeasePolicy) {
         if !self.scheduled.contains_key(agent_id) {

@@ -82,6 +82,8 @@ pub struct Undo {
     claims: Vec<(ClaimId, Option<Arc<Claim>>)>,
     memory: Option<(IssueKey, Option<IssueMemory>)>,
     request_id: Option<RequestId>,
+    /// When the agent was last heard of before the change.
+    seen: Option<(AgentId, Timestamp)>,
 }
 
 impl Ledger {
@@ -157,7 +159,15 @@ impl Ledger {
             claims: Vec::with_capacity(1),
             memory: None,
             request_id: None,
+            seen: None,
         };
+        let agent_id = match &recorded.change {
+            Change::Granted { agent_id, .. } | Change::Moved { agent_id, .. } => Some(agent_id),
+            Change::HandedOn { claim, .. } => Some(&claim.agent_id),
+            Change::IssueClosed { .. } | Change::SyncCompleted { .. } => None,
+        };
+        undo.seen = agent_id
+            .and_then(|agent_id| Some((agent_id.clone(), self.leases.last_seen(agent_id)?)));
         self.seq = recorded.seq;
         self.last_time = Some(
             self.last_time
@@ -280,6 +290,10 @@ impl Ledger {
         for (claim_id, prior) in undo.claims {
             self.put(claim_id, prior, at);
         }
+        if let Some((agent_id, seen)) = undo.seen {
+            let policy = self.policy;
+            self.leases.rewind(&agent_id, seen, &policy);
+        }
         if let Some((key, prior)) = undo.memory {
             self.remember_issue(key, prior);
         }
@@ -328,7 +342,7 @@ impl Ledger {
                 let at = later(claim.last_updated, wait);
                 self.leases.schedule_release(claim.claim_id, at);
             }
-        } else if claim.status.needs_renewal() {
+        } else if claim.needs_renewal() {
             // Also when GitHub moved it here: the agent then gets a full period to notice.
             self.leases.renew(&claim.agent_id, at);
             self.leases.watch(&claim.agent_id, at, &self.policy);

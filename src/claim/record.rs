@@ -76,6 +76,12 @@ impl Claim {
         }
     }
 
+    /// Whether its agent's silence makes it stale: not while a pull request is open, which then
+    /// holds the lease, also when changes are asked for.
+    pub fn needs_renewal(&self) -> bool {
+        self.status.needs_renewal() && self.pr_url.is_none()
+    }
+
     /// Sets the status and adds the step to the history, which keeps its first and newest steps.
     pub(super) fn step(&mut self, status: Status, at: Timestamp, note: Option<Arc<str>>) {
         self.stale_from = (status == Status::Stale).then(|| self.working_status());

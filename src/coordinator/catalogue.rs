@@ -140,6 +140,14 @@ pub struct CatalogueUpdate {
     pub facts: Vec<(RepoName, u64, GitHubFact)>,
 }
 
+/// How far one repository was fetched.
+#[derive(Clone, Debug)]
+pub(super) struct Cursors {
+    repo: RepoName,
+    issues: Option<Timestamp>,
+    pulls: Option<Timestamp>,
+}
+
 /// What follows from an update for claims and readers.
 #[derive(Debug, Default)]
 pub(super) struct Consequences {
@@ -218,6 +226,27 @@ impl Catalogue {
     /// Number of open issues.
     pub fn open_issues(&self) -> usize {
         self.repos.values().map(|entry| entry.issues.len()).sum()
+    }
+
+    /// How far the repositories of an update were fetched before it.
+    pub(super) fn cursors(&self, update: &CatalogueUpdate) -> Vec<Cursors> {
+        let before = |repo: &RepoUpdate| {
+            let known = self.repos.get(&repo.name);
+            Cursors {
+                repo: repo.name.clone(),
+                issues: known.and_then(|entry| entry.issues_cursor),
+                pulls: known.and_then(|entry| entry.pulls_cursor),
+            }
+        };
+        update.repos.iter().map(before).collect()
+    }
+
+    /// Goes back to earlier cursors: what came since is fetched again.
+    pub(super) fn rewind(&mut self, cursors: Cursors) {
+        if let Some(entry) = self.repos.get_mut(&cursors.repo) {
+            entry.issues_cursor = cursors.issues;
+            entry.pulls_cursor = cursors.pulls;
+        }
     }
 
     /// Takes an update in and tells what follows from it.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::catalogue::Cursors;
 use super::feed::Feed;
 use super::next::{NextGrant, NextOutcome, NextQuery, choose};
 use super::{Answer, Catalogue, CatalogueUpdate, ClaimAnswer, Operation};
@@ -60,6 +61,8 @@ pub struct Core {
     storage_problem: Option<String>,
     retry_at: Option<Timestamp>,
     pending: Vec<(Recorded, Undo)>,
+    /// How far GitHub had been read before this batch: what it told counts only with the batch.
+    cursors_before: Vec<Cursors>,
     push_error: Option<StoreError>,
 }
 
@@ -156,6 +159,7 @@ impl Core {
             storage_problem: None,
             retry_at: None,
             pending: Vec::new(),
+            cursors_before: Vec::new(),
             push_error: None,
         }
     }
@@ -286,6 +290,8 @@ impl Core {
                 entry.issues.get(&grant.key.number)
             });
             let Some(issue) = known else {
+                // Asking is a sign of life, whatever comes of it.
+                self.with_ledger(|ledger, commit| ledger.revive(&grant.agent_id, now, commit));
                 return ClaimAnswer::Unknown;
             };
             let candidate = view.candidate(issue, &grant.key);
@@ -298,6 +304,9 @@ impl Core {
     }
 
     fn next(&mut self, query: &NextQuery, now: Timestamp) -> NextOutcome {
+        // Asking is a sign of life, whatever comes of it.
+        let agent_id = &query.agent_id;
+        self.with_ledger(|ledger, commit| ledger.revive(agent_id, now, commit));
         let repeated = query
             .request_id
             .and_then(|id| self.ledger.answered(id))
@@ -307,10 +316,7 @@ impl Core {
             Some(claim) => return NextOutcome::Granted(Box::new(self.again(claim))),
             None => match choose(&self.view(), query) {
                 Ok(choice) => choice,
-                Err(passed_by) => {
-                    self.ledger.renew(&query.agent_id, now);
-                    return NextOutcome::Nothing { passed_by };
-                }
+                Err(passed_by) => return NextOutcome::Nothing { passed_by },
             },
         };
         let memory = self.ledger.memory(&grant.key).cloned().unwrap_or_default();
@@ -353,6 +359,7 @@ impl Core {
     }
 
     fn take_in(&mut self, update: CatalogueUpdate, now: Timestamp) -> u64 {
+        self.cursors_before.extend(self.catalogue.cursors(&update));
         let consequences = self.catalogue.apply(update);
         for event in consequences.events {
             self.with_ledger(|ledger, commit| commit(ledger, event));
@@ -404,6 +411,7 @@ impl Core {
 
     /// Puts the batch on disk and publishes it; after an error nothing of it has happened.
     pub fn finish(&mut self) -> Result<(), StoreError> {
+        let cursors_before = std::mem::take(&mut self.cursors_before);
         if self.pending.is_empty() {
             return Ok(());
         }
@@ -423,6 +431,9 @@ impl Core {
             Err(error) => {
                 for (_, undo) in pending.into_iter().rev() {
                     self.ledger.undo(undo);
+                }
+                for cursors in cursors_before.into_iter().rev() {
+                    self.catalogue.rewind(cursors);
                 }
                 self.storage_problem = Some(error.to_string());
                 self.retry_at = Some(crate::domain::later(self.now(), DISK_PAUSE));

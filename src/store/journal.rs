@@ -201,7 +201,11 @@ fn read_header(file: &str, line: &[u8]) -> Result<Option<Header>, StoreError> {
 /// The open journal. One value of this type exists in one process at a time: the owner's.
 pub struct Journal {
     disk: Arc<dyn Disk>,
+    /// The name of a current journal.
     name: String,
+    /// The name that the open file has: another one after a rotation that failed half-way.
+    file_name: String,
+    folder_unsynced: bool,
     file: Box<dyn DiskFile>,
     /// Where the next line goes.
     offset: u64,
@@ -225,9 +229,14 @@ impl Journal {
     ) -> Result<Self, StoreError> {
         let mut file = disk.open(&name).map_err(io_error("open", &name))?;
         file.set_len(valid_bytes).map_err(io_error("cut", &name))?;
+        // What a dead owner wrote but never synced is state from now on: it must not be lost by the
+        // next power failure after readers have seen it.
+        file.sync_data().map_err(io_error("sync", &name))?;
         Ok(Self {
             disk,
+            file_name: name.clone(),
             name,
+            folder_unsynced: false,
             file,
             offset: valid_bytes,
             prepared: valid_bytes,
@@ -244,6 +253,15 @@ impl Journal {
         name: String,
         first_seq: u64,
     ) -> Result<Self, StoreError> {
+        let journal = Self::create_file(disk, name, first_seq)?;
+        journal
+            .disk
+            .sync_folder()
+            .map_err(io_error("sync", "the state folder"))?;
+        Ok(journal)
+    }
+
+    fn create_file(disk: Arc<dyn Disk>, name: String, first_seq: u64) -> Result<Self, StoreError> {
         let header = Header {
             journal_version: VERSION,
             first_seq,
@@ -253,8 +271,6 @@ impl Journal {
         line.push(b'\n');
         disk.write_synced(&name, &line)
             .map_err(io_error("write", &name))?;
-        disk.sync_folder()
-            .map_err(io_error("sync", "the state folder"))?;
         Self::resume(
             disk,
             name,
@@ -280,12 +296,20 @@ impl Journal {
             }
             Err(error) => {
                 self.unclean = true;
+                // At once, if the disk lets us: a process that dies now must not leave a change
+                // behind that was refused. Otherwise the next batch begins with it.
+                if let Err(remains) = self.blank_remains() {
+                    tracing::warn!(error = %remains, "a refused change is still in the journal");
+                }
                 Err(error)
             }
         }
     }
 
     fn write_batch(&mut self) -> Result<(), StoreError> {
+        if self.folder_unsynced {
+            self.sync_folder()?;
+        }
         if self.unclean {
             self.blank_remains()?;
         }
@@ -343,28 +367,44 @@ impl Journal {
     }
 
     /// Sets this journal aside under `old_name` and begins a new one.
+    ///
+    /// The new file is whole before anything is renamed, and no file is ever replaced: a failure
+    /// between two renames leaves the changes in the old file, which is written on until the next
+    /// try.
     pub(crate) fn rotate(&mut self, old_name: &str) -> Result<(), StoreError> {
         self.trim()?;
-        self.disk
-            .rename(&self.name, old_name)
-            .map_err(io_error("rename", &self.name))?;
-        let next = Self::create(self.disk.clone(), self.name.clone(), self.durable + 1);
-        match next {
-            Ok(next) => {
-                *self = next;
-                Ok(())
-            }
-            Err(error) => {
-                // The open file is still the old one; give it its name back and go on.
-                let back = self.disk.rename(old_name, &self.name);
-                back.map_err(io_error("rename", old_name))?;
-                Err(error)
-            }
+        let temporary = format!("{}.new", self.name);
+        let first_seq = self.durable + 1;
+        let mut next = Self::create_file(self.disk.clone(), temporary.clone(), first_seq)?;
+        if self.file_name != old_name {
+            let renamed = self.disk.rename(&self.file_name, old_name);
+            renamed.map_err(io_error("rename", &self.file_name))?;
+            old_name.clone_into(&mut self.file_name);
+            self.folder_unsynced = true;
         }
+        let renamed = self.disk.rename(&temporary, &self.name);
+        renamed.map_err(io_error("rename", &temporary))?;
+        next.name.clone_from(&self.name);
+        next.file_name.clone_from(&self.name);
+        next.folder_unsynced = true;
+        *self = next;
+        self.sync_folder()
+    }
+
+    /// A change must not be acknowledged while the name of its file could still be lost.
+    fn sync_folder(&mut self) -> Result<(), StoreError> {
+        self.disk
+            .sync_folder()
+            .map_err(io_error("sync", "the state folder"))?;
+        self.folder_unsynced = false;
+        Ok(())
     }
 
     /// Cuts the spaces off: at a clean end the file holds lines only.
     pub fn trim(&mut self) -> Result<(), StoreError> {
+        if self.unclean {
+            return self.blank_remains();
+        }
         self.file
             .set_len(self.offset)
             .map_err(io_error("cut", &self.name))?;

@@ -16,7 +16,6 @@ mod history;
 mod journal;
 mod lock;
 mod recovery;
-mod simulated;
 mod snapshot;
 
 pub use disk::{Disk, DiskFile, FolderDisk, StateFiles};
@@ -24,7 +23,6 @@ pub use history::{HistoryFilter, HistoryPage, HistoryReader};
 pub use journal::{Journal, JournalLine, parse_lines};
 pub use lock::{LockError, LockInfo, OwnerLock, read_lock_info};
 pub use recovery::{Recovered, read_changes_since, recover, recover_check};
-pub use simulated::SimulatedDisk;
 pub use snapshot::{HistoryPosition, Snapshot, SnapshotJob, write_snapshot};
 
 /// Why durable state could not be read or written.
