@@ -18,10 +18,16 @@ pub struct LeasePolicy {
     pub stale_auto_release: Option<Duration>,
 }
 
+/// Agents whose calls are remembered beyond their claims.
+const HEARD_MAX: usize = 4_096;
+
 /// When each agent was last heard of, and which deadline comes next.
 #[derive(Debug, Default)]
 pub(super) struct Leases {
     last_seen: HashMap<AgentId, Timestamp>,
+    /// Calls alone, without the periods that changes of status begin anew: what counts when such a
+    /// change is undone.
+    heard: HashMap<AgentId, Timestamp>,
     /// At or before the true deadline of each agent: renewing does not touch it, the expiry of an
     /// entry looks again. So a renewal costs one map write.
     agent_deadlines: BTreeSet<(Timestamp, AgentId)>,
@@ -46,8 +52,23 @@ impl Leases {
         self.last_seen.get(agent_id).copied()
     }
 
-    /// Goes back to an earlier sign of life, because what followed it is undone.
+    /// Notes a call of the agent.
+    pub(super) fn hear(&mut self, agent_id: &AgentId, now: Timestamp) {
+        if self.heard.len() > HEARD_MAX {
+            self.heard
+                .retain(|known, _| self.last_seen.contains_key(known));
+        }
+        self.heard.insert(agent_id.clone(), now);
+        self.renew(agent_id, now);
+    }
+
+    /// Goes back to an earlier period, because the change that began a new one is undone. A call
+    /// that came meanwhile still counts.
     pub(super) fn rewind(&mut self, agent_id: &AgentId, seen: Timestamp, policy: &LeasePolicy) {
+        let seen = self
+            .heard
+            .get(agent_id)
+            .map_or(seen, |heard| seen.max(*heard));
         if let Some(known) = self.last_seen.get_mut(agent_id) {
             *known = seen;
         }

@@ -39,10 +39,11 @@ pub struct Ledger {
     by_agent: HashMap<AgentId, AgentHoldings>,
     ended: BTreeMap<u64, Arc<Claim>>,
     ended_by_id: HashMap<ClaimId, u64>,
-    memory: HashMap<IssueKey, IssueMemory>,
-    memory_order: VecDeque<IssueKey>,
+    memory: BTreeMap<IssueKey, IssueMemory>,
     requests: HashMap<RequestId, ClaimId>,
     request_order: VecDeque<RequestId>,
+    /// Ended claims that remembered requests led to, kept when history files have the others.
+    answered_ended: HashMap<ClaimId, Arc<Claim>>,
     live_sessions: HashSet<SessionId>,
     pub(super) leases: Leases,
     seq: u64,
@@ -72,6 +73,9 @@ pub struct LedgerImage {
     /// Requests answered lately.
     #[serde(default)]
     pub requests: Vec<(RequestId, ClaimId)>,
+    /// Ended claims that those requests led to.
+    #[serde(default)]
+    pub answered: Vec<Arc<Claim>>,
 }
 
 /// How to take one change back.
@@ -81,7 +85,7 @@ pub struct Undo {
     last_time: Option<Timestamp>,
     claims: Vec<(ClaimId, Option<Arc<Claim>>)>,
     memory: Option<(IssueKey, Option<IssueMemory>)>,
-    request_id: Option<RequestId>,
+    request: Option<(RequestId, Option<ClaimId>)>,
     /// When the agent was last heard of before the change.
     seen: Option<(AgentId, Timestamp)>,
 }
@@ -96,10 +100,10 @@ impl Ledger {
             by_agent: HashMap::new(),
             ended: BTreeMap::new(),
             ended_by_id: HashMap::new(),
-            memory: HashMap::new(),
-            memory_order: VecDeque::new(),
+            memory: BTreeMap::new(),
             requests: HashMap::new(),
             request_order: VecDeque::new(),
+            answered_ended: HashMap::new(),
             live_sessions: HashSet::new(),
             leases: Leases::default(),
             seq: 0,
@@ -120,6 +124,8 @@ impl Ledger {
         for (request_id, claim_id) in image.requests {
             ledger.remember_request(Some(request_id), claim_id);
         }
+        let answered = image.answered.into_iter();
+        ledger.answered_ended = answered.map(|claim| (claim.claim_id, claim)).collect();
         for mut claim in image.claims {
             let session = image.sessions.get(&claim.claim_id).copied();
             Arc::make_mut(&mut claim).session = session;
@@ -137,7 +143,6 @@ impl Ledger {
             .iter()
             .filter_map(|claim| Some((claim.claim_id, claim.session?)))
             .collect();
-        let issue = |key: &IssueKey| Some((key.clone(), self.memory.get(key)?.clone()));
         let request = |id: &RequestId| Some((*id, *self.requests.get(id)?));
         LedgerImage {
             seq: self.seq,
@@ -145,9 +150,21 @@ impl Ledger {
             ended_total: self.ended_total,
             claims,
             sessions,
-            issues: self.memory_order.iter().filter_map(issue).collect(),
+            issues: self.memory.clone().into_iter().collect(),
             requests: self.request_order.iter().filter_map(request).collect(),
+            answered: self.answered_by_requests().into_values().collect(),
         }
+    }
+
+    /// Ended claims that remembered requests led to, by id.
+    fn answered_by_requests(&self) -> BTreeMap<ClaimId, Arc<Claim>> {
+        let find = |claim_id: &ClaimId| {
+            let claim = self
+                .ended_claim(*claim_id)
+                .or(self.answered_ended.get(claim_id))?;
+            Some((*claim_id, claim.clone()))
+        };
+        self.requests.values().filter_map(find).collect()
     }
 
     /// Performs a change that is on its way to the disk. The sequence numbers must follow.
@@ -158,7 +175,7 @@ impl Ledger {
             last_time: self.last_time,
             claims: Vec::with_capacity(1),
             memory: None,
-            request_id: None,
+            request: None,
             seen: None,
         };
         let agent_id = match &recorded.change {
@@ -180,7 +197,7 @@ impl Ledger {
                 ..
             } => {
                 undo.claims.push((*claim_id, None));
-                undo.request_id = self.remember_request(*request_id, *claim_id);
+                undo.request = self.remember_request(*request_id, *claim_id);
                 let claim = granted(recorded).map(Arc::new);
                 self.put(*claim_id, claim, recorded.at);
             }
@@ -193,7 +210,7 @@ impl Ledger {
                 undo.claims.push((claim.claim_id, None));
                 undo.claims
                     .push((*old_claim_id, self.active.get(old_claim_id).cloned()));
-                undo.request_id = self.remember_request(*request_id, claim.claim_id);
+                undo.request = self.remember_request(*request_id, claim.claim_id);
                 if let Some(mut old) = self.active.get(old_claim_id).cloned() {
                     let note = Some("taken over by a new session of the same agent".into());
                     Arc::make_mut(&mut old).step(Status::Released, recorded.at, note);
@@ -252,10 +269,14 @@ impl Ledger {
         if session.is_some() {
             record.session = *session;
         }
-        undo.request_id = self.remember_request(*request_id, *claim_id);
+        undo.request = self.remember_request(*request_id, *claim_id);
         let key = claim.key();
         if !to.is_active() {
-            undo.memory = Some((key.clone(), self.memory.get(&key).cloned()));
+            let known = self.memory.get_key_value(&key);
+            undo.memory = Some(known.map_or_else(
+                || (key.clone(), None),
+                |(key, memory)| (key.clone(), Some(memory.clone())),
+            ));
             match to {
                 Status::Released if *uncounted => {}
                 Status::Released => {
@@ -297,9 +318,15 @@ impl Ledger {
         if let Some((key, prior)) = undo.memory {
             self.remember_issue(key, prior);
         }
-        if let Some(request_id) = undo.request_id {
-            self.requests.remove(&request_id);
-            self.request_order.retain(|id| *id != request_id);
+        match undo.request {
+            Some((request_id, Some(before))) => {
+                self.requests.insert(request_id, before);
+            }
+            Some((request_id, None)) => {
+                self.requests.remove(&request_id);
+                self.request_order.retain(|id| *id != request_id);
+            }
+            None => {}
         }
         self.seq = undo.seq;
         self.last_time = undo.last_time;
@@ -372,32 +399,30 @@ impl Ledger {
     }
 
     fn remember_issue(&mut self, key: IssueKey, memory: Option<IssueMemory>) {
-        match memory {
-            None => {
-                if self.memory.remove(&key).is_some() {
-                    self.memory_order.retain(|known| *known != key);
-                }
-            }
-            Some(memory) => {
-                if self.memory.insert(key.clone(), memory).is_none() {
-                    self.memory_order.push_back(key);
-                }
-                if self.memory.len() > limits::ISSUE_MEMORY_MAX
-                    && let Some(oldest) = self.memory_order.pop_front()
-                {
-                    self.memory.remove(&oldest);
-                }
+        let Some(memory) = memory else {
+            self.memory.remove(&key);
+            return;
+        };
+        self.memory.insert(key, memory);
+        if self.memory.len() > limits::ISSUE_MEMORY_MAX {
+            let last_release =
+                |(_, memory): &(&IssueKey, &IssueMemory)| memory.releases.last().map(|(_, at)| *at);
+            let oldest = self.memory.iter().min_by_key(last_release);
+            if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
+                self.memory.remove(&oldest);
             }
         }
     }
 
+    /// Remembers what a request led to; returns it with what it had led to before.
     fn remember_request(
         &mut self,
         request_id: Option<RequestId>,
         claim_id: ClaimId,
-    ) -> Option<RequestId> {
+    ) -> Option<(RequestId, Option<ClaimId>)> {
         let request_id = request_id?;
-        if self.requests.insert(request_id, claim_id).is_none() {
+        let before = self.requests.insert(request_id, claim_id);
+        if before.is_none() {
             self.request_order.push_back(request_id);
         }
         if self.request_order.len() > limits::REQUESTS_REMEMBERED_MAX
@@ -405,7 +430,7 @@ impl Ledger {
         {
             self.requests.remove(&oldest);
         }
-        Some(request_id)
+        Some((request_id, before))
     }
 
     /// A session began or came back.
@@ -436,13 +461,14 @@ impl Ledger {
     /// Notes a sign of life of an agent that holds something.
     pub fn renew(&mut self, agent_id: &AgentId, now: Timestamp) {
         if self.by_agent.contains_key(agent_id) {
-            self.leases.renew(agent_id, now);
+            self.leases.hear(agent_id, now);
             self.leases.watch(agent_id, now, &self.policy);
         }
     }
 
     /// Drops ended claims up to the `count`-th of all time: history files have them.
     pub fn forget_ended(&mut self, count: u64) {
+        self.answered_ended = self.answered_by_requests().into_iter().collect();
         let kept = self.ended.split_off(&(count + 1));
         for claim in std::mem::replace(&mut self.ended, kept).values() {
             self.ended_by_id.remove(&claim.claim_id);
@@ -529,7 +555,11 @@ impl Ledger {
     /// The claim that an already answered request led to, active or ended.
     pub fn answered(&self, request_id: RequestId) -> Option<&Arc<Claim>> {
         let claim_id = *self.requests.get(&request_id)?;
-        self.claim(claim_id).or_else(|| self.ended_claim(claim_id))
+        let ended = || {
+            self.ended_claim(claim_id)
+                .or_else(|| self.answered_ended.get(&claim_id))
+        };
+        self.claim(claim_id).or_else(ended)
     }
 
     /// The first moment at which a lease may run out.

@@ -283,7 +283,8 @@ impl Core {
             let view = self.view();
             let entry = view.catalogue.repo(&grant.key.repo);
             let known = entry.and_then(|entry| {
-                let age = Duration::try_from(now.duration_since(entry.synced_at)).ok()?;
+                let age =
+                    Duration::try_from(now.duration_since(entry.synced_at)).unwrap_or_default();
                 fresh_within
                     .is_none_or(|limit| age <= limit)
                     .then_some(())?;

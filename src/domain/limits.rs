@@ -9,7 +9,7 @@ pub const NOTE_BYTES_MAX: usize = 4_096;
 /// How many entries of a claim's status history are kept: the first and the newest ones.
 pub const STATUS_HISTORY_MAX: usize = 64;
 /// How many answered request ids are remembered, so that a repeated request is not done twice.
-pub const REQUESTS_REMEMBERED_MAX: usize = 2_048;
+pub const REQUESTS_REMEMBERED_MAX: usize = 512;
 /// How many issues' past attempts are remembered (failed attempts, handoff notes).
 pub const ISSUE_MEMORY_MAX: usize = 10_000;
 /// How many past releases of one issue are remembered for the 30 minute rule.

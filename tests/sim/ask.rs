@@ -107,6 +107,8 @@ pub enum Ask {
     Update(ClaimId, By, Status, Option<Arc<str>>),
     /// With a handoff note, and a reason that is repeated so many times.
     Release(Which, By, Option<Arc<str>>, usize),
+    /// A new session asks for what its agent's dead ones held; it has a session.
+    TakeOver(Want),
     Withdraw(ClaimId),
     Heard(usize),
     /// A process of this agent, in this window, connects.
@@ -222,6 +224,14 @@ impl Ask {
                 reason: (*times > 0).then(|| "no time ".repeat(*times).into()),
                 handoff_note: handoff_note.clone(),
             }),
+            Self::TakeOver(want) => match want.session {
+                Some(session) => Operation::Command(Command::TakeOver {
+                    agent_id: setting.agents[want.agent].clone(),
+                    session,
+                    fresh_id: want.id,
+                }),
+                None => Operation::Heard(setting.agents[want.agent].clone()),
+            },
             Self::Withdraw(claim_id) => Operation::Command(Command::Withdraw {
                 claim_id: *claim_id,
                 why: "nobody took it",
@@ -331,7 +341,6 @@ impl Reply {
             (Self::Again(_), Self::Refused(why)) => {
                 matches!(why, Why::ClaimLost | Why::NotClaimed)
             }
-            (Self::Again(id), Self::Chosen { id: told, .. }) => id == told,
             _ => self == given,
         }
     }

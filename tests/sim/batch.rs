@@ -2,7 +2,7 @@
 
 use issuecommand::claim::Status;
 use issuecommand::coordinator::Core;
-use issuecommand::domain::{RepoName, later};
+use issuecommand::domain::{RepoName, SessionId, later};
 use issuecommand::store::StoreError;
 use jiff::Timestamp;
 use std::time::Duration;
@@ -202,11 +202,14 @@ impl World {
         if std::mem::take(&mut self.slept) {
             self.model.heard.fill(time);
         }
-        if let Some((_, gone)) = self.model.returning.take_if(|(until, _)| *until <= time) {
+        if let Some((until, mut sessions)) = self.model.returning.take() {
+            let stays = |session: &SessionId| until > time && self.session_lives(*session);
+            let gone: Vec<_> = sessions.extract_if(.., |session| !stays(session)).collect();
             for session in gone {
                 self.tally.count(Seen::SessionMissed);
                 self.model.live.remove(&session);
             }
+            self.model.returning = (!sessions.is_empty()).then_some((until, sessions));
         }
         let paused = self.pause_until.is_some_and(|until| until > time);
         let mut due: Vec<(Timestamp, Issue, Status)> = Vec::new();

@@ -29,6 +29,7 @@ impl World {
             Next,
             Update,
             Release,
+            TakeOver,
             Withdraw,
             Heard,
             Open,
@@ -42,6 +43,7 @@ impl World {
             (22, Kind::Next),
             (21, Kind::Update),
             (9, Kind::Release),
+            (4, Kind::TakeOver),
             (1, Kind::Withdraw),
             (4, Kind::Heard),
             (10, Kind::Open),
@@ -56,6 +58,13 @@ impl World {
             Kind::Next => self.next(agent, window),
             Kind::Update => self.update(),
             Kind::Release => self.release(),
+            Kind::TakeOver => {
+                let want = self.want(agent, window);
+                match want.session {
+                    Some(_) => Ask::TakeOver(want),
+                    None => Ask::Heard(agent),
+                }
+            }
             Kind::Withdraw => Ask::Withdraw(self.token().0),
             Kind::Heard => Ask::Heard(agent),
             Kind::Open => {
@@ -316,6 +325,12 @@ impl World {
                 }
                 15 | 16 => update.repos.push(hub.repos[at].numbers(asked_at)),
                 17 | 18 => self.look_after_claims(&hub, &mut update),
+                19 if self.random.chance(50) => {
+                    let gone = hub.repos[at].gone.keys();
+                    update
+                        .gone
+                        .extend(gone.map(|number| (name.clone(), *number)));
+                }
                 _ => {
                     self.tally.count(Seen::RepoDropped);
                     update.dropped.push(name);

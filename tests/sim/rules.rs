@@ -133,6 +133,13 @@ impl Model {
                 };
                 self.change(id, by, Status::Released, changes)
             }
+            Ask::TakeOver(want) => {
+                self.hear(want.agent);
+                if let Some(others) = self.left_behind(want.agent, id_of(want.session)) {
+                    self.take_over(&others, want, None, setting, ledger);
+                }
+                Reply::Unchanged
+            }
             Ask::Withdraw(id) => match self.now.by_id(*id) {
                 None => Reply::Unchanged,
                 Some((issue, _)) => {
@@ -180,14 +187,16 @@ impl Model {
     }
 
     /// An active claim that this very request led to.
-    fn answered(&self, request: Option<RequestId>) -> Option<Held> {
+    fn answered(&self, request: Option<RequestId>) -> Option<(Issue, Held)> {
         let id = self.done_before(request)?;
-        self.now.by_id(id).map(|(_, held)| held.clone())
+        self.now
+            .by_id(id)
+            .map(|(issue, held)| (issue, held.clone()))
     }
 
     fn grant(&mut self, want: &Want, issue: Issue, setting: &Setting, ledger: &Ledger) -> Reply {
         self.hear(want.agent);
-        if let Some(held) = self.answered(want.request) {
+        if let Some((_, held)) = self.answered(want.request) {
             return Reply::Granted {
                 id: held.id,
                 owned: false,
@@ -210,40 +219,10 @@ impl Model {
             };
         }
         // Not held, or held by the same name elsewhere: no other session of it may live.
-        let elsewhere =
-            |held: &Held| ours.is_some() && held.session.is_some() && held.session != ours;
-        let others: Vec<(Issue, Held)> = self
-            .now
-            .held_by(want.agent)
-            .into_iter()
-            .map(|issue| (issue, self.now.held[&issue].clone()))
-            .filter(|(_, held)| elsewhere(held))
-            .collect();
-        let lives = |held: &Held| {
-            held.session
-                .is_some_and(|session| self.live.contains(&session))
-        };
-        if others.iter().any(|(_, held)| lives(held)) {
+        let Some(others) = self.left_behind(want.agent, ours) else {
             return Reply::Refused(Why::AgentIdInUse);
-        }
-        for (taken, _) in others {
-            let is_asked = taken == issue;
-            let derived = ledger
-                .holder(&setting.key(taken))
-                .map(|claim| claim.claim_id);
-            let id = if is_asked {
-                want.id
-            } else {
-                derived.unwrap_or(want.id)
-            };
-            let request = want.request.filter(|_| is_asked);
-            self.commit(Fact::HandedOn {
-                issue: taken,
-                id,
-                session: ours,
-                request,
-            });
-        }
+        };
+        self.take_over(&others, want, Some(issue), setting, ledger);
         match held {
             Some(held) if held.session.is_some() => Reply::Granted {
                 id: want.id,
@@ -285,10 +264,61 @@ impl Model {
         }
     }
 
+    /// What an agent's other sessions hold; none while one of them lives.
+    fn left_behind(&self, agent: usize, ours: Option<SessionId>) -> Option<Vec<Issue>> {
+        let mut others = self.now.held_by(agent);
+        others.retain(|issue| {
+            let session = self.now.held[issue].session;
+            ours.is_some() && session.is_some() && session != ours
+        });
+        let lives = |issue: &Issue| {
+            let session = self.now.held[issue].session;
+            session.is_some_and(|session| self.live.contains(&session))
+        };
+        (!others.iter().any(lives)).then_some(others)
+    }
+
+    /// The claims go on in the new session, each under a new id.
+    fn take_over(
+        &mut self,
+        others: &[Issue],
+        want: &Want,
+        asked: Option<Issue>,
+        setting: &Setting,
+        ledger: &Ledger,
+    ) {
+        for issue in others {
+            let is_asked = asked == Some(*issue);
+            let derived = ledger
+                .holder(&setting.key(*issue))
+                .map(|claim| claim.claim_id);
+            let id = if is_asked {
+                want.id
+            } else {
+                derived.unwrap_or(want.id)
+            };
+            let request = want.request.filter(|_| is_asked);
+            let session = id_of(want.session);
+            self.commit(Fact::HandedOn {
+                issue: *issue,
+                id,
+                session,
+                request,
+            });
+        }
+    }
+
     fn next(&mut self, want: &Want, wish: &Wish, setting: &Setting, ledger: &Ledger) -> Reply {
-        if let Some(held) = self.answered(want.request) {
-            self.hear(want.agent);
-            return Reply::Again(held.id);
+        self.hear(want.agent);
+        if let Some((issue, held)) = self.answered(want.request) {
+            let memory = self.now.memory.get(&issue).cloned().unwrap_or_default();
+            let (attempts, handoff) = (memory.attempts, memory.handoff);
+            return Reply::Chosen {
+                id: held.id,
+                issue,
+                attempts,
+                handoff,
+            };
         }
         let place = |name: &_| setting.place(name);
         let issue = match self
@@ -296,10 +326,7 @@ impl Model {
             .best(&self.now, &setting.taste, wish, self.time, place)
         {
             Ok(issue) => issue,
-            Err((claimed, others)) => {
-                self.hear(want.agent);
-                return Reply::Nothing { claimed, others };
-            }
+            Err((claimed, others)) => return Reply::Nothing { claimed, others },
         };
         let memory = self.now.memory.get(&issue).cloned().unwrap_or_default();
         match self.grant(want, issue, setting, ledger) {

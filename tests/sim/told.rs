@@ -77,6 +77,19 @@ impl Told {
                 repo.issues.clear();
                 repo.pulls.clear();
             }
+            for pull in &page.pulls {
+                let (state, url) = (pull.summary.state, pull.summary.url.clone());
+                let fact = match state {
+                    PullRequestState::Open => GitHubFact::PullRequestOpen(url),
+                    PullRequestState::Merged => GitHubFact::PullRequestMerged(url),
+                    PullRequestState::Closed => GitHubFact::PullRequestClosed(url),
+                };
+                facts.extend(closed_by(pull, at, &place).map(|issue| (issue, fact.clone())));
+                repo.pulls.remove(&pull.summary.number);
+                if state == PullRequestState::Open {
+                    repo.pulls.insert(pull.summary.number, pull.clone());
+                }
+            }
             for issue in &page.issues {
                 let number = issue.number;
                 let known = repo.issues.get(&number);
@@ -93,18 +106,10 @@ impl Told {
             if let Some(open) = &page.open_numbers {
                 repo.issues.retain(|number, _| open.contains(number));
             }
-            for pull in &page.pulls {
-                let (state, url) = (pull.summary.state, pull.summary.url.clone());
-                let fact = match state {
-                    PullRequestState::Open => GitHubFact::PullRequestOpen(url),
-                    PullRequestState::Merged => GitHubFact::PullRequestMerged(url),
-                    PullRequestState::Closed => GitHubFact::PullRequestClosed(url),
-                };
-                facts.extend(closed_by(pull, at, &place).map(|issue| (issue, fact.clone())));
-                repo.pulls.remove(&pull.summary.number);
-                if state == PullRequestState::Open {
-                    repo.pulls.insert(pull.summary.number, pull.clone());
-                }
+        }
+        for (name, number) in &update.gone {
+            if let Some(repo) = self.repos.get_mut(&place(name)) {
+                repo.issues.remove(number);
             }
         }
         facts
