@@ -257,8 +257,8 @@ impl Catalogue {
         };
         for name in &update.dropped {
             self.repos.remove(name);
-            self.linked
-                .retain(|(repo, _), (source, _)| repo != name && source != name);
+            // Links into it stay: those pull requests are open elsewhere.
+            self.linked.retain(|_, (source, _)| source != name);
         }
         for repo in update.repos {
             self.apply_repo(repo, &mut consequences);
