@@ -38,6 +38,9 @@ pub fn recover(
         current,
     } = load(&*disk, files, policy)?;
     let name = files.journal();
+    // Renames of a dead owner that no sync has made safe: changes are about to rely on them.
+    disk.sync_folder()
+        .map_err(io_error("sync", "the state folder"))?;
     let journal = match current.first_seq {
         Some(first_seq) => {
             Journal::resume(disk, name, current.valid_bytes, first_seq, ledger.seq())?
