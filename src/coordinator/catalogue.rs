@@ -1,7 +1,7 @@
 //! The catalogue: what is known of repositories, open issues and open pull requests. A cache of
 //! GitHub's state with times; pure, so that sync can be tested without GitHub.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -160,8 +160,8 @@ pub(super) struct Consequences {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Catalogue {
     repos: BTreeMap<RepoName, RepoEntry>,
-    /// Issue → open pull request that will close it.
-    linked: HashMap<(RepoName, u64), (RepoName, u64)>,
+    /// Issue → open pull requests that will close it.
+    linked: HashMap<(RepoName, u64), BTreeSet<(RepoName, u64)>>,
     /// When a sync was last complete.
     synced_at: Option<Timestamp>,
 }
@@ -198,7 +198,7 @@ impl Catalogue {
 
     /// The open pull request that will close this issue.
     pub fn linked_pull(&self, repo: &RepoName, number: u64) -> Option<&(RepoName, u64)> {
-        self.linked.get(&(repo.clone(), number))
+        self.linked.get(&(repo.clone(), number))?.first()
     }
 
     /// When a sync was last complete.
@@ -258,7 +258,7 @@ impl Catalogue {
         for name in &update.dropped {
             self.repos.remove(name);
             // Links into it stay: those pull requests are open elsewhere.
-            self.linked.retain(|_, (source, _)| source != name);
+            self.unlink(name);
         }
         for repo in update.repos {
             self.apply_repo(repo, &mut consequences);
@@ -311,20 +311,32 @@ impl Catalogue {
         }
     }
 
+    /// Forgets what the pull requests of this repository will close.
+    fn unlink(&mut self, name: &RepoName) {
+        self.linked.retain(|_, pulls| {
+            pulls.retain(|(source, _)| source != name);
+            !pulls.is_empty()
+        });
+    }
+
     fn relink(&mut self, name: &RepoName) {
-        self.linked.retain(|_, (source, _)| source != name);
+        self.unlink(name);
         let Some(entry) = self.repos.get(name) else {
             return;
         };
         for pull in entry.pulls.values() {
             for issue in &pull.closes {
                 self.linked
-                    .insert((name.clone(), *issue), (name.clone(), pull.number));
+                    .entry((name.clone(), *issue))
+                    .or_default()
+                    .insert((name.clone(), pull.number));
             }
         }
         for (pull, repo, issue) in &entry.closes_elsewhere {
             self.linked
-                .insert((repo.clone(), *issue), (name.clone(), *pull));
+                .entry((repo.clone(), *issue))
+                .or_default()
+                .insert((name.clone(), *pull));
         }
     }
 }
