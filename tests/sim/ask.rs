@@ -4,13 +4,72 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use issuecommand::claim::{Actor, Command, Grant, Status, Target};
-use issuecommand::coordinator::{CatalogueUpdate, NextQuery, Operation};
-use issuecommand::domain::{ClaimId, IssueKey, RequestId, SessionId, SessionRef};
+use issuecommand::claim::{Actor, Command, Grant, LeasePolicy, Refusal, Status, Target};
+use issuecommand::claim::{Claim, Outcome};
+use issuecommand::coordinator::{
+    Answer, CatalogueUpdate, ClaimAnswer, NextOutcome, NextQuery, Operation,
+};
+use issuecommand::domain::{
+    AgentId, ClaimId, Host, IssueKey, RepoName, RequestId, SessionId, SessionRef,
+};
 
 use super::model::Issue;
-use super::setting::Setting;
-use super::told::Wish;
+use super::told::{Taste, Wish};
+
+/// What stays the same during a history.
+pub struct Setting {
+    pub agents: Vec<AgentId>,
+    pub repos: Vec<RepoName>,
+    /// The same names in other letters.
+    pub shouted: Vec<RepoName>,
+    pub policy: LeasePolicy,
+    pub taste: Taste,
+}
+
+impl Setting {
+    /// The place of a repository.
+    pub fn place(&self, name: &RepoName) -> usize {
+        self.repos
+            .iter()
+            .position(|known| known == name)
+            .unwrap_or(usize::MAX)
+    }
+
+    /// The place of an agent.
+    pub fn agent(&self, name: &AgentId) -> usize {
+        self.agents
+            .iter()
+            .position(|known| known == name)
+            .unwrap_or(usize::MAX)
+    }
+
+    /// The issue of a claim.
+    pub fn issue(&self, claim: &Claim) -> Issue {
+        (self.place(&claim.repo), claim.issue_number)
+    }
+
+    /// The key of an issue.
+    pub fn key(&self, (repo, number): Issue) -> IssueKey {
+        IssueKey {
+            host: Host::default(),
+            repo: self.repos[repo].clone(),
+            number,
+        }
+    }
+
+    fn key_as(&self, (repo, number): Issue, shouts: bool) -> IssueKey {
+        let repo = if shouts {
+            &self.shouted[repo]
+        } else {
+            &self.repos[repo]
+        };
+        IssueKey {
+            host: Host::default(),
+            repo: repo.clone(),
+            number,
+        }
+    }
+}
 
 /// Who asks for a claim.
 #[derive(Clone, Debug)]
@@ -182,6 +241,122 @@ impl Ask {
             Self::Closed(_, _, session, _) => Operation::SessionClosed(*session),
             Self::Page(update) => Operation::Catalogue((**update).clone()),
             Self::Synced => Operation::SyncCompleted { changed: 1 },
+        }
+    }
+}
+
+/// Why a request is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    AlreadyClaimed,
+    AgentIdInUse,
+    HeldByOtherSession,
+    NotYours,
+    ClaimLost,
+    NotClaimed,
+    NotAllowed,
+    PullRequestMissing,
+}
+
+/// An answer, reduced to what the rules promise.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    Granted {
+        id: ClaimId,
+        owned: bool,
+        status: Status,
+    },
+    Chosen {
+        id: ClaimId,
+        issue: Issue,
+        attempts: u32,
+        handoff: Option<Arc<str>>,
+    },
+    Nothing {
+        claimed: u64,
+        others: u64,
+    },
+    Updated {
+        id: ClaimId,
+        status: Status,
+    },
+    Unchanged,
+    Refused(Why),
+    /// The catalogue does not know the issue well enough.
+    Unknown,
+    Done,
+    /// Expected only: the request was done before; whatever is answered, nothing changes.
+    Again(ClaimId),
+}
+
+impl Reply {
+    /// What was answered.
+    pub fn of(answer: &Answer, setting: &Setting) -> Self {
+        match answer {
+            Answer::Outcome(outcome) => Self::of_outcome(outcome),
+            Answer::Claim(ClaimAnswer::Decided { outcome, .. }) => Self::of_outcome(outcome),
+            Answer::Claim(ClaimAnswer::Unknown) => Self::Unknown,
+            Answer::Next(NextOutcome::Granted(grant)) => Self::Chosen {
+                id: grant.claim.claim_id,
+                issue: setting.issue(&grant.claim),
+                attempts: grant.previous_attempts,
+                handoff: grant.handoff_note.clone(),
+            },
+            Answer::Next(NextOutcome::Nothing { passed_by: by }) => Self::Nothing {
+                claimed: by.claimed,
+                others: by.assigned
+                    + by.blocked
+                    + by.linked_pull_request
+                    + by.skip_label
+                    + by.recently_released,
+            },
+            Answer::Next(NextOutcome::Refused(refusal)) => Self::Refused(Why::of(refusal)),
+            Answer::Changed(_) | Answer::Done => Self::Done,
+        }
+    }
+
+    fn of_outcome(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Granted {
+                claim,
+                already_owned,
+            } => Self::Granted {
+                id: claim.claim_id,
+                owned: *already_owned,
+                status: claim.status,
+            },
+            Outcome::Updated(claim) => Self::Updated {
+                id: claim.claim_id,
+                status: claim.status,
+            },
+            Outcome::Unchanged => Self::Unchanged,
+            Outcome::Refused(refusal) => Self::Refused(Why::of(refusal)),
+        }
+    }
+
+    /// Whether this expected reply allows the one that was `given`.
+    pub fn allows(&self, given: &Self) -> bool {
+        match (self, given) {
+            (Self::Again(id), Self::Updated { id: told, .. }) => id == told,
+            (Self::Again(_), Self::Refused(why)) => {
+                matches!(why, Why::ClaimLost | Why::NotClaimed)
+            }
+            _ => self == given,
+        }
+    }
+}
+
+impl Why {
+    fn of(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::AlreadyClaimed(_) => Self::AlreadyClaimed,
+            Refusal::AgentIdInUse { .. } => Self::AgentIdInUse,
+            Refusal::HeldByOtherSession(_) => Self::HeldByOtherSession,
+            Refusal::NotYours(_) => Self::NotYours,
+            Refusal::ClaimLost { .. } => Self::ClaimLost,
+            Refusal::NotClaimed => Self::NotClaimed,
+            Refusal::NotAllowed { .. } => Self::NotAllowed,
+            Refusal::PullRequestMissing(_) => Self::PullRequestMissing,
         }
     }
 }

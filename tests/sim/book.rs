@@ -7,8 +7,8 @@ use std::sync::Arc;
 use issuecommand::claim::{Change, Recorded, Status};
 use issuecommand::domain::ClaimId;
 
+use super::ask::Setting;
 use super::model::{Check, Issue, may_follow};
-use super::setting::Setting;
 
 struct Page {
     id: ClaimId,

@@ -4,10 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use issuecommand::claim::Status;
+use issuecommand::coordinator::{CatalogueUpdate, RepoUpdate};
 use issuecommand::domain::{ClaimId, RequestId, SessionId, SessionRef, limits};
+use jiff::SignedDuration;
 
 use super::ask::{Ask, By, Want, Which};
+use super::hub::Hub;
 use super::model::Issue;
+use super::random::Random;
 use super::tally::Seen;
 use super::told::Wish;
 use super::world::World;
@@ -280,4 +284,78 @@ impl World {
         }
         Ask::Release(which, by, handoff, times)
     }
+
+    fn page(&mut self) -> Ask {
+        let mut update = CatalogueUpdate::default();
+        let asked_at = self.core.now();
+        let stale = self
+            .random
+            .pick(&self.older)
+            .cloned()
+            .filter(|_| self.random.chance(20));
+        let hub = if let Some(older) = stale {
+            self.tally.count(Seen::StalePage);
+            older
+        } else {
+            self.hub.clone()
+        };
+        for _ in 0..self.random.between(1, 2) {
+            let at = self.random.below(hub.repos.len());
+            let name = hub.repos[at].name.clone();
+            match self.random.below(20) {
+                0..=6 => {
+                    let mut pages = hub.repos[at].all_open(&mut self.random, asked_at);
+                    if self.random.chance(20) {
+                        pages.pop();
+                        self.tally.count(Seen::MissingPage);
+                    }
+                    update.repos.extend(pages);
+                }
+                7..=14 => {
+                    let overlap = SignedDuration::from_mins(3);
+                    let known = self.core.catalogue().repo(&name);
+                    let since = known.and_then(|entry| entry.issues_cursor);
+                    let since = since.and_then(|since| since.checked_sub(overlap).ok());
+                    let mut page = hub.repos[at].changes(since, asked_at);
+                    if self.random.chance(25) {
+                        thin_out(&mut page, &mut self.random);
+                        self.tally.count(Seen::MissingPage);
+                    }
+                    update.repos.push(page);
+                }
+                15 | 16 => update.repos.push(hub.repos[at].numbers(asked_at)),
+                17 | 18 => self.look_after_claims(&hub, &mut update),
+                19 if self.random.chance(50) => {
+                    let gone = hub.repos[at].gone.keys();
+                    update
+                        .gone
+                        .extend(gone.map(|number| (name.clone(), *number)));
+                }
+                _ => {
+                    self.tally.count(Seen::RepoDropped);
+                    update.dropped.push(name);
+                }
+            }
+        }
+        Ask::Page(Box::new(update))
+    }
+
+    /// Claimed issues that are not known as open are looked at one by one.
+    fn look_after_claims(&mut self, hub: &Hub, update: &mut CatalogueUpdate) {
+        for (repo, number) in self.model.now.held.keys() {
+            let told = self.model.told.repos.get(repo);
+            let is_known = told.is_some_and(|told| told.issues.contains_key(number));
+            if let (false, Some(fact)) = (is_known, hub.look_at(*repo, *number)) {
+                update
+                    .facts
+                    .push((hub.repos[*repo].name.clone(), *number, fact));
+            }
+        }
+    }
+}
+
+fn thin_out(page: &mut RepoUpdate, random: &mut Random) {
+    page.issues.retain(|_| random.chance(70));
+    page.pulls.retain(|_| random.chance(70));
+    (page.issues_cursor, page.pulls_cursor) = (None, None);
 }

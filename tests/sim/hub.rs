@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use issuecommand::claim::GitHubFact;
+use issuecommand::coordinator::RepoUpdate;
 use issuecommand::domain::{
     IssueState, IssueSummary, Milestone, PullRequestState, PullRequestSummary, RepoName, later,
 };
@@ -188,6 +189,69 @@ impl HubRepo {
             self.name, pull.summary.number, pull.summary.state
         )
     }
+
+    /// All that is open, on one page or two.
+    pub fn all_open(&self, random: &mut Random, asked_at: Timestamp) -> Vec<RepoUpdate> {
+        let open = self
+            .issues
+            .values()
+            .filter(|issue| issue.state == IssueState::Open);
+        let mut issues: Vec<IssueSummary> = open.cloned().collect();
+        let mut first = RepoUpdate::unchanged(self.name.clone(), false, asked_at);
+        first.complete = true;
+        let pulls = self.pulls.values();
+        first.pulls = pulls.filter(|pull| is_open(pull)).cloned().collect();
+        let rest = issues.split_off(random.below(issues.len() + 1));
+        first.issues = issues;
+        let mut second = RepoUpdate::unchanged(self.name.clone(), false, asked_at);
+        second.issues = rest;
+        self.set_cursors(&mut second);
+        vec![first, second]
+    }
+
+    /// What changed after some moment, with any state.
+    pub fn changes(&self, since: Option<Timestamp>, asked_at: Timestamp) -> RepoUpdate {
+        let fresh = |at: Timestamp| since.is_none_or(|since| at >= since);
+        let mut page = RepoUpdate::unchanged(self.name.clone(), false, asked_at);
+        page.issues = self
+            .issues
+            .values()
+            .filter(|issue| fresh(issue.updated_at))
+            .cloned()
+            .collect();
+        page.pulls = self
+            .pulls
+            .values()
+            .filter(|pull| fresh(pull.summary.updated_at))
+            .cloned()
+            .collect();
+        self.set_cursors(&mut page);
+        page
+    }
+
+    /// The numbers of all open issues.
+    pub fn numbers(&self, asked_at: Timestamp) -> RepoUpdate {
+        let mut page = RepoUpdate::unchanged(self.name.clone(), false, asked_at);
+        let open = self
+            .issues
+            .values()
+            .filter(|issue| issue.state == IssueState::Open);
+        page.open_numbers = Some(open.map(|issue| issue.number).collect());
+        page
+    }
+
+    fn set_cursors(&self, page: &mut RepoUpdate) {
+        page.issues_cursor = self.issues.values().map(|issue| issue.updated_at).max();
+        page.pulls_cursor = self
+            .pulls
+            .values()
+            .map(|pull| pull.summary.updated_at)
+            .max();
+    }
+}
+
+fn is_open(pull: &SyncedPullRequest) -> bool {
+    pull.summary.state == PullRequestState::Open
 }
 
 fn issue(number: u64, random: &mut Random, now: Timestamp) -> IssueSummary {

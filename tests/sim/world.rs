@@ -1,24 +1,37 @@
 //! One history: agents, GitHub, a clock and a disk around one core, and the reference beside it.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use issuecommand::claim::{EligibilityRules, LeasePolicy};
 use issuecommand::coordinator::{Catalogue, Core, CoreSettings, Subscription};
-use issuecommand::domain::{ClaimId, Clock as _, ManualClock, SessionId, SessionRef, later};
+use issuecommand::domain::priority::PriorityScheme;
+use issuecommand::domain::{
+    ClaimId, Clock as _, Host, ManualClock, RepoName, SessionId, SessionRef, later,
+};
 use issuecommand::store::{SnapshotJob, StateFiles, recover};
 use jiff::Timestamp;
 
-use super::ask::Ask;
+use super::ask::{Ask, Setting};
 use super::book::Book;
 use super::disk::PowerDisk;
-use super::hub::{Hub, LOGINS};
+use super::hub::{Hub, LOGINS, SKIPPED};
 use super::model::{Check, Fact};
 use super::random::Random;
 use super::rules::Model;
-use super::setting::{LIVING, Setting, process_lives, setting};
 use super::tally::{Seen, Tally};
+use super::told::Taste;
+
+thread_local! {
+    static LIVING: RefCell<BTreeSet<u32>> = const { RefCell::new(BTreeSet::new()) };
+}
+
+fn process_lives(pid: u32) -> bool {
+    LIVING.with_borrow(|living| living.contains(&pid))
+}
 
 /// A window in which an agent works: its process, while there is one.
 #[derive(Clone, Copy, Default)]
@@ -95,7 +108,7 @@ impl World {
         let files = files.map_err(|error| error.to_string())?;
         let recovered = recover(Arc::new(disk.clone()), &files, setting.policy);
         let recovered = recovered.map_err(|error| error.to_string())?;
-        let core_settings = setting.core(&clock, &disk, &files);
+        let core_settings = core_settings(&setting, &clock, &disk, &files);
         let mut core = Core::new(core_settings, recovered, Catalogue::default());
         core.set_viewer(setting.taste.viewer.then(|| LOGINS[0].into()));
         let reader = core.feed().subscribe(Some(0));
@@ -141,7 +154,7 @@ impl World {
 
     /// How the core is built.
     pub fn core_settings(&self) -> CoreSettings {
-        self.setting.core(&self.clock, &self.disk, &self.files)
+        core_settings(&self.setting, &self.clock, &self.disk, &self.files)
     }
 
     /// One step.
@@ -275,4 +288,69 @@ impl World {
             .get(&session)
             .is_some_and(|pid| process_lives(*pid))
     }
+}
+
+fn core_settings(
+    setting: &Setting,
+    clock: &ManualClock,
+    disk: &PowerDisk,
+    files: &StateFiles,
+) -> CoreSettings {
+    let configured = ["now", "soon"].map(str::to_owned).to_vec();
+    let allowed = setting.repos.iter().zip(&setting.taste.allowed);
+    let is_restricted = setting.taste.allowed.contains(&false);
+    CoreSettings {
+        host: Host::default(),
+        allowed: allowed
+            .filter(|(_, allowed)| is_restricted && **allowed)
+            .filter_map(|(name, _)| name.as_str().parse().ok())
+            .collect(),
+        rules: EligibilityRules {
+            skip_labels: vec![SKIPPED.to_owned()],
+            priorities: PriorityScheme::new(if setting.taste.configured {
+                configured
+            } else {
+                Vec::new()
+            }),
+        },
+        clock: Arc::new(clock.clone()),
+        disk: Arc::new(disk.clone()),
+        files: files.clone(),
+        process_lives,
+    }
+}
+
+fn setting(random: &mut Random) -> Check<Setting> {
+    let parse = |name: &str| name.parse::<RepoName>().map_err(|error| error.to_string());
+    let names = ["acme/api", "acme/web", "beta/core"];
+    let names = &names[..random.between(1, 3)];
+    let repos = names
+        .iter()
+        .map(|name| parse(name))
+        .collect::<Check<Vec<_>>>()?;
+    let shouted = names
+        .iter()
+        .map(|name| parse(&name.to_uppercase()))
+        .collect::<Check<_>>()?;
+    let agents = (0..random.between(2, 6)).map(|number| format!("agent-{number}").parse());
+    let agents = agents.collect::<Result<_, _>>().map_err(|_| "no agents")?;
+    let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+    let mut allowed = vec![true; repos.len()];
+    if repos.len() > 1 && random.chance(25) {
+        allowed[0] = false;
+    }
+    Ok(Setting {
+        agents,
+        repos,
+        shouted,
+        policy: LeasePolicy {
+            claim_timeout: minutes(random.one_of([5, 30, 120])),
+            stale_auto_release: random.one_of([None, Some(minutes(3)), Some(minutes(30))]),
+        },
+        taste: Taste {
+            allowed,
+            configured: random.chance(20),
+            viewer: random.chance(60),
+        },
+    })
 }
