@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// Requests are made on one thread and dropped on another, which the system's allocator is slow at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     issuecommand::cli::run(std::env::args().collect())
 }

@@ -12,7 +12,7 @@ use super::Config;
 use super::port_holder::port_holder;
 use super::printer::{self, PrintTo};
 use crate::coordinator::{Coordinator, Core, CoreSettings, SyncSettings, Syncer, read_catalogue};
-use crate::domain::{ApiError, Category, SystemClock};
+use crate::domain::{ApiError, Category, SystemClock, limits};
 use crate::gh::Gh;
 use crate::http::{Access, HttpServer, HttpState};
 use crate::service::{Desk, DeskSettings, OwnerAddress};
@@ -200,6 +200,7 @@ fn load(config: &Config, disk: &Arc<dyn Disk>, files: &StateFiles) -> Result<Cor
         clock: Arc::new(clock),
         disk: disk.clone(),
         files: files.clone(),
+        journal_bytes_max: limits::JOURNAL_BYTES_MAX,
         process_lives,
     };
     let catalogue = read_catalogue(&**disk, files, &config.gh.host).unwrap_or_default();

@@ -4,8 +4,13 @@
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::coordinator::{Feed, FeedEvent};
+
+/// Under load, events are printed together: waking up for each batch of changes would cost the
+/// claims processor time.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Where events are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +33,12 @@ pub(super) fn start(feed: &Feed, to: PrintTo, file: Option<Arc<File>>) -> io::Re
         .spawn(move || {
             let mut last = None;
             while let Ok(batch) = batches.recv() {
-                let text = lines(&batch, &mut last);
+                let mut text = lines(&batch, &mut last);
+                for batch in batches.try_iter() {
+                    text.push_str(&lines(&batch, &mut last));
+                }
                 write(to, file.as_deref(), text.as_bytes());
+                std::thread::sleep(PAUSE);
             }
         })?;
     Ok(())

@@ -1,9 +1,10 @@
 //! Leases: how long an agent may be silent. One lease an agent, because every call that names the
 //! agent renews all it holds; the deadlines are a sorted set, so the next one is always known.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use foldhash::HashMap;
 use jiff::Timestamp;
 
 use crate::domain::{AgentId, ClaimId, later};

@@ -1,8 +1,9 @@
 //! The state: who holds what, what ended lately, and what is remembered of an issue.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 

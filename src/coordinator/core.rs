@@ -35,6 +35,8 @@ pub struct CoreSettings {
     pub disk: Arc<dyn Disk>,
     /// Names in it.
     pub files: StateFiles,
+    /// The journal is cut by a snapshot when it has grown to this size (or twice the last one).
+    pub journal_bytes_max: u64,
     /// Tells whether a process lives: sessions of a former owner are taken for alive for a moment
     /// when their process does.
     pub process_lives: fn(u32) -> bool,
@@ -458,7 +460,7 @@ impl Core {
 
     /// Sets the journal aside and takes what a snapshot needs, when it is time for one.
     pub fn snapshot_job(&mut self) -> Option<SnapshotJob> {
-        let journal_max = limits::JOURNAL_BYTES_MAX.max(2 * self.snapshot_bytes);
+        let journal_max = self.settings.journal_bytes_max.max(2 * self.snapshot_bytes);
         let due = self.journal.len() >= journal_max
             || self.ledger.ended().count() >= limits::ENDED_IN_MEMORY_MAX;
         if !due || self.snapshot_under_way.is_some() {

@@ -194,8 +194,8 @@ impl FeedEvent {
     pub fn line(&self) -> String {
         use std::fmt::Write as _;
         let data = self.data();
-        let time = data.at.strftime("%Y-%m-%dT%H:%M:%SZ");
-        let mut line = format!("{time} {:<20}", data.r#type);
+        let time = data.at;
+        let mut line = format!("{time:.0} {:<20}", data.r#type);
         if let Some(repo) = data.repo {
             let _ = write!(line, " {repo}");
             if let Some(number) = data.issue_number {

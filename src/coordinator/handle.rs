@@ -1,6 +1,6 @@
 //! The coordinator's thread and the handle by which everybody reaches it.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::core::{Core, View};
 use super::feed::Feed;
+use super::inbox::{Inbox, Received, Refused};
 use super::{Answer, NextOutcome, NextQuery, Operation};
 use crate::claim::Command;
 use crate::domain::{ApiError, Category, ClaimId, limits};
@@ -75,7 +76,7 @@ struct Delivery {
 /// [`Handover::done`], because a caller went away, the grant is taken back: no claim stays behind
 /// whose agent never heard of it.
 pub struct Handover {
-    sender: SyncSender<Message>,
+    inbox: Arc<Inbox<Message>>,
     claim_id: Option<ClaimId>,
 }
 
@@ -96,11 +97,8 @@ impl Handover {
         };
         let command = Operation::Command(Command::Withdraw { claim_id, why });
         let (reply, _) = oneshot::channel();
-        if self
-            .sender
-            .try_send(Message::Perform(Box::new(command), reply))
-            .is_err()
-        {
+        let message = Message::Perform(Box::new(command), reply);
+        if self.inbox.send(message).is_err() {
             tracing::warn!(%claim_id, "a grant that did not arrive could not be taken back");
         }
     }
@@ -111,6 +109,7 @@ impl Drop for Handover {
         self.take_back("the caller went away before it was handed over");
     }
 }
+
 /// Gives its result away once it is known whether the state it saw is durable.
 type Deliver = Box<dyn FnOnce(Result<(), CoordinatorError>) + Send>;
 type Read = Box<dyn FnOnce(&View<'_>) -> Deliver + Send>;
@@ -146,16 +145,30 @@ enum Message {
 /// Reaches the coordinator. Cheap to clone.
 #[derive(Clone)]
 pub struct Coordinator {
-    sender: SyncSender<Message>,
+    inbox: Arc<Inbox<Message>>,
     feed: Feed,
     changed: watch::Receiver<u64>,
-    thread: Arc<Mutex<Option<JoinHandle<()>>>>,
+    thread: Arc<Thread>,
+}
+
+/// The thread; it ends when nobody can reach it any more.
+struct Thread {
+    inbox: Arc<Inbox<Message>>,
+    handle: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        self.inbox.close();
+    }
 }
 
 impl Coordinator {
     /// Starts the thread, and in the current runtime the task that hands out replies.
     pub fn start(core: Core) -> std::io::Result<Self> {
-        let (sender, receiver) = sync_channel(limits::COORDINATOR_QUEUE_MAX);
+        let inbox = Inbox::new(limits::COORDINATOR_QUEUE_MAX);
+        let bell = inbox.clone();
+        tokio::spawn(async move { bell.ring().await });
         // Bounded by the queue before it: a reply belongs to a request that was let in.
         let (replies, mut batches) = mpsc::unbounded_channel::<Replies>();
         tokio::spawn(async move {
@@ -165,32 +178,36 @@ impl Coordinator {
         });
         let feed = core.feed();
         let (changed_sender, changed) = watch::channel(0);
-        let own_sender = sender.clone();
+        let received = inbox.clone();
         let thread = std::thread::Builder::new()
             .name("coordinator".to_owned())
             .spawn(move || {
                 let changed = changed_sender;
                 Worker {
                     core,
-                    receiver,
-                    sender: own_sender,
+                    inbox: received,
+                    waiting: VecDeque::new(),
                     changed,
                     replies,
                 }
                 .run();
             })?;
+        let thread = Thread {
+            inbox: inbox.clone(),
+            handle: Mutex::new(Some(thread)),
+        };
         Ok(Self {
-            sender,
+            inbox,
             feed,
             changed,
-            thread: Arc::new(Mutex::new(Some(thread))),
+            thread: Arc::new(thread),
         })
     }
 
     fn send(&self, message: Message) -> Result<(), CoordinatorError> {
-        self.sender.try_send(message).map_err(|error| match error {
-            TrySendError::Full(_) => CoordinatorError::Overloaded,
-            TrySendError::Disconnected(_) => CoordinatorError::Stopped,
+        self.inbox.send(message).map_err(|refused| match refused {
+            Refused::Full => CoordinatorError::Overloaded,
+            Refused::Closed => CoordinatorError::Stopped,
         })
     }
 
@@ -261,6 +278,7 @@ impl Coordinator {
         let result = done.await.unwrap_or(Err(CoordinatorError::Stopped));
         let thread = self
             .thread
+            .handle
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
@@ -273,56 +291,64 @@ impl Coordinator {
 
 struct Worker {
     core: Core,
-    receiver: Receiver<Message>,
-    sender: SyncSender<Message>,
+    inbox: Arc<Inbox<Message>>,
+    /// Received and not yet in a batch.
+    waiting: VecDeque<Message>,
     changed: watch::Sender<u64>,
     replies: mpsc::UnboundedSender<Replies>,
 }
 
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // However the thread ends: nobody shall wait for it.
+        self.inbox.close();
+    }
+}
+
 /// Longest sleep: a machine that was suspended is noticed within this time after it wakes.
 const SLEEP_MAX: Duration = Duration::from_secs(10);
+/// A batch of this many messages does not wait for more: its sync goes on while the runtime reads
+/// further requests.
+const BATCH_WORTH_A_SYNC: usize = 16;
+/// Longest wait for the rest of a turn: a task that takes its time must not hold up the others'
+/// changes.
+const TURN_MAX: Duration = Duration::from_millis(1);
 
 impl Worker {
     fn run(mut self) {
         loop {
-            let sleep = self
-                .core
-                .idle_time()
-                .map_or(SLEEP_MAX, |idle| idle.min(SLEEP_MAX));
-            match self.receiver.recv_timeout(sleep) {
-                Ok(Message::Stop(reply)) => {
-                    let result = self.core.shut_down().map_err(|error| storage_error(&error));
-                    let _ = reply.send(result);
-                    return;
-                }
-                Ok(first) => {
-                    if let Some(stop) = self.batch(Some(first)) {
-                        let result = self.core.shut_down().map_err(|error| storage_error(&error));
-                        let _ = stop.send(result);
-                        return;
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => {
-                    self.batch(None);
-                }
-                Err(RecvTimeoutError::Disconnected) => return,
+            let mut more = false;
+            if self.waiting.is_empty() {
+                let idle = self.core.idle_time();
+                let sleep = idle.map_or(SLEEP_MAX, |idle| idle.min(SLEEP_MAX));
+                more = match self.inbox.receive(&mut self.waiting, sleep) {
+                    Received::Part => true,
+                    Received::Turn => false,
+                    Received::Closed => return,
+                };
+            }
+            if let Some(stop) = self.batch(more) {
+                let result = self.core.shut_down().map_err(|error| storage_error(&error));
+                let _ = stop.send(result);
+                return;
             }
         }
     }
 
-    /// One batch: everything that waits is decided, stored with one sync, and answered.
-    fn batch(
-        &mut self,
-        first: Option<Message>,
-    ) -> Option<oneshot::Sender<Result<(), CoordinatorError>>> {
+    /// One batch: everything that waits, and what else comes in the same turn, is decided, stored
+    /// with one sync, and answered.
+    fn batch(&mut self, mut more: bool) -> Option<oneshot::Sender<Result<(), CoordinatorError>>> {
         let mut replies: Vec<(Reply, Delivery)> = Vec::new();
         let mut reads: Vec<Deliver> = Vec::new();
         let mut stop = None;
         let mut catalogue_changed = false;
         self.core.begin();
-        let mut next = first;
-        for _ in 0..limits::COORDINATOR_BATCH_MAX {
-            let Some(message) = next.take().or_else(|| self.receiver.try_recv().ok()) else {
+        for taken in 0..limits::COORDINATOR_BATCH_MAX {
+            while more && self.waiting.is_empty() && taken < BATCH_WORTH_A_SYNC {
+                let received = self.inbox.receive(&mut self.waiting, TURN_MAX);
+                more = received == Received::Part;
+            }
+            let Some(message) = self.waiting.pop_front() else {
                 break;
             };
             match message {
@@ -361,7 +387,7 @@ impl Worker {
     fn handover(&self, answer: &Answer) -> Option<Handover> {
         match answer {
             Answer::Next(NextOutcome::Granted(grant)) => Some(Handover {
-                sender: self.sender.clone(),
+                inbox: self.inbox.clone(),
                 claim_id: Some(grant.claim.claim_id),
             }),
             _ => None,
@@ -373,11 +399,10 @@ impl Worker {
             return;
         };
         let (disk, files) = self.core.storage();
-        let sender = self.sender.clone();
+        let inbox = self.inbox.clone();
         let write = move || {
             let result = write_snapshot(&*disk, &files, job);
-            // A full queue empties; a stopped coordinator needs no answer.
-            let _ = sender.send(Message::SnapshotDone(Box::new(result)));
+            inbox.send_urgent(Message::SnapshotDone(Box::new(result)));
         };
         let thread = std::thread::Builder::new()
             .name("snapshot".to_owned())

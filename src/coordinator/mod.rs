@@ -13,6 +13,7 @@ mod catalogue_file;
 mod core;
 mod feed;
 mod handle;
+mod inbox;
 mod next;
 mod sync;
 mod sync_plan;

@@ -26,9 +26,9 @@ pub const FEED_EVENTS_MAX: usize = 2_048;
 
 /// The journal grows by this many bytes at a time: overwriting prepared bytes needs no change of
 /// the file's size, which makes the sync of a record about a third cheaper.
-pub const JOURNAL_EXTENSION_BYTES: usize = 1 << 20;
+pub const JOURNAL_EXTENSION_BYTES: usize = 256 << 10;
 /// The journal is cut by a snapshot when it has grown to this size (or twice the last snapshot).
-pub const JOURNAL_BYTES_MAX: u64 = 16 << 20;
+pub const JOURNAL_BYTES_MAX: u64 = 64 << 20;
 /// A snapshot is also taken after this many ended claims, so that memory does not grow with them.
 pub const ENDED_IN_MEMORY_MAX: usize = 4_000;
 /// Size at which a history file is full and the next one is begun.

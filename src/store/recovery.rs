@@ -36,11 +36,18 @@ pub fn recover(
         replayed,
         notes,
         current,
+        read_old,
     } = load(&*disk, files, policy)?;
     let name = files.journal();
     // Renames of a dead owner that no sync has made safe: changes are about to rely on them.
     disk.sync_folder()
         .map_err(io_error("sync", "the state folder"))?;
+    // A rotation that failed half-way leaves the newest changes in a journal that is already set
+    // aside; the last of them may never have been synced.
+    for name in read_old {
+        let mut file = disk.open(&name).map_err(io_error("open", &name))?;
+        file.sync_data().map_err(io_error("sync", &name))?;
+    }
     let journal = match current.first_seq {
         Some(first_seq) => {
             Journal::resume(disk, name, current.valid_bytes, first_seq, ledger.seq())?
@@ -72,6 +79,8 @@ struct Loaded {
     notes: Vec<String>,
     /// The current journal, its changes taken out.
     current: journal::Parsed,
+    /// Journals set aside that the state relies on.
+    read_old: Vec<String>,
 }
 
 fn load(disk: &dyn Disk, files: &StateFiles, policy: LeasePolicy) -> Result<Loaded, StoreError> {
@@ -87,6 +96,7 @@ fn load(disk: &dyn Disk, files: &StateFiles, policy: LeasePolicy) -> Result<Load
     let name = files.journal();
     let mut current = read_journal(disk, &name)?;
     let firsts = files.old_journals(&names);
+    let mut read_old = Vec::new();
     for (index, first_seq) in firsts.iter().enumerate() {
         // A cut journal ends where the next one begins; what the snapshot covers is not read.
         let next = firsts.get(index + 1).copied().or(current.first_seq);
@@ -94,6 +104,7 @@ fn load(disk: &dyn Disk, files: &StateFiles, policy: LeasePolicy) -> Result<Load
             let name = files.old_journal(*first_seq);
             let changes = read_journal(disk, &name)?.changes;
             replay(&mut ledger, &name, changes, &mut replayed)?;
+            read_old.push(name);
         }
     }
     if current.torn {
@@ -111,6 +122,7 @@ fn load(disk: &dyn Disk, files: &StateFiles, policy: LeasePolicy) -> Result<Load
         replayed,
         notes,
         current,
+        read_old,
     })
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use issuecommand::claim::Status;
 use issuecommand::coordinator::{CatalogueUpdate, RepoUpdate};
-use issuecommand::domain::{ClaimId, RequestId, SessionId, SessionRef, limits};
+use issuecommand::domain::{ClaimId, RequestId, SessionId, SessionRef};
 use jiff::SignedDuration;
 
 use super::ask::{Ask, By, Want, Which};
@@ -14,11 +14,11 @@ use super::model::Issue;
 use super::random::Random;
 use super::tally::Seen;
 use super::told::Wish;
-use super::world::World;
+use super::world::{JOURNAL_BYTES_MAX, World};
 
 /// How often a reason of some letters is repeated to make the journal longer than its limit, so
 /// that it is cut by itself.
-const BIG: usize = limits::JOURNAL_BYTES_MAX as usize / 8 + 1;
+const BIG: usize = JOURNAL_BYTES_MAX as usize / 8 + 1;
 
 impl World {
     /// The next request.

@@ -10,7 +10,7 @@ use issuecommand::claim::{EligibilityRules, LeasePolicy};
 use issuecommand::coordinator::{Catalogue, Core, CoreSettings, Subscription};
 use issuecommand::domain::priority::PriorityScheme;
 use issuecommand::domain::{
-    ClaimId, Clock as _, Host, ManualClock, RepoName, SessionId, SessionRef, later,
+    ClaimId, Clock as _, Host, ManualClock, RepoName, SessionId, SessionRef, later, limits,
 };
 use issuecommand::store::{SnapshotJob, StateFiles, recover};
 use jiff::Timestamp;
@@ -102,7 +102,7 @@ impl World {
         let setting = setting(&mut random)?;
         let start: Timestamp = "2026-11-20T10:00:00Z".parse().map_err(|_| "no start")?;
         let clock = ManualClock::new(start);
-        let is_big = random.below(1_000) == 0;
+        let is_big = random.below(150) == 0;
         let disk = PowerDisk::new(random.next(), random.chance(3));
         let files = StateFiles::new(std::path::Path::new("state.json"));
         let files = files.map_err(|error| error.to_string())?;
@@ -290,6 +290,10 @@ impl World {
     }
 }
 
+/// The journal of the simulation is cut early, so that one large change does it, and large enough
+/// for that change to fill a history file as well.
+pub const JOURNAL_BYTES_MAX: u64 = limits::HISTORY_FILE_BYTES_MAX;
+
 fn core_settings(
     setting: &Setting,
     clock: &ManualClock,
@@ -316,6 +320,7 @@ fn core_settings(
         clock: Arc::new(clock.clone()),
         disk: Arc::new(disk.clone()),
         files: files.clone(),
+        journal_bytes_max: JOURNAL_BYTES_MAX,
         process_lives,
     }
 }
