@@ -55,5 +55,6 @@ pub mod gh;
 pub mod http;
 pub mod mcp;
 pub mod process;
+pub mod pulls;
 pub mod service;
 pub mod store;

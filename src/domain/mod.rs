@@ -3,6 +3,7 @@
 //! To parse is to validate: a value of one of these types is already within its limits.
 
 mod clock;
+pub mod cursor;
 mod error;
 mod ids;
 mod issue;

@@ -85,6 +85,9 @@ struct Inner {
     pub(super) no_dependencies: std::sync::atomic::AtomicBool,
 }
 
+/// What GitHub's interface answers.
+const JSON: &str = "application/vnd.github+json";
+
 /// One call.
 pub(super) struct Call<'a> {
     pub method: &'a str,
@@ -93,6 +96,10 @@ pub(super) struct Call<'a> {
     pub priority: Priority,
     /// Send the known ETag and take a 304 for an answer.
     pub conditional: bool,
+    /// Media type that is asked for.
+    pub accept: &'a str,
+    /// Whether doing it twice is doing it once.
+    pub repeatable: bool,
 }
 
 impl<'a> Call<'a> {
@@ -103,6 +110,8 @@ impl<'a> Call<'a> {
             body: None,
             priority: Priority::Ordinary,
             conditional: true,
+            accept: JSON,
+            repeatable: true,
         }
     }
 
@@ -119,9 +128,9 @@ impl<'a> Call<'a> {
         if self.is_graphql() { "graphql" } else { "core" }
     }
 
-    /// GraphQL here is queries only; other bodies are writes.
+    /// Queries are sent by POST too.
     fn is_write(&self) -> bool {
-        self.method != "GET" && !self.is_graphql()
+        !self.repeatable || self.method != "GET" && !self.is_graphql()
     }
 }
 
@@ -347,12 +356,12 @@ impl Gh {
             "-X",
             call.method,
             "-H",
-            "Accept: application/vnd.github+json",
-            "-H",
             "X-GitHub-Api-Version: 2022-11-28",
+            "-H",
         ]
         .map(OsString::from)
         .to_vec();
+        arguments.push(format!("Accept: {}", call.accept).into());
         if let Some(etag) = etag {
             arguments.extend(["-H".into(), format!("If-None-Match: {etag}").into()]);
         }

@@ -31,6 +31,15 @@ struct Extensions {
 }
 
 impl QueryError {
+    /// The error as a sentence.
+    pub fn explain(&self) -> String {
+        let kind = self.kind.as_deref().or(self.code());
+        match kind {
+            Some(kind) => format!("{kind}: {}", self.message),
+            None => self.message.clone(),
+        }
+    }
+
     fn code(&self) -> Option<&str> {
         self.extensions
             .as_ref()
@@ -66,13 +75,32 @@ impl Gh {
         variables: Map<String, Value>,
         priority: Priority,
     ) -> Result<Answer, GhError> {
+        self.ask(document, variables, priority, true).await
+    }
+
+    /// Sends a mutation, once.
+    pub(super) async fn mutation(
+        &self,
+        document: &str,
+        variables: Map<String, Value>,
+    ) -> Result<Answer, GhError> {
+        self.ask(document, variables, Priority::Claim, false).await
+    }
+
+    async fn ask(
+        &self,
+        document: &str,
+        variables: Map<String, Value>,
+        priority: Priority,
+        repeatable: bool,
+    ) -> Result<Answer, GhError> {
         let body = serde_json::json!({ "query": document, "variables": variables });
         let call = Call {
             method: "POST",
-            path: "graphql",
             body: Some(body.to_string().into_bytes()),
-            priority,
             conditional: false,
+            repeatable,
+            ..Call::get("graphql").priority(priority)
         };
         let response = self.call(call).await?;
         let answer = parse(&response.body, response.retry_after());

@@ -304,10 +304,9 @@ impl Gh {
         let body = json!({ "state": "closed", "state_reason": "completed" });
         let call = || Call {
             method: "PATCH",
-            path: &path,
             body: Some(body.to_string().into_bytes()),
-            priority: Priority::Claim,
             conditional: false,
+            ..Call::get(&path).priority(Priority::Claim)
         };
         for last in [false, true] {
             match self.call(call()).await {

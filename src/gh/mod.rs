@@ -13,6 +13,7 @@ mod gate;
 mod graphql;
 mod issues;
 mod response;
+mod rest;
 mod sync_queries;
 mod version;
 
@@ -21,6 +22,7 @@ pub use environment::locate;
 pub use error::GhError;
 pub use gate::RateLimit;
 pub use issues::{Comment, FetchedIssue, IssueDetails, IssueListing, IssueLookup, LinkedIssue};
+pub use rest::{ApiPath, GraphAnswer};
 pub use sync_queries::{
     DeltaPage, DeltaRequest, ProbePage, ProbeScope, RepoProbe, SyncedPullRequest,
 };

@@ -9,11 +9,11 @@ use uuid::Uuid;
 use super::arguments::{
     ClaimIssue, GetAllClaims, GetClaimHistory, GetMyClaims, ReleaseIssue, UpdateClaimStatus,
 };
-use super::cursor::{self, Page};
 use super::desk::{Parts, cached, issue_number, note, optional_agent, required_agent};
 use super::{Reply, ReplyKind, refusal};
 use crate::claim::{Actor, Claim, Command, Grant, Outcome, Refusal, Status, Target};
 use crate::coordinator::{Answer, CatalogueUpdate, ClaimAnswer, Operation, RepoUpdate, View};
+use crate::domain::cursor::{self, Page};
 use crate::domain::{
     AgentId, ApiError, Category, ClaimId, IssueState, PullRequestState, RepoName, RequestId,
     SessionRef, parse_pull_request_url,

@@ -9,11 +9,11 @@ use serde_json::value::RawValue;
 
 use super::Reply;
 use super::arguments::{FetchIssues, GetIssueDetails, ListOpenIssues, ListRepos};
-use super::cursor::{self, Page};
 use super::desk::{Parts, cached, issue_number};
 use super::next::bounded;
 use crate::claim::{Claim, Status};
 use crate::coordinator::{CatalogueUpdate, RepoUpdate, View};
+use crate::domain::cursor::{self, Page};
 use crate::domain::{AgentId, ApiError, Category, IssueSummary, RepoName, text};
 use crate::gh::{IssueDetails, LinkedIssue};
 

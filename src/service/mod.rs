@@ -4,7 +4,6 @@
 
 mod arguments;
 mod claims;
-mod cursor;
 mod desk;
 mod discovery;
 mod health;

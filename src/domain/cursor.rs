@@ -5,15 +5,15 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::domain::{ApiError, limits};
+use super::{ApiError, limits};
 
 /// Makes a cursor for a position.
-pub(super) fn make(tool: &str, filters: &impl Serialize, position: &str) -> String {
+pub fn make(tool: &str, filters: &impl Serialize, position: &str) -> String {
     format!("{:08x}.{position}", fingerprint(tool, filters))
 }
 
 /// The position in a cursor; a cursor of another tool or other filters is refused.
-pub(super) fn read<'a>(
+pub fn read<'a>(
     tool: &str,
     filters: &impl Serialize,
     cursor: &'a str,
@@ -31,7 +31,7 @@ pub(super) fn read<'a>(
 }
 
 /// The number in a cursor.
-pub(super) fn read_number(
+pub fn read_number(
     tool: &str,
     filters: &impl Serialize,
     cursor: Option<&str>,
@@ -59,7 +59,7 @@ fn fingerprint(tool: &str, filters: &impl Serialize) -> u32 {
 }
 
 /// The page size asked for, within bounds.
-pub(super) fn page_size(asked: Option<u64>, default: usize, max: usize) -> Result<usize, ApiError> {
+pub fn page_size(asked: Option<u64>, default: usize, max: usize) -> Result<usize, ApiError> {
     match asked {
         None => Ok(default),
         Some(asked) => usize::try_from(asked)
@@ -75,13 +75,15 @@ pub(super) fn page_size(asked: Option<u64>, default: usize, max: usize) -> Resul
 }
 
 /// Takes items until the page or the answer is full; tells whether some are left.
-pub(super) struct Page {
+pub struct Page {
+    /// What was taken.
     pub items: Vec<Box<RawValue>>,
     bytes: usize,
     size_max: usize,
 }
 
 impl Page {
+    /// An empty page for so many items.
     pub fn new(size_max: usize) -> Self {
         Self {
             items: Vec::new(),

@@ -1,0 +1,75 @@
+//! Reads job logs: pure functions from bytes to failures, one file a format.
+//!
+//! [`parse`] cleans the log once, looks once for the sentinels of all formats, and lets only those
+//! parsers read it whose sentinel is there. What no parser knows is never turned into a test.
+
+mod failure;
+mod formats;
+mod log;
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+
+pub use failure::{
+    Confidence, EXCERPT_LINES_MAX, FAILURES_MAX, Failure, FailureKind, LINE_CHARS_MAX, Run, cut,
+    shell_word,
+};
+pub use log::Log;
+
+/// What a log says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogReport {
+    /// Tools that were recognised, in the order of the log.
+    pub frameworks: Vec<&'static str>,
+    /// What failed, in the order of the log, each once, at most [`FAILURES_MAX`].
+    pub failures: Vec<Failure>,
+}
+
+/// Reads a job's log as GitHub delivers it, or any part of it.
+pub fn parse(bytes: &[u8]) -> LogReport {
+    let log = Log::clean(bytes);
+    parse_clean(&log, bytes)
+}
+
+/// The same for a log that is already cleaned; `bytes` are searched for sentinels.
+fn parse_clean(log: &Log<'_>, bytes: &[u8]) -> LogReport {
+    let mut found: Vec<(&'static formats::Format, Run)> = Vec::new();
+    for format in formats::present(bytes) {
+        found.extend((format.parse)(log).into_iter().map(|run| (format, run)));
+    }
+    // The outermost run wins where runs are nested; of equal ones the format that comes first.
+    found.sort_by_key(|(format, run)| {
+        let length = run.lines.len();
+        (run.lines.start, usize::MAX - length, format.is_diagnostic)
+    });
+    let mut report = LogReport::default();
+    let mut owned: Vec<Range<usize>> = Vec::new();
+    for (format, run) in found {
+        let inside =
+            |range: &Range<usize>| range.start <= run.lines.start && run.lines.end <= range.end;
+        if owned.iter().any(inside) {
+            continue;
+        }
+        if !report.frameworks.contains(&format.name) {
+            report.frameworks.push(format.name);
+        }
+        for failure in run.failures {
+            let same = |known: &Failure| {
+                known.framework == failure.framework
+                    && known.test == failure.test
+                    && (failure.kind == FailureKind::Test
+                        || known.file == failure.file
+                            && known.line == failure.line
+                            && known.error == failure.error)
+            };
+            if report.failures.len() < FAILURES_MAX && !report.failures.iter().any(same) {
+                report.failures.push(failure);
+            }
+        }
+        if !format.is_diagnostic {
+            owned.push(run.lines);
+        }
+    }
+    report
+}

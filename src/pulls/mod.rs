@@ -1,0 +1,36 @@
+//! Floor 4: pull-request tools. Each fetches through the gh floor and then analyses: what fails,
+//! who waits for whom, what blocks, and the commands that come next.
+//!
+//! Invariants: every analysis is a pure function of what was fetched; a source that could not be
+//! read becomes a [`Warning`], never silence; what strangers wrote stays in fields of its own.
+
+pub mod ci_log;
+mod pull_id;
+mod source;
+
+pub use pull_id::PullId;
+pub use source::{PullRequest, PullSource, Pulls};
+
+use serde::Serialize;
+
+/// A source that could not be read, and what that does to the answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Warning {
+    /// What was asked, as `branch_protection`.
+    pub source: &'static str,
+    /// Why there is no answer.
+    pub reason: String,
+    /// What may be incomplete.
+    pub effect: &'static str,
+}
+
+impl Warning {
+    /// A warning.
+    pub fn new(source: &'static str, reason: impl ToString, effect: &'static str) -> Self {
+        Self {
+            source,
+            reason: reason.to_string(),
+            effect,
+        }
+    }
+}

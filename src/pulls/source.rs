@@ -1,0 +1,325 @@
+//! Where the tools read from: GitHub, with a short memory.
+//!
+//! An agent asks several tools about one pull request within seconds. What was read for one answer
+//! serves the next for half a minute, as long as the pull request itself, which is looked at each
+//! time (a request that is free of points while nothing changed), is still the same.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::PullId;
+use crate::domain::{ApiError, Category};
+use crate::gh::{ApiPath, Gh, GhError, GraphAnswer};
+
+/// How long what was read may serve.
+const MEMORY: Duration = Duration::from_secs(30);
+/// Most answers in memory, and most bytes of one.
+const ANSWERS_MAX: usize = 256;
+const ANSWER_BYTES_MAX: usize = 4 << 20;
+
+/// A pull request as REST tells it, in the parts that the tools use.
+#[derive(Clone, Debug, Deserialize)]
+pub struct PullRequest {
+    /// Its number.
+    pub number: u64,
+    /// `open` or `closed`.
+    pub state: String,
+    /// Title, written by its author.
+    pub title: String,
+    /// Description, written by its author.
+    #[serde(default)]
+    pub body: Option<String>,
+    /// Whether it is a draft.
+    #[serde(default)]
+    pub draft: bool,
+    /// Whether it was merged.
+    #[serde(default)]
+    pub merged: bool,
+    /// Commit it was merged as.
+    #[serde(default)]
+    pub merge_commit_sha: Option<String>,
+    /// Author; none when the account is gone.
+    #[serde(default)]
+    pub user: Option<Account>,
+    /// Where it comes from.
+    pub head: Branch,
+    /// Where it shall go.
+    pub base: Branch,
+    /// `None` while GitHub computes it, and for closed ones.
+    #[serde(default)]
+    pub mergeable: Option<bool>,
+    /// `clean`, `dirty`, `blocked`, `behind`, `unstable`, `draft`, `has_hooks` or `unknown`.
+    #[serde(default)]
+    pub mergeable_state: String,
+    /// Whether maintainers of the base may push to the head.
+    #[serde(default)]
+    pub maintainer_can_modify: bool,
+    /// When anything about it changed. Checks are not part of it.
+    pub updated_at: Timestamp,
+    /// Its page.
+    pub html_url: String,
+    /// Commits in it.
+    #[serde(default)]
+    pub commits: u64,
+    /// Lines added.
+    #[serde(default)]
+    pub additions: u64,
+    /// Lines removed.
+    #[serde(default)]
+    pub deletions: u64,
+    /// Files touched.
+    #[serde(default)]
+    pub changed_files: u64,
+    /// Labels.
+    #[serde(default)]
+    pub labels: Vec<Label>,
+}
+
+/// A label.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Label {
+    /// Its name.
+    pub name: String,
+}
+
+/// An account.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Account {
+    /// Its login.
+    pub login: String,
+}
+
+/// One end of a pull request.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Branch {
+    /// Branch name.
+    #[serde(rename = "ref")]
+    pub name: String,
+    /// Commit.
+    pub sha: String,
+    /// Repository; none when a fork was deleted.
+    #[serde(default)]
+    pub repo: Option<BranchRepo>,
+}
+
+/// The repository of a branch.
+#[derive(Clone, Debug, Deserialize)]
+pub struct BranchRepo {
+    /// `owner/name`.
+    pub full_name: String,
+}
+
+impl PullRequest {
+    /// Login of the author; `ghost` when the account is gone, as GitHub shows it.
+    pub fn author(&self) -> &str {
+        self.user.as_ref().map_or("ghost", |user| &user.login)
+    }
+
+    /// The first seven digits of the head commit.
+    pub fn head_short(&self) -> &str {
+        self.head.sha.get(..7).unwrap_or(&self.head.sha)
+    }
+
+    /// Whether the head is a branch of another repository.
+    pub fn is_from_fork(&self) -> bool {
+        let name = |branch: &Branch| {
+            branch
+                .repo
+                .as_ref()
+                .map(|repo| repo.full_name.to_lowercase())
+        };
+        name(&self.head) != name(&self.base)
+    }
+}
+
+struct Remembered {
+    stamp: String,
+    read_at: Instant,
+    body: Arc<Vec<u8>>,
+}
+
+/// GitHub for the pull-request tools. Clones share one memory.
+#[derive(Clone)]
+pub struct Pulls {
+    gh: Gh,
+    memory: Arc<Mutex<HashMap<String, Remembered>>>,
+}
+
+/// GitHub while one pull request is looked at.
+pub struct PullSource {
+    pulls: Pulls,
+    /// Which.
+    pub id: PullId,
+    /// As it is now.
+    pub pull: PullRequest,
+    /// Tells one state of the pull request from another.
+    stamp: String,
+}
+
+impl Pulls {
+    /// The tools' way to GitHub.
+    pub fn new(gh: Gh) -> Self {
+        Self {
+            gh,
+            memory: Arc::default(),
+        }
+    }
+
+    /// GitHub itself, for what must not be remembered: writes.
+    pub fn gh(&self) -> &Gh {
+        &self.gh
+    }
+
+    /// Looks at a pull request.
+    ///
+    /// # Errors
+    /// `not_a_pull_request` when the number belongs to an issue; else as the gh floor tells.
+    pub async fn open(&self, id: PullId) -> Result<PullSource, ApiError> {
+        let path = ApiPath::repo(&id.repo).then("pulls").then(id.number);
+        let pull: PullRequest = match self.gh.get(&path).await {
+            Ok(pull) => pull,
+            Err(GhError::NotFound(_)) => return Err(self.missing(&id).await),
+            Err(error) => return Err(error.to_api()),
+        };
+        let stamp = format!("{id} {} {}", pull.head.sha, pull.updated_at);
+        Ok(PullSource {
+            pulls: self.clone(),
+            id,
+            pull,
+            stamp,
+        })
+    }
+
+    /// Says whether the number is an issue, or nothing that this login can see.
+    async fn missing(&self, id: &PullId) -> ApiError {
+        let path = ApiPath::repo(&id.repo).then("issues").then(id.number);
+        match self.gh.get::<Value>(&path).await {
+            Ok(_) => ApiError::new(
+                Category::User,
+                "not_a_pull_request",
+                format!("{id} is an issue"),
+                "give the pull request that solves it: get_issue_details lists linked ones",
+            ),
+            Err(_) => GhError::NotFound(id.to_string()).to_api(),
+        }
+    }
+
+    fn memory(&self) -> MutexGuard<'_, HashMap<String, Remembered>> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn recall(&self, key: &str, stamp: &str) -> Option<Arc<Vec<u8>>> {
+        let memory = self.memory();
+        let known = memory.get(key)?;
+        let serves = known.stamp == stamp && known.read_at.elapsed() < MEMORY;
+        serves.then(|| known.body.clone())
+    }
+
+    fn remember(&self, key: String, stamp: &str, body: Vec<u8>) -> Arc<Vec<u8>> {
+        let body = Arc::new(body);
+        if body.len() > ANSWER_BYTES_MAX {
+            return body;
+        }
+        let mut memory = self.memory();
+        memory.retain(|_, known| known.read_at.elapsed() < MEMORY);
+        if memory.len() < ANSWERS_MAX {
+            let remembered = Remembered {
+                stamp: stamp.to_owned(),
+                read_at: Instant::now(),
+                body: body.clone(),
+            };
+            memory.insert(key, remembered);
+        }
+        body
+    }
+}
+
+impl PullSource {
+    /// GitHub itself, for what must not be remembered.
+    pub fn gh(&self) -> &Gh {
+        &self.pulls.gh
+    }
+
+    /// A path in the pull request's repository.
+    pub fn path(&self) -> ApiPath {
+        ApiPath::repo(&self.id.repo)
+    }
+
+    /// `owner`, `repo` and `pr` as GraphQL variables.
+    pub fn variables(&self) -> Value {
+        let repo = &self.id.repo;
+        json!({ "owner": repo.owner(), "repo": repo.name(), "pr": self.id.number })
+    }
+
+    /// Reads one thing.
+    pub async fn get<T: DeserializeOwned>(&self, path: &ApiPath) -> Result<T, GhError> {
+        let key = path.to_string();
+        let body = match self.pulls.recall(&key, &self.stamp) {
+            Some(body) => body,
+            None => {
+                let value: Value = self.gh().get(path).await?;
+                self.keep(key, &value)
+            }
+        };
+        parse(&body)
+    }
+
+    /// Reads a whole list of up to `items_max` items; the flag tells whether there are more.
+    pub async fn list<T: DeserializeOwned>(
+        &self,
+        path: &ApiPath,
+        member: Option<&str>,
+        items_max: usize,
+    ) -> Result<(Vec<T>, bool), GhError> {
+        let key = format!("{path} {member:?} {items_max}");
+        let body = match self.pulls.recall(&key, &self.stamp) {
+            Some(body) => body,
+            None => {
+                let list = self.gh().list::<Value>(path, member, items_max).await?;
+                self.keep(key, &json!(list))
+            }
+        };
+        parse(&body)
+    }
+
+    /// Reads bytes that are no JSON.
+    pub async fn raw(&self, path: &ApiPath, accept: &str) -> Result<Arc<Vec<u8>>, GhError> {
+        let key = format!("{path} {accept}");
+        match self.pulls.recall(&key, &self.stamp) {
+            Some(body) => Ok(body),
+            None => {
+                let body = self.gh().raw(path, accept).await?;
+                Ok(self.pulls.remember(key, &self.stamp, body))
+            }
+        }
+    }
+
+    /// Asks a GraphQL query.
+    pub async fn graph(&self, document: &str, variables: Value) -> Result<GraphAnswer, GhError> {
+        let key = format!("{document} {variables}");
+        let body = match self.pulls.recall(&key, &self.stamp) {
+            Some(body) => body,
+            None => {
+                let answer = self.gh().graph(document, variables).await?;
+                self.keep(key, &json!([answer.data, answer.problems]))
+            }
+        };
+        let (data, problems) = parse(&body)?;
+        Ok(GraphAnswer { data, problems })
+    }
+
+    fn keep(&self, key: String, value: &Value) -> Arc<Vec<u8>> {
+        let body = value.to_string().into_bytes();
+        self.pulls.remember(key, &self.stamp, body)
+    }
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, GhError> {
+    serde_json::from_slice(body).map_err(|error| GhError::Malformed(error.to_string()))
+}
