@@ -81,7 +81,10 @@ fn folders_import_only_from_lower_floors() {
 fn only_the_outermost_rooms_touch_clock_environment_and_console() {
     let allowed = [
         ("Timestamp::now()", &["domain/clock.rs"][..]),
-        ("env::var", &["cli/mod.rs", "gh/client.rs"][..]),
+        (
+            "env::var",
+            &["cli/mod.rs", "gh/client.rs", "pulls/ci_log/tests.rs"][..],
+        ),
         (
             "io::stdout()",
             &["cli/", "app/printer.rs", "cli/serve.rs"][..],
@@ -182,7 +185,8 @@ fn every_module_file_belongs_to_a_module() {
         let folders: BTreeSet<&Path> = all.iter().filter_map(|file| file.parent()).collect();
         for folder in folders {
             let named = |name: &str| folder.join(name);
-            let heads = [named("mod.rs"), named("lib.rs"), named("main.rs")];
+            let beside = folder.with_extension("rs");
+            let heads = [named("mod.rs"), named("lib.rs"), named("main.rs"), beside];
             let texts: String = heads
                 .iter()
                 .filter_map(|head| fs::read_to_string(head).ok())

@@ -2,9 +2,9 @@
 
 use std::sync::LazyLock;
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, Input, MatchKind};
 
-use super::{Log, Run};
+use super::{Log, Run, mypy, pytest, ruff, unittest};
 
 /// One log format.
 pub(super) struct Format {
@@ -20,9 +20,55 @@ pub(super) struct Format {
 }
 
 /// All formats.
-pub(super) static FORMATS: &[Format] = &[];
+pub(super) static FORMATS: &[Format] = &[
+    Format {
+        name: "pytest",
+        sentinels: &[
+            "test session starts",
+            "short test summary info",
+            "ImportError while loading conftest",
+        ],
+        is_diagnostic: false,
+        parse: pytest::parse,
+    },
+    Format {
+        name: "unittest",
+        sentinels: &[" tests in ", "Ran 1 test in ", ") ... FAIL", ") ... ERROR"],
+        is_diagnostic: false,
+        parse: unittest::parse,
+    },
+    Format {
+        name: "mypy",
+        sentinels: &[
+            " source file)",
+            " source files)",
+            "(errors prevented further checking)",
+            "Success: no issues found in ",
+        ],
+        is_diagnostic: true,
+        parse: mypy::parse,
+    },
+    Format {
+        name: "ruff",
+        sentinels: &[
+            "Found 1 error.",
+            " errors.",
+            " remaining).",
+            "would be reformatted",
+            "All checks passed!",
+        ],
+        is_diagnostic: true,
+        parse: ruff::parse,
+    },
+];
 
-static SENTINELS: LazyLock<Option<(AhoCorasick, Vec<usize>)>> = LazyLock::new(|| {
+/// A search for all sentinels, and whose each of them is.
+struct Sentinels {
+    search: AhoCorasick,
+    owners: Vec<usize>,
+}
+
+static SENTINELS: LazyLock<Option<Sentinels>> = LazyLock::new(|| {
     let mut owners = Vec::new();
     let mut texts = Vec::new();
     for (index, format) in FORMATS.iter().enumerate() {
@@ -31,20 +77,23 @@ static SENTINELS: LazyLock<Option<(AhoCorasick, Vec<usize>)>> = LazyLock::new(||
             texts.push(*sentinel);
         }
     }
-    AhoCorasick::new(texts).ok().map(|search| (search, owners))
+    // Leftmost matching lets the library look for rare bytes first.
+    let mut builder = AhoCorasick::builder();
+    let search = builder.match_kind(MatchKind::LeftmostFirst).build(texts);
+    search.ok().map(|search| Sentinels { search, owners })
 });
 
 /// The formats of which a sentinel is in the log.
 pub(super) fn present(bytes: &[u8]) -> impl Iterator<Item = &'static Format> {
     let mut seen = vec![false; FORMATS.len()];
-    if let Some((search, owners)) = &*SENTINELS {
-        for found in search.find_overlapping_iter(bytes) {
+    if let Some(Sentinels { search, owners }) = &*SENTINELS {
+        let mut rest = 0;
+        // On from the byte after its beginning: sentinels may overlap.
+        while let Some(found) = search.find(Input::new(bytes).range(rest..)) {
             seen[owners[found.pattern().as_usize()]] = true;
+            rest = found.start() + 1;
         }
     }
-    FORMATS
-        .iter()
-        .zip(seen)
-        .filter(|(_, seen)| *seen)
-        .map(|(format, _)| format)
+    let all = FORMATS.iter().zip(seen);
+    all.filter(|(_, seen)| *seen).map(|(format, _)| format)
 }

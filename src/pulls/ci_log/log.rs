@@ -1,6 +1,7 @@
 //! A job's log as its programs wrote it: without the runner's time stamps, without colours.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use memchr::{memchr, memchr2, memrchr};
 
@@ -16,15 +17,25 @@ impl<'a> Log<'a> {
     /// return overwrote, and carriage returns before line ends. Bytes that are no UTF-8 become U+FFFD.
     pub fn clean(bytes: &'a [u8]) -> Self {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let mut lines = Vec::with_capacity(bytes.len() / 48);
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let (line, after) = match memchr(b'\n', rest) {
-                Some(end) => (&rest[..end], &rest[end + 1..]),
-                None => (rest, &rest[rest.len()..]),
-            };
-            rest = after;
-            lines.push(clean_line(line));
+        // Nearly all lines of nearly all logs are taken as they are; looking once whether the whole
+        // log is valid and plain spares looking at each line.
+        let text = std::str::from_utf8(bytes).ok();
+        let is_plain = memchr(b'\x1b', bytes).is_none();
+        let mut lines = Vec::with_capacity(bytes.len() / 64);
+        let mut start = 0;
+        while start < bytes.len() {
+            let end = memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |length| start + length);
+            let next = end + 1;
+            let line = &bytes[start..end];
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            let end = start + line.len();
+            start += stamp_length(line);
+            let line = &bytes[start..end];
+            lines.push(match text.and_then(|text| text.get(start..end)) {
+                Some(text) if is_plain && memchr(b'\r', line).is_none() => Cow::Borrowed(text),
+                _ => clean_line(line),
+            });
+            start = next;
         }
         Self { lines }
     }
@@ -41,6 +52,17 @@ impl<'a> Log<'a> {
         lines.map(move |(index, line)| (start + index, &**line))
     }
 
+    /// Index and text of the lines in this range, as far as they exist.
+    pub fn within(
+        &self,
+        lines: Range<usize>,
+    ) -> impl DoubleEndedIterator<Item = (usize, &str)> + ExactSizeIterator + Clone {
+        let end = lines.end.min(self.lines.len());
+        let start = lines.start.min(end);
+        let numbers = start..end;
+        numbers.zip(self.lines[start..end].iter().map(|line| &**line))
+    }
+
     /// The first line from `start` on for which `wanted` holds.
     pub fn find(&self, start: usize, mut wanted: impl FnMut(&str) -> bool) -> Option<usize> {
         self.from(start)
@@ -50,7 +72,6 @@ impl<'a> Log<'a> {
 }
 
 fn clean_line(line: &[u8]) -> Cow<'_, str> {
-    let line = without_time_stamp(line.strip_suffix(b"\r").unwrap_or(line));
     if memchr2(b'\x1b', b'\r', line).is_none() {
         return String::from_utf8_lossy(line);
     }
@@ -70,26 +91,25 @@ fn clean_line(line: &[u8]) -> Cow<'_, str> {
     Cow::Owned(String::from_utf8_lossy(&plain).into_owned())
 }
 
-/// The runner puts `2026-11-20T10:00:00.1234567Z ` before each line.
-fn without_time_stamp(line: &[u8]) -> &[u8] {
-    const SHAPE: &[u8] = b"dddd-dd-ddTdd:dd:dd.";
-    if line.len() <= SHAPE.len() || line[4] != b'-' || line[10] != b'T' {
-        return line;
-    }
-    let shaped = SHAPE.iter().zip(line).all(|(shape, byte)| match shape {
-        b'd' => byte.is_ascii_digit(),
-        other => other == byte,
-    });
-    if !shaped {
-        return line;
-    }
-    let fraction = &line[SHAPE.len()..];
-    let digits = fraction.iter().take_while(|byte| byte.is_ascii_digit());
-    let rest = &fraction[digits.count()..];
-    match rest {
-        [b'Z', b' ', text @ ..] => text,
-        [b'Z'] => &[],
-        _ => line,
+/// The runner puts `2026-11-20T10:00:00.1234567Z ` before each line, always with seven digits of a
+/// second: how many bytes of it there are.
+fn stamp_length(line: &[u8]) -> usize {
+    const LENGTH: usize = "2026-11-20T10:00:00.1234567Z".len();
+    let Some((stamp, rest)) = line.split_at_checked(LENGTH) else {
+        return 0;
+    };
+    // The separators and one digit of each group are enough; this is looked at for each line.
+    let shaped = stamp[10] == b'T'
+        && stamp[LENGTH - 1] == b'Z'
+        && (stamp[4], stamp[7], stamp[13], stamp[16], stamp[19]) == (b'-', b'-', b':', b':', b'.')
+        && [0, 5, 8, 11, 14, 17, 20, 26]
+            .iter()
+            .all(|place| stamp[*place].is_ascii_digit());
+    match rest.first() {
+        _ if !shaped => 0,
+        Some(b' ') => LENGTH + 1,
+        None => LENGTH,
+        Some(_) => 0,
     }
 }
 

@@ -5,17 +5,29 @@
 
 mod failure;
 mod formats;
+mod infra;
+mod junit;
 mod log;
+mod mypy;
+mod place;
+mod pytest;
+mod ruff;
 #[cfg(test)]
 mod tests;
+mod trx;
+mod unittest;
+mod xml;
 
-use std::ops::Range;
+use std::collections::HashSet;
 
 pub use failure::{
     Confidence, EXCERPT_LINES_MAX, FAILURES_MAX, Failure, FailureKind, LINE_CHARS_MAX, Run, cut,
     shell_word,
 };
+pub use infra::{classify, first_error};
+pub use junit::parse_junit;
 pub use log::Log;
+pub use trx::parse_trx;
 
 /// What a log says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,32 +56,33 @@ fn parse_clean(log: &Log<'_>, bytes: &[u8]) -> LogReport {
         (run.lines.start, usize::MAX - length, format.is_diagnostic)
     });
     let mut report = LogReport::default();
-    let mut owned: Vec<Range<usize>> = Vec::new();
+    let mut owned_until = 0;
+    let mut known = HashSet::new();
     for (format, run) in found {
-        let inside =
-            |range: &Range<usize>| range.start <= run.lines.start && run.lines.end <= range.end;
-        if owned.iter().any(inside) {
+        if run.lines.end <= owned_until {
             continue;
         }
         if !report.frameworks.contains(&format.name) {
             report.frameworks.push(format.name);
         }
         for failure in run.failures {
-            let same = |known: &Failure| {
-                known.framework == failure.framework
-                    && known.test == failure.test
-                    && (failure.kind == FailureKind::Test
-                        || known.file == failure.file
-                            && known.line == failure.line
-                            && known.error == failure.error)
-            };
-            if report.failures.len() < FAILURES_MAX && !report.failures.iter().any(same) {
+            if report.failures.len() < FAILURES_MAX && known.insert(identity(&failure)) {
                 report.failures.push(failure);
             }
         }
         if !format.is_diagnostic {
-            owned.push(run.lines);
+            owned_until = owned_until.max(run.lines.end);
         }
     }
     report
+}
+
+/// File, line and words of a diagnostic.
+type Place = (Option<String>, Option<u32>, String);
+
+/// What makes two failures the same: a test by its name, a diagnostic by its place and words too.
+fn identity(failure: &Failure) -> (String, Option<Place>) {
+    let place = || (failure.file.clone(), failure.line, failure.error.clone());
+    let name = format!("{} {}", failure.framework, failure.test);
+    (name, (failure.kind != FailureKind::Test).then(place))
 }

@@ -1,0 +1,206 @@
+//! What is left where no parser found anything: the runner, the network, or simply the first error.
+
+use super::place::path_line;
+use super::{Confidence, EXCERPT_LINES_MAX, Failure, FailureKind, Log};
+
+const NAME: &str = "github-actions";
+const ERROR: &str = "##[error]";
+/// The runner's own line after each failed command; it says nothing of the cause.
+const COMPLETED: &str = "##[error]Process completed with exit code ";
+/// How many lines above the first error are searched for its cause.
+const NEAR: usize = 15;
+/// Lines of an excerpt before the line it is about.
+const BEFORE: usize = 8;
+
+/// What a text means if it holds these words, in lower case. The first that is found counts: a
+/// time-out and a lost runner are followed by `The operation was canceled.`
+const SIGNS: &[(FailureKind, &[&str])] = {
+    use FailureKind::{Cancelled, Infra, Timeout};
+    &[
+        // github.com/actions/runner: JobDispatcher.cs, StepsRunner.cs.
+        (Timeout, &["has exceeded the maximum execution time"]),
+        (Timeout, &["has timed out after ", " minutes"]),
+        (Infra, &["runner has received a shutdown signal"]),
+        (Infra, &["lost communication with the server"]),
+        // The machine.
+        (Infra, &["no space left on device"]),
+        (Infra, &["not enough space on the disk"]),
+        (Infra, &["disk quota exceeded"]),
+        (Infra, &["exit code 137"]),
+        (Infra, &["out of memory"]),
+        (Infra, &["oom-kill"]),
+        (Infra, &["outofmemoryerror"]),
+        (Infra, &["cannot allocate memory"]),
+        // Artifacts and images.
+        (Infra, &["artifact not found"]),
+        (Infra, &["unable to download artifact"]),
+        (Infra, &["unable to find any artifacts"]),
+        (Infra, &["manifest unknown"]),
+        (Infra, &["manifest for ", " not found"]),
+        (Infra, &["pull access denied"]),
+        (Infra, &["docker pull failed with exit code"]),
+        // Limits.
+        (Infra, &["rate limit exceeded"]),
+        (Infra, &["secondary rate limit"]),
+        (Infra, &["toomanyrequests"]),
+        (Infra, &["429 too many requests"]),
+        // Servers that fail, in the words of curl, git, npm, pip, docker and .NET.
+        (Infra, &["500 internal server error"]),
+        (Infra, &["502 bad gateway"]),
+        (Infra, &["503 service unavailable"]),
+        (Infra, &["503 service temporarily unavailable"]),
+        (Infra, &["504 gateway time"]),
+        (Infra, &["returned error: 50"]),
+        (Infra, &["http error 50"]),
+        (Infra, &["status code 50"]),
+        (Infra, &["status code: 50"]),
+        (Infra, &["does not indicate success: 50"]),
+        // Names and connections.
+        (Infra, &["could not resolve host"]),
+        (Infra, &["temporary failure in name resolution"]),
+        (Infra, &["temporary failure resolving"]),
+        (Infra, &["name or service not known"]),
+        (Infra, &["getaddrinfo e"]),
+        (Infra, &["no such host"]),
+        (Infra, &["failed to lookup address information"]),
+        (Infra, &["connection reset by peer"]),
+        (Infra, &["connection timed out"]),
+        (Infra, &["econnreset"]),
+        (Infra, &["etimedout"]),
+        (Infra, &["tls handshake timeout"]),
+        (Infra, &["network is unreachable"]),
+        (Infra, &["the remote end hung up unexpectedly"]),
+        // Credentials.
+        (Infra, &["could not read username"]),
+        (Infra, &["permission denied (publickey"]),
+        (Infra, &["authentication failed for"]),
+        (Infra, &["bad credentials"]),
+        (Infra, &["credentials could not be loaded"]),
+        (Infra, &["input required and not supplied: token"]),
+        (Infra, &["resource not accessible by integration"]),
+        (Infra, &["unauthorized: authentication required"]),
+        (Infra, &["denied: permission_denied"]),
+        (Cancelled, &["the operation was canceled"]),
+        (
+            Cancelled,
+            &["canceling since a higher priority waiting request"],
+        ),
+        (Cancelled, &["the run was canceled by"]),
+    ]
+};
+
+/// The runner, a service or somebody is to blame. Only for logs in which no parser found anything:
+/// the words may stand in any program's output, so they count in what the runner marks as an error
+/// and in the few lines above the first such mark (or above the end of a log without one).
+pub fn classify(log: &Log<'_>) -> Option<Failure> {
+    let errors: Vec<(usize, &str)> = log
+        .from(0)
+        .filter(|(_, line)| line.starts_with(ERROR))
+        .take(100)
+        .collect();
+    let end = errors.first().map_or(log.lines.len(), |(index, _)| *index);
+    let near = log.within(end.saturating_sub(NEAR)..end).rev();
+    // Above is the command as the workflow has it, which is not output.
+    let near: Vec<(usize, &str)> = near
+        .take_while(|(_, line)| !line.starts_with("##[endgroup]"))
+        .collect();
+    let marked = sign(&errors).map(|found| (found, Confidence::High));
+    let (found, confidence) =
+        marked.or_else(|| sign(&near).map(|found| (found, Confidence::Medium)))?;
+    let (kind, index) = found;
+    Some(failure(log, kind, index).with_confidence(confidence))
+}
+
+/// The most telling of the lines.
+fn sign(lines: &[(usize, &str)]) -> Option<(FailureKind, usize)> {
+    let lines: Vec<(usize, String)> = lines
+        .iter()
+        .map(|(index, line)| (*index, line.to_ascii_lowercase()))
+        .collect();
+    SIGNS.iter().find_map(|(kind, words)| {
+        let holds = |line: &str| words.iter().all(|word| line.contains(word));
+        let (index, _) = lines.iter().find(|(_, line)| holds(line))?;
+        Some((*kind, *index))
+    })
+}
+
+/// The first line that looks like an error, of a log that nothing else explains.
+pub fn first_error(log: &Log<'_>) -> Option<Failure> {
+    let completed = log.find(0, |line| line.starts_with(COMPLETED));
+    let marked = log.find(0, |line| {
+        line.starts_with(ERROR) && !line.starts_with(COMPLETED)
+    });
+    if let Some(index) = marked.or_else(|| said(log)) {
+        let failure = failure(log, FailureKind::Unknown, index);
+        return Some(failure.with_confidence(Confidence::Low));
+    }
+    let end = completed?;
+    let last = log.within(end.saturating_sub(EXCERPT_LINES_MAX)..end);
+    let (_, text) = last.clone().rev().find(|(_, line)| is_told(line))?;
+    let failure = Failure::new(FailureKind::Unknown, NAME, "", text);
+    let failure = failure.shown_by(last.map(|(_, line)| line));
+    Some(failure.with_confidence(Confidence::Low))
+}
+
+fn is_told(line: &str) -> bool {
+    !line.trim().is_empty() && !line.starts_with("##[")
+}
+
+/// The first line with an error's usual words, outside of the commands that the runner repeats.
+fn said(log: &Log<'_>) -> Option<usize> {
+    let mut is_command = false;
+    log.find(0, |line| {
+        if let Some(mark) = line.strip_prefix("##[") {
+            is_command =
+                mark.starts_with("group]Run ") || is_command && !mark.starts_with("endgroup]");
+            return false;
+        }
+        !is_command
+            && ["error:", "Error:", "fatal:"]
+                .iter()
+                .any(|word| line.contains(word))
+    })
+}
+
+fn failure(log: &Log<'_>, kind: FailureKind, index: usize) -> Failure {
+    let line = log.line(index);
+    let text = line.strip_prefix(ERROR).unwrap_or(line);
+    let start = index.saturating_sub(BEFORE);
+    let lines = log
+        .within(start..start + EXCERPT_LINES_MAX)
+        .map(|(_, line)| line);
+    let failure = Failure::new(kind, NAME, "", text).shown_by(lines);
+    match path_line(text) {
+        Some((path, line, _)) if path.contains('.') && !path.contains(' ') => {
+            failure.at(path, Some(line))
+        }
+        _ => failure,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_recorded_log_gives_exactly_the_expected_failure() {
+        super::super::tests::check("infra", "txt", |bytes| {
+            let log = Log::clean(bytes);
+            classify(&log)
+                .or_else(|| first_error(&log))
+                .into_iter()
+                .collect()
+        });
+    }
+
+    #[test]
+    fn words_in_output_do_not_count_far_from_an_error() {
+        let log = format!(
+            "test: No space left on device is handled ... ok\n{}##[error]Process completed with exit code 1.",
+            "line\n".repeat(NEAR)
+        );
+        assert_eq!(classify(&Log::clean(log.as_bytes())), None);
+        assert_eq!(classify(&Log::clean(b"")), None);
+        assert_eq!(first_error(&Log::clean(b"all is well\n")), None);
+    }
+}

@@ -1,0 +1,163 @@
+//! TRX: the test results of `dotnet test --logger trx` (Visual Studio's schema of 2010).
+
+use std::collections::{HashMap, HashSet};
+
+use super::xml::{Element, Step, first_line, push, walk};
+use super::{FAILURES_MAX, Failure, FailureKind, shell_word};
+
+const NAME: &str = "dotnet-test";
+
+/// Reads a TRX file, or what there is of it.
+pub fn parse_trx(bytes: &[u8]) -> Vec<Failure> {
+    let mut open: Vec<(usize, TestResult)> = Vec::new();
+    let mut failed: Vec<TestResult> = Vec::new();
+    let mut classes: HashMap<String, String> = HashMap::new();
+    let mut definition = String::new();
+    // The element whose text is wanted, and its depth.
+    let mut wanted: Option<(usize, Text)> = None;
+    let mut crashes = Vec::new();
+    walk(bytes, |step| match step {
+        Step::Start(element, depth) => match element.name() {
+            b"UnitTestResult" => {
+                // A test with rows of data fails because a row did.
+                if let Some((_, parent)) = open.last_mut() {
+                    parent.has_inner = true;
+                }
+                open.push((depth, TestResult::new(element)));
+            }
+            b"Message" => wanted = Some((depth, Text::Message)),
+            b"StackTrace" => wanted = Some((depth, Text::Stack)),
+            b"UnitTest" => definition = element.attribute("id"),
+            b"TestMethod" => {
+                let class = element.attribute("className");
+                let class = class.split(',').next().unwrap_or_default();
+                classes.insert(std::mem::take(&mut definition), class.to_owned());
+            }
+            b"RunInfo" if element.attribute("outcome") == "Error" => {
+                crashes.push(String::new());
+            }
+            b"Text" if !crashes.is_empty() => wanted = Some((depth, Text::Crash)),
+            _ => {}
+        },
+        Step::Text(text, depth) => {
+            if let Some((_, kind)) = wanted.as_ref().filter(|(at, _)| *at == depth) {
+                let result = open.last_mut().map(|(_, result)| result);
+                match (kind, result) {
+                    (Text::Message, Some(result)) => push(&mut result.message, text),
+                    (Text::Stack, Some(result)) => push(&mut result.stack, text),
+                    (Text::Crash, None) => crashes
+                        .iter_mut()
+                        .next_back()
+                        .into_iter()
+                        .for_each(|crash| push(crash, text)),
+                    _ => {}
+                }
+            }
+        }
+        Step::End(depth) => {
+            wanted.take_if(|(at, _)| *at >= depth);
+            while let Some((_, result)) = open.pop_if(|(at, _)| *at >= depth) {
+                if result.is_failed && failed.len() < FAILURES_MAX {
+                    failed.push(result);
+                }
+            }
+        }
+    });
+    failed.extend(
+        open.into_iter()
+            .map(|(_, result)| result)
+            .filter(|result| result.is_failed),
+    );
+    let mut seen = HashSet::new();
+    let results = failed.iter().filter(|result| !result.has_inner);
+    let tests = results.map(|result| result.failure(&classes));
+    let crash = |text: &String| {
+        Failure::new(FailureKind::Test, NAME, "", first_line(text)).shown_by(text.lines())
+    };
+    let failures = tests.chain(crashes.iter().map(crash));
+    failures
+        .filter(|failure| seen.insert((failure.test.clone(), failure.error.clone())))
+        .collect()
+}
+
+/// A text that is read.
+enum Text {
+    Message,
+    Stack,
+    Crash,
+}
+
+struct TestResult {
+    name: String,
+    definition: String,
+    is_failed: bool,
+    has_inner: bool,
+    message: String,
+    stack: String,
+}
+
+impl TestResult {
+    fn new(element: &Element<'_>) -> Self {
+        let outcome = element.attribute("outcome");
+        Self {
+            name: element.attribute("testName"),
+            definition: element.attribute("testId"),
+            is_failed: matches!(outcome.as_str(), "Failed" | "Error" | "Timeout" | "Aborted"),
+            has_inner: false,
+            message: String::new(),
+            stack: String::new(),
+        }
+    }
+
+    fn failure(&self, classes: &HashMap<String, String>) -> Failure {
+        // xUnit writes the class into the name, MSTest and NUnit do not.
+        let class = classes.get(&self.definition).map_or("", String::as_str);
+        let test = match class {
+            "" => self.name.clone(),
+            class if self.name.starts_with(class) => self.name.clone(),
+            class => format!("{class}.{}", self.name),
+        };
+        let method = test.split(['(', ' ']).next().unwrap_or_default();
+        let filter = shell_word(&format!("FullyQualifiedName={method}"));
+        let lines = self.message.lines().chain(self.stack.lines());
+        let error = match first_line(&self.message) {
+            "" => first_line(&self.stack),
+            message => message,
+        };
+        let failure = Failure::new(FailureKind::Test, NAME, &test, error)
+            .shown_by(lines)
+            .reproduced_by(format!("dotnet test --filter {filter}"));
+        let place = self.stack.lines().find_map(|line| {
+            // `   at A.B() in /src/B.cs:line 12`: frames without a source are not ours.
+            let (path, line) = line.split_once(" in ")?.1.rsplit_once(":line ")?;
+            Some((path, line.trim().parse().ok()?))
+        });
+        match place {
+            Some((path, line)) => failure.at(path, Some(line)),
+            None => failure,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn every_recorded_file_gives_exactly_the_expected_failures() {
+        super::super::tests::check("trx", "trx", parse_trx);
+    }
+
+    proptest! {
+        #[test]
+        fn any_mixture_of_tags_is_read(parts in prop::collection::vec(prop::sample::select(vec![
+            "<UnitTestResult outcome='Failed'>", "</UnitTestResult>", "<Message>", "</Message>",
+            "<StackTrace>", "<TestMethod className='A'/>", "<RunInfo outcome='Error'>", "<Text>",
+            "</Text>", "a", "&lt;", "<", " in b.cs:line 3\n",
+        ]), 0..60)) {
+            parse_trx(parts.concat().as_bytes());
+        }
+    }
+}
