@@ -4,8 +4,10 @@
 //! Invariants: every analysis is a pure function of what was fetched; a source that could not be
 //! read becomes a [`Warning`], never silence; what strangers wrote stays in fields of its own.
 
+pub mod checks;
 pub mod ci_log;
 mod pull_id;
+pub mod required;
 mod source;
 
 pub use pull_id::PullId;
