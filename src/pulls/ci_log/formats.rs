@@ -4,7 +4,10 @@ use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, Input, MatchKind};
 
-use super::{Log, Run, mypy, pytest, ruff, unittest};
+use super::{
+    Log, Run, dotnet, exunit, gradle, minitest, mypy, phpunit, pytest, rspec, ruff, surefire,
+    unittest, xctest,
+};
 
 /// One log format.
 pub(super) struct Format {
@@ -59,6 +62,95 @@ pub(super) static FORMATS: &[Format] = &[
         ],
         is_diagnostic: true,
         parse: ruff::parse,
+    },
+    Format {
+        name: "rspec",
+        sentinels: &[
+            "Failure/Error:",
+            " examples, ",
+            "1 example, ",
+            " (FAILED - 1)",
+        ],
+        is_diagnostic: false,
+        parse: rspec::parse,
+    },
+    Format {
+        name: "minitest",
+        sentinels: &[
+            "# Running:",
+            "rails/test_unit/runner.rb",
+            "rake_test_loader.rb",
+        ],
+        is_diagnostic: false,
+        parse: minitest::parse,
+    },
+    Format {
+        name: "gradle",
+        sentinels: &[
+            "> Task :",
+            " tests completed, ",
+            "Execution failed for task '",
+        ],
+        is_diagnostic: false,
+        parse: gradle::parse,
+    },
+    Format {
+        name: "phpunit",
+        sentinels: &[" by Sebastian Bergmann", r"PHPUnit\TextUI"],
+        is_diagnostic: false,
+        parse: phpunit::parse,
+    },
+    Format {
+        name: "exunit",
+        sentinels: &[
+            "Running ExUnit",
+            "s async, ",
+            "_test.exs",
+            "== Compilation error in file ",
+        ],
+        is_diagnostic: false,
+        parse: exunit::parse,
+    },
+    Format {
+        name: "surefire",
+        sentinels: &[" T E S T S"],
+        is_diagnostic: false,
+        parse: surefire::parse,
+    },
+    Format {
+        name: "dotnet-test",
+        sentinels: &[
+            "Starting test execution",
+            "Test run for ",
+            "!  - Failed:",
+            "Test run summary:",
+        ],
+        is_diagnostic: false,
+        parse: dotnet::parse,
+    },
+    Format {
+        name: "xctest",
+        sentinels: &["Test Suite '", "Test case '", "Test run started."],
+        is_diagnostic: false,
+        parse: xctest::parse,
+    },
+    Format {
+        name: "dotnet-build",
+        sentinels: &[
+            "error CS",
+            "error FS",
+            "error NETSDK",
+            "error MSB",
+            "error NU",
+        ],
+        is_diagnostic: true,
+        parse: dotnet::parse_compilation,
+    },
+    Format {
+        name: "javac",
+        sentinels: &["COMPILATION ERROR"],
+        is_diagnostic: true,
+        parse: surefire::parse_compilation,
     },
 ];
 

@@ -1,6 +1,6 @@
 //! What is left where no parser found anything: the runner, the network, or simply the first error.
 
-use super::place::path_line;
+use super::python_trace::path_line;
 use super::{Confidence, EXCERPT_LINES_MAX, Failure, FailureKind, Log};
 
 const NAME: &str = "github-actions";

@@ -1,7 +1,7 @@
 //! JUnit XML: the file that nearly every test runner can write, each in its own way.
 
-use super::place::{is_installed_python, path_line};
 use super::pytest::Details;
+use super::python_trace::{is_installed_python, path_line};
 use super::xml::{Element, Step, first_line, push, walk};
 use super::{EXCERPT_LINES_MAX, FAILURES_MAX, Failure, FailureKind, shell_word};
 

@@ -3,19 +3,29 @@
 //! [`parse`] cleans the log once, looks once for the sentinels of all formats, and lets only those
 //! parsers read it whose sentinel is there. What no parser knows is never turned into a test.
 
+mod dotnet;
+mod exunit;
 mod failure;
 mod formats;
+mod gradle;
 mod infra;
+mod java_trace;
 mod junit;
 mod log;
+mod minitest;
 mod mypy;
+mod phpunit;
 mod place;
 mod pytest;
+mod python_trace;
+mod rspec;
 mod ruff;
+mod surefire;
 #[cfg(test)]
 mod tests;
 mod trx;
 mod unittest;
+mod xctest;
 mod xml;
 
 use std::collections::HashSet;

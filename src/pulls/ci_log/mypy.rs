@@ -1,6 +1,6 @@
 //! mypy (read from 1.4 and 2.4).
 
-use super::place::path_line;
+use super::python_trace::path_line;
 use super::{Failure, FailureKind, Log, Run, shell_word};
 
 const NAME: &str = "mypy";

@@ -1,56 +1,36 @@
-//! Places in logs and in source files.
+//! Places in files, as most tools write them: `path:line`, perhaps `:column` or more after it.
 
-/// `PATH:LINE` or `PATH:LINE:rest` at the start of a line: path, line and rest.
-pub(super) fn path_line(text: &str) -> Option<(&str, u32, &str)> {
-    if text.starts_with([' ', '\t']) {
-        return None;
-    }
-    let mut from = 0;
-    while let Some(found) = text[from..].find(':') {
-        let colon = from + found;
-        let after = &text[colon + 1..];
-        let (line, rest) = number(after);
-        // The first colon of `C:\a.py:3` or of `std::a` is not followed by a number.
-        if !line.is_empty() && (rest.is_empty() || rest.starts_with(':')) {
-            let path = &text[..colon];
-            let rest = rest.strip_prefix(':').unwrap_or(rest);
-            return (!path.is_empty()).then_some((path, line.parse().ok()?, rest));
+/// The path and line with which `text` begins.
+pub(super) fn path_and_line(text: &str) -> Option<(&str, u32)> {
+    text.match_indices(':').find_map(|(at, _)| {
+        let (path, rest) = (&text[..at], &text[at + 1..]);
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let line = rest[..digits].parse().ok()?;
+        (!path.is_empty()).then_some((path, line))
+    })
+}
+
+/// A path without the `./` that Ruby puts before relative ones.
+pub(super) fn without_dot(path: &str) -> &str {
+    path.strip_prefix("./").unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_read_from_the_start_of_a_text() {
+        let table = [
+            ("a/b.rb:12:in `x'", Some(("a/b.rb", 12))),
+            (r"C:\a b\c.cs:7", Some((r"C:\a b\c.cs", 7))),
+            ("a/b.rb", None),
+            (":1", None),
+            ("a:99999999999", None),
+            ("a:", None),
+        ];
+        for (text, wanted) in table {
+            assert_eq!(path_and_line(text), wanted, "{text}");
         }
-        from = colon + 1;
     }
-    None
-}
-
-/// A frame of a Python traceback: `File "PATH", line N, in NAME` (traceback.py) or
-/// `File "PATH", line N in NAME` (faulthandler). Path, line and name.
-pub(super) fn python_frame(text: &str) -> Option<(&str, u32, &str)> {
-    // Tracebacks of exception groups are drawn as a tree.
-    let text = text.trim_start_matches([' ', '|', '+']);
-    let (path, rest) = text.strip_prefix("File \"")?.split_once("\", line ")?;
-    let (line, rest) = number(rest);
-    let name = rest.trim_start_matches(',').trim_start();
-    let name = name.strip_prefix("in ").unwrap_or_default();
-    Some((path, line.parse().ok()?, name.trim_end()))
-}
-
-/// The same, but only in the project's own code.
-pub(super) fn own_python_frame(text: &str) -> Option<(&str, u32, &str)> {
-    python_frame(text).filter(|(path, _, _)| !is_installed_python(path))
-}
-
-/// Whether a Python file belongs to an installed package or to Python itself.
-pub(super) fn is_installed_python(path: &str) -> bool {
-    let parts = [
-        "site-packages/",
-        "dist-packages/",
-        "/lib/python",
-        "/Lib/",
-        "\\Lib\\",
-    ];
-    path.starts_with('<') || parts.iter().any(|part| path.contains(part))
-}
-
-fn number(text: &str) -> (&str, &str) {
-    let end = text.bytes().take_while(u8::is_ascii_digit).count();
-    text.split_at(end)
 }

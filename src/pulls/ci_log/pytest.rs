@@ -10,7 +10,7 @@ use std::ops::Range;
 use self::sessions::{Session, sessions, titled};
 pub(super) use self::tracebacks::Details;
 use self::tracebacks::{Tracebacks, exception, file_of, title_of};
-use super::place::{own_python_frame, python_frame};
+use super::python_trace::{own_python_frame, python_frame};
 use super::{Confidence, FAILURES_MAX, Failure, FailureKind, Log, Run, shell_word};
 
 const NAME: &str = "pytest";

@@ -1,6 +1,6 @@
 //! ruff, `check` and `format --check`, with full, concise and grouped output (read from 0.6 and 0.17).
 
-use super::place::path_line;
+use super::python_trace::path_line;
 use super::{EXCERPT_LINES_MAX, Failure, FailureKind, Log, Run, shell_word};
 
 const NAME: &str = "ruff";

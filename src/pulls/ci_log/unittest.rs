@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::place::{own_python_frame, python_frame};
+use super::python_trace::{own_python_frame, python_frame};
 use super::{
     Confidence, EXCERPT_LINES_MAX, FAILURES_MAX, Failure, FailureKind, Log, Run, shell_word,
 };

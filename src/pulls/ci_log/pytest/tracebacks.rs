@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 
-use super::super::place::{is_installed_python, path_line, python_frame};
+use super::super::python_trace::{is_installed_python, path_line, python_frame};
 use super::super::{EXCERPT_LINES_MAX, Log};
 use super::sessions::titled;
 
