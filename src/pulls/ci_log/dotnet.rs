@@ -294,7 +294,6 @@ pub(super) fn parse_compilation(log: &Log<'_>) -> Vec<Run> {
 }
 
 fn compile_error(line: &str) -> Option<Failure> {
-    let line = line.strip_prefix("##[error]").unwrap_or(line);
     let (place, rest) = line.split_once(": error ")?;
     let (code, error) = rest.split_once(": ")?;
     let is_code = ["CS", "FS", "NETSDK", "MSB", "NU"].iter().any(|tool| {

@@ -199,9 +199,8 @@ fn process_failure(log: &Log<'_>, at: usize, task: &str) -> Option<Run> {
 }
 
 /// `/path/User.java:3: error: cannot find symbol`, and of Kotlin `e: file:///path/A.kt:3:5 message`
-/// (up to 1.7 `e: /path/A.kt: (3, 5): message`). A problem matcher puts `##[error]` before them.
+/// (up to 1.7 `e: /path/A.kt: (3, 5): message`).
 fn compile_error(log: &Log<'_>, at: usize, text: &str, task: &str) -> Option<Failure> {
-    let text = text.strip_prefix("##[error]").unwrap_or(text);
     let (path, line, error) = if let Some(text) = text.strip_prefix("e: ") {
         let text = text.strip_prefix("file://").unwrap_or(text);
         match text.split_once(": (") {

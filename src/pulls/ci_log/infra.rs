@@ -1,12 +1,10 @@
 //! What is left where no parser found anything: the runner, the network, or simply the first error.
 
+use super::log::COMPLETED;
 use super::python_trace::path_line;
 use super::{Confidence, EXCERPT_LINES_MAX, Failure, FailureKind, Log};
 
 const NAME: &str = "github-actions";
-const ERROR: &str = "##[error]";
-/// The runner's own line after each failed command; it says nothing of the cause.
-const COMPLETED: &str = "##[error]Process completed with exit code ";
 /// How many lines above the first error are searched for its cause.
 const NEAR: usize = 15;
 /// Lines of an excerpt before the line it is about.
@@ -93,11 +91,8 @@ const SIGNS: &[(FailureKind, &[&str])] = {
 /// the words may stand in any program's output, so they count in what the runner marks as an error
 /// and in the few lines above the first such mark (or above the end of a log without one).
 pub fn classify(log: &Log<'_>) -> Option<Failure> {
-    let errors: Vec<(usize, &str)> = log
-        .from(0)
-        .filter(|(_, line)| line.starts_with(ERROR))
-        .take(100)
-        .collect();
+    let errors = log.errors.iter().take(100);
+    let errors: Vec<(usize, &str)> = errors.map(|index| (*index, log.line(*index))).collect();
     let end = errors.first().map_or(log.lines.len(), |(index, _)| *index);
     let near = log.within(end.saturating_sub(NEAR)..end).rev();
     // Above is the command as the workflow has it, which is not output.
@@ -127,9 +122,8 @@ fn sign(lines: &[(usize, &str)]) -> Option<(FailureKind, usize)> {
 /// The first line that looks like an error, of a log that nothing else explains.
 pub fn first_error(log: &Log<'_>) -> Option<Failure> {
     let completed = log.find(0, |line| line.starts_with(COMPLETED));
-    let marked = log.find(0, |line| {
-        line.starts_with(ERROR) && !line.starts_with(COMPLETED)
-    });
+    let mut marked = log.errors.iter().copied();
+    let marked = marked.find(|index| !log.line(*index).starts_with(COMPLETED));
     if let Some(index) = marked.or_else(|| said(log)) {
         let failure = failure(log, FailureKind::Unknown, index);
         return Some(failure.with_confidence(Confidence::Low));
@@ -164,7 +158,7 @@ fn said(log: &Log<'_>) -> Option<usize> {
 
 fn failure(log: &Log<'_>, kind: FailureKind, index: usize) -> Failure {
     let line = log.line(index);
-    let text = line.strip_prefix(ERROR).unwrap_or(line);
+    let text = line.strip_prefix("##[error]").unwrap_or(line);
     let start = index.saturating_sub(BEFORE);
     let lines = log
         .within(start..start + EXCERPT_LINES_MAX)

@@ -10,7 +10,16 @@ use memchr::{memchr, memchr2, memrchr};
 pub struct Log<'a> {
     /// All lines, without line ends.
     pub lines: Vec<Cow<'a, str>>,
+    /// Indices of the lines that the runner marked as errors, in order. The mark is taken off,
+    /// because a problem matcher puts it before lines of any tool; only on the runner's own line
+    /// about the exit code of a step it stays.
+    pub errors: Vec<usize>,
 }
+
+/// The runner's mark of an error.
+const ERROR: &[u8] = b"##[error]";
+/// The runner's own line after each failed command; it says nothing of the cause.
+pub(super) const COMPLETED: &str = "##[error]Process completed with exit code ";
 
 impl<'a> Log<'a> {
     /// Cleans a log: byte order mark, the runner's time stamps, terminal escapes, what a carriage
@@ -22,6 +31,7 @@ impl<'a> Log<'a> {
         let text = std::str::from_utf8(bytes).ok();
         let is_plain = memchr(b'\x1b', bytes).is_none();
         let mut lines = Vec::with_capacity(bytes.len() / 64);
+        let mut errors = Vec::new();
         let mut start = 0;
         while start < bytes.len() {
             let end = memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |length| start + length);
@@ -30,6 +40,12 @@ impl<'a> Log<'a> {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             let end = start + line.len();
             start += stamp_length(line);
+            if bytes[start..end].starts_with(ERROR) {
+                errors.push(lines.len());
+                if !bytes[start..end].starts_with(COMPLETED.as_bytes()) {
+                    start += ERROR.len();
+                }
+            }
             let line = &bytes[start..end];
             lines.push(match text.and_then(|text| text.get(start..end)) {
                 Some(text) if is_plain && memchr(b'\r', line).is_none() => Cow::Borrowed(text),
@@ -37,7 +53,7 @@ impl<'a> Log<'a> {
             });
             start = next;
         }
-        Self { lines }
+        Self { lines, errors }
     }
 
     /// The line with this index; empty after the end.
@@ -158,7 +174,11 @@ mod tests {
         for (given, wanted) in table {
             assert_eq!(Log::clean(given).line(0), *wanted, "{given:?}");
         }
-        let log = Log::clean(b"\xef\xbb\xbfa\r\nb\n");
-        assert_eq!(log.lines, ["a", "b"]);
+        let log = Log::clean(
+            b"\xef\xbb\xbfa\r\n##[error]b\n##[error]Process completed with exit code 1.",
+        );
+        assert_eq!(log.lines[..2], ["a", "b"]);
+        assert!(log.line(2).starts_with(COMPLETED));
+        assert_eq!(log.errors, [1, 2]);
     }
 }
