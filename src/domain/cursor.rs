@@ -92,6 +92,13 @@ impl Page {
         }
     }
 
+    /// With so many bytes of other fields beside the list.
+    #[must_use]
+    pub fn beside(mut self, bytes: usize) -> Self {
+        self.bytes += bytes;
+        self
+    }
+
     /// Adds an item; `false` when it does not fit any more. The first one always fits.
     pub fn push(&mut self, item: &impl Serialize) -> Result<bool, ApiError> {
         // Room for the brackets, the cursor and a total around the list.

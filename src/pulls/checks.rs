@@ -271,7 +271,7 @@ async fn list<T: DeserializeOwned>(
 ) -> Result<(Vec<T>, bool), GhError> {
     match freshness {
         Freshness::Remembered => source.list(path, Some(member), ITEMS_MAX).await,
-        Freshness::Now => source.gh().list(path, Some(member), ITEMS_MAX).await,
+        Freshness::Now => source.list_now(path, Some(member), ITEMS_MAX).await,
     }
 }
 

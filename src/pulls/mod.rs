@@ -6,10 +6,12 @@
 
 pub mod checks;
 pub mod ci_log;
+mod failing_tests;
 mod pull_id;
 pub mod required;
 mod source;
 
+pub use failing_tests::{FailingTests, Query as FailingTestsQuery, get_failing_tests};
 pub use pull_id::PullId;
 pub use source::{PullRequest, PullSource, Pulls};
 

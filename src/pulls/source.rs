@@ -14,7 +14,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::PullId;
-use crate::domain::{ApiError, Category};
+use super::ci_log::JobLog;
+use crate::domain::{ApiError, Category, Clock};
 use crate::gh::{ApiPath, Gh, GhError, GraphAnswer};
 
 /// How long what was read may serve.
@@ -22,6 +23,8 @@ const MEMORY: Duration = Duration::from_secs(30);
 /// Most answers in memory, and most bytes of one.
 const ANSWERS_MAX: usize = 256;
 const ANSWER_BYTES_MAX: usize = 4 << 20;
+/// Most jobs whose logs' failures are kept: a finished job's log never changes.
+const LOGS_MAX: usize = 128;
 
 /// A pull request as REST tells it, in the parts that the tools use.
 #[derive(Clone, Debug, Deserialize)]
@@ -148,7 +151,9 @@ struct Remembered {
 #[derive(Clone)]
 pub struct Pulls {
     gh: Gh,
+    clock: Arc<dyn Clock>,
     memory: Arc<Mutex<HashMap<String, Remembered>>>,
+    logs: Arc<Mutex<HashMap<u64, Arc<JobLog>>>>,
 }
 
 /// GitHub while one pull request is looked at.
@@ -164,11 +169,18 @@ pub struct PullSource {
 
 impl Pulls {
     /// The tools' way to GitHub.
-    pub fn new(gh: Gh) -> Self {
+    pub fn new(gh: Gh, clock: Arc<dyn Clock>) -> Self {
         Self {
             gh,
+            clock,
             memory: Arc::default(),
+            logs: Arc::default(),
         }
+    }
+
+    /// The present.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// GitHub itself, for what must not be remembered: writes.
@@ -277,15 +289,64 @@ impl PullSource {
         member: Option<&str>,
         items_max: usize,
     ) -> Result<(Vec<T>, bool), GhError> {
-        let key = format!("{path} {member:?} {items_max}");
-        let body = match self.pulls.recall(&key, &self.stamp) {
-            Some(body) => body,
-            None => {
-                let list = self.gh().list::<Value>(path, member, items_max).await?;
-                self.keep(key, &json!(list))
-            }
+        let key = list_key(path, member, items_max);
+        match self.pulls.recall(&key, &self.stamp) {
+            Some(body) => parse(&body),
+            None => self.list_now(path, member, items_max).await,
+        }
+    }
+
+    /// Reads a whole list as it is now.
+    pub async fn list_now<T: DeserializeOwned>(
+        &self,
+        path: &ApiPath,
+        member: Option<&str>,
+        items_max: usize,
+    ) -> Result<(Vec<T>, bool), GhError> {
+        let list = self.gh().list::<Value>(path, member, items_max).await?;
+        parse(&self.keep(list_key(path, member, items_max), &json!(list)))
+    }
+
+    /// Notes that nothing more is expected for the head commit.
+    pub fn note_settled(&self) {
+        self.pulls
+            .remember(SETTLED.to_owned() + &self.stamp, &self.stamp, Vec::new());
+    }
+
+    /// Whether a moment ago nothing more was expected for the head commit.
+    pub fn is_settled(&self) -> bool {
+        let key = SETTLED.to_owned() + &self.stamp;
+        self.pulls.recall(&key, &self.stamp).is_some()
+    }
+
+    /// What the log of a finished job of GitHub Actions tells.
+    pub async fn job_log(&self, job: u64) -> Result<Arc<JobLog>, GhError> {
+        let logs = || {
+            self.pulls
+                .logs
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
         };
-        parse(&body)
+        if let Some(known) = logs().get(&job) {
+            return Ok(known.clone());
+        }
+        let path = self
+            .path()
+            .then("actions")
+            .then("jobs")
+            .then(job)
+            .then("logs");
+        let bytes = self.gh().raw(&path, "*/*").await?;
+        // Tens of megabytes take a while to read: not on the thread that serves everybody.
+        let read = tokio::task::spawn_blocking(move || JobLog::read(&bytes));
+        let log = read.await.map(Arc::new);
+        let log = log.map_err(|error| GhError::Malformed(error.to_string()))?;
+        let mut logs = logs();
+        if logs.len() >= LOGS_MAX {
+            logs.clear();
+        }
+        logs.insert(job, log.clone());
+        Ok(log)
     }
 
     /// Reads bytes that are no JSON.
@@ -318,6 +379,13 @@ impl PullSource {
         let body = value.to_string().into_bytes();
         self.pulls.remember(key, &self.stamp, body)
     }
+}
+
+/// Key of the note that a head is settled.
+const SETTLED: &str = "settled ";
+
+fn list_key(path: &ApiPath, member: Option<&str>, items_max: usize) -> String {
+    format!("{path} {member:?} {items_max}")
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, GhError> {

@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, Input, MatchKind};
 
 use super::{
-    Log, Run, dotnet, exunit, gradle, minitest, mypy, phpunit, pytest, rspec, ruff, surefire,
-    unittest, xctest,
+    Log, Run, dotnet, eslint, exunit, gradle, jest, minitest, mocha, mypy, node_test, phpunit,
+    playwright, prettier, pytest, rspec, ruff, surefire, tap, tsc, unittest, vitest, xctest,
 };
 
 /// One log format.
@@ -152,40 +152,159 @@ pub(super) static FORMATS: &[Format] = &[
         is_diagnostic: true,
         parse: surefire::parse_compilation,
     },
+    // `● ` is in the header of each failure; the summary is missing when jest crashed.
+    Format {
+        name: "jest",
+        sentinels: &["Test Suites:", "● "],
+        is_diagnostic: false,
+        parse: jest::parse,
+    },
+    Format {
+        name: "vitest",
+        sentinels: &[" RUN ", " Startup Error "],
+        is_diagnostic: false,
+        parse: vitest::parse,
+    },
+    // `1) ` is in the line of a failure, for logs that end before the summary.
+    Format {
+        name: "mocha",
+        sentinels: &[" passing", "Exception during run: ", "1) "],
+        is_diagnostic: false,
+        parse: mocha::parse,
+    },
+    Format {
+        name: "node-test",
+        sentinels: &["ℹ duration_ms ", "✖ "],
+        is_diagnostic: false,
+        parse: node_test::parse,
+    },
+    Format {
+        name: "tap",
+        sentinels: &["TAP version 1", "not ok "],
+        is_diagnostic: false,
+        parse: tap::parse,
+    },
+    // With colours `Running` stands alone, but the list of failures has this.
+    Format {
+        name: "playwright",
+        sentinels: &[" tests using ", " test using ", "] › ", "playwright test"],
+        is_diagnostic: false,
+        parse: playwright::parse,
+    },
+    // `error` and the code are of different colours when pretty.
+    Format {
+        name: "tsc",
+        sentinels: &["error TS", "\u{1b}[90m TS"],
+        is_diagnostic: true,
+        parse: tsc::parse,
+    },
+    Format {
+        name: "eslint",
+        sentinels: &[
+            " problem (",
+            " problems (",
+            " problem\n",
+            " problems\n",
+            " problems\r",
+            " problem\r",
+        ],
+        is_diagnostic: true,
+        parse: eslint::parse,
+    },
+    Format {
+        name: "prettier",
+        sentinels: &["Checking formatting..."],
+        is_diagnostic: true,
+        parse: prettier::parse,
+    },
 ];
 
-/// A search for all sentinels, and whose each of them is.
-struct Sentinels {
-    search: AhoCorasick,
-    owners: Vec<usize>,
+/// How rare a byte is in logs, roughly. A search that begins with rare bytes stops seldom.
+fn rarity(byte: u8) -> u32 {
+    // Letters by their frequency in English text.
+    const LETTERS: &[u8] = b"etaoinsrhldcumfpgwybvkxjqz";
+    match byte {
+        b'a'..=b'z' => LETTERS
+            .iter()
+            .position(|letter| *letter == byte)
+            .map_or(0, |place| 1 + place as u32 / 2),
+        b'A'..=b'Z' => 18,
+        0x80..=0xff => 30,
+        b'0'..=b'9' | b'.' | b':' | b'-' | b' ' | b'/' | b'_' => 0,
+        b'\n' | b'\r' => 6,
+        _ => 22,
+    }
 }
 
-static SENTINELS: LazyLock<Option<Sentinels>> = LazyLock::new(|| {
-    let mut owners = Vec::new();
-    let mut texts = Vec::new();
-    for (index, format) in FORMATS.iter().enumerate() {
-        for sentinel in format.sentinels {
-            owners.push(index);
-            texts.push(*sentinel);
+/// One sentinel: it is searched for from its rarest place on and then compared as a whole.
+struct Sentinel {
+    format: usize,
+    text: &'static [u8],
+    /// Bytes before the part that is searched for.
+    skipped: usize,
+}
+
+impl Sentinel {
+    fn new(format: usize, text: &'static str) -> Self {
+        let text = text.as_bytes();
+        let rare = |start: &usize| {
+            text[*start..]
+                .iter()
+                .take(3)
+                .map(|byte| rarity(*byte))
+                .sum::<u32>()
+        };
+        Self {
+            format,
+            text,
+            skipped: (0..text.len().saturating_sub(2))
+                .max_by_key(rare)
+                .unwrap_or(0),
         }
     }
-    // Leftmost matching lets the library look for rare bytes first.
-    let mut builder = AhoCorasick::builder();
-    let search = builder.match_kind(MatchKind::LeftmostFirst).build(texts);
-    search.ok().map(|search| Sentinels { search, owners })
+}
+
+/// Sentinels of one search: more of them at once and it would stop too often.
+const SENTINELS_OF_A_SEARCH: usize = 36;
+
+static SEARCHES: LazyLock<Vec<(AhoCorasick, Vec<Sentinel>)>> = LazyLock::new(|| {
+    let of_format = |(index, format): (usize, &'static Format)| {
+        format
+            .sentinels
+            .iter()
+            .map(move |text| Sentinel::new(index, text))
+    };
+    let mut all: Vec<Sentinel> = FORMATS.iter().enumerate().flat_map(of_format).collect();
+    let mut searches = Vec::new();
+    while !all.is_empty() {
+        let rest = all.split_off(all.len().min(SENTINELS_OF_A_SEARCH));
+        let part = std::mem::replace(&mut all, rest);
+        let keys = part
+            .iter()
+            .map(|sentinel| &sentinel.text[sentinel.skipped..]);
+        // Leftmost matching lets the library look at many bytes at once.
+        let mut builder = AhoCorasick::builder();
+        if let Ok(search) = builder.match_kind(MatchKind::LeftmostFirst).build(keys) {
+            searches.push((search, part));
+        }
+    }
+    searches
 });
 
 /// The formats of which a sentinel is in the log.
-pub(super) fn present(bytes: &[u8]) -> impl Iterator<Item = &'static Format> {
+pub(super) fn present(bytes: &[u8]) -> Vec<&'static Format> {
     let mut seen = vec![false; FORMATS.len()];
-    if let Some(Sentinels { search, owners }) = &*SENTINELS {
+    for (search, sentinels) in &*SEARCHES {
         let mut rest = 0;
         // On from the byte after its beginning: sentinels may overlap.
         while let Some(found) = search.find(Input::new(bytes).range(rest..)) {
-            seen[owners[found.pattern().as_usize()]] = true;
             rest = found.start() + 1;
+            let sentinel = &sentinels[found.pattern().as_usize()];
+            seen[sentinel.format] |= bytes[..found.end()].ends_with(sentinel.text);
         }
     }
     let all = FORMATS.iter().zip(seen);
-    all.filter(|(_, seen)| *seen).map(|(format, _)| format)
+    all.filter(|(_, seen)| *seen)
+        .map(|(format, _)| format)
+        .collect()
 }

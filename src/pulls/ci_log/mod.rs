@@ -4,27 +4,37 @@
 //! parsers read it whose sentinel is there. What no parser knows is never turned into a test.
 
 mod dotnet;
+mod eslint;
 mod exunit;
 mod failure;
 mod formats;
 mod gradle;
 mod infra;
 mod java_trace;
+mod javascript;
+mod jest;
 mod junit;
 mod log;
 mod minitest;
+mod mocha;
 mod mypy;
+mod node_test;
 mod phpunit;
 mod place;
+mod playwright;
+mod prettier;
 mod pytest;
 mod python_trace;
 mod rspec;
 mod ruff;
 mod surefire;
+mod tap;
 #[cfg(test)]
 mod tests;
 mod trx;
+mod tsc;
 mod unittest;
+mod vitest;
 mod xctest;
 mod xml;
 
@@ -48,18 +58,43 @@ pub struct LogReport {
     pub failures: Vec<Failure>,
 }
 
+/// From this size on, a log is read by several threads.
+const LARGE: usize = 1 << 20;
+
 /// Reads a job's log as GitHub delivers it, or any part of it.
 pub fn parse(bytes: &[u8]) -> LogReport {
-    let log = Log::clean(bytes);
-    parse_clean(&log, bytes)
+    if bytes.len() < LARGE {
+        let log = Log::clean(bytes);
+        let found = formats::present(bytes).into_iter();
+        return report(found.map(|format| (format, (format.parse)(&log))));
+    }
+    let (present, log) = std::thread::scope(|scope| {
+        let present = scope.spawn(|| formats::present(bytes));
+        let log = Log::clean(bytes);
+        (joined(present), log)
+    });
+    std::thread::scope(|scope| {
+        let log = &log;
+        let start =
+            |format: &'static formats::Format| (format, scope.spawn(move || (format.parse)(log)));
+        let started: Vec<_> = present.into_iter().map(start).collect();
+        let ended = started.into_iter();
+        report(ended.map(|(format, runs)| (format, joined(runs))))
+    })
 }
 
-/// The same for a log that is already cleaned; `bytes` are searched for sentinels.
-fn parse_clean(log: &Log<'_>, bytes: &[u8]) -> LogReport {
-    let mut found: Vec<(&'static formats::Format, Run)> = Vec::new();
-    for format in formats::present(bytes) {
-        found.extend((format.parse)(log).into_iter().map(|run| (format, run)));
-    }
+/// What a thread came to; its panic goes on here.
+fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
+    thread
+        .join()
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Puts together what the parsers found.
+fn report(parsed: impl Iterator<Item = (&'static formats::Format, Vec<Run>)>) -> LogReport {
+    let mut found: Vec<(&'static formats::Format, Run)> = parsed
+        .flat_map(|(format, runs)| runs.into_iter().map(move |run| (format, run)))
+        .collect();
     // The outermost run wins where runs are nested; of equal ones the format that comes first.
     found.sort_by_key(|(format, run)| {
         let length = run.lines.len();
@@ -85,6 +120,39 @@ fn parse_clean(log: &Log<'_>, bytes: &[u8]) -> LogReport {
         }
     }
     report
+}
+
+/// What a job's log told.
+#[derive(Debug, Default)]
+pub struct JobLog {
+    /// What failed.
+    pub failures: Vec<Failure>,
+    /// Whether a parser recognised it, or the runner said what happened.
+    pub is_certain: bool,
+}
+
+impl JobLog {
+    /// Reads a log. When no parser finds anything, what the runner says and the first error count.
+    pub fn read(bytes: &[u8]) -> Self {
+        let report = parse(bytes);
+        if !report.failures.is_empty() {
+            return Self {
+                failures: report.failures,
+                is_certain: true,
+            };
+        }
+        let log = Log::clean(bytes);
+        if let Some(failure) = classify(&log) {
+            return Self {
+                is_certain: failure.confidence == Confidence::High,
+                failures: vec![failure],
+            };
+        }
+        Self {
+            failures: first_error(&log).into_iter().collect(),
+            is_certain: false,
+        }
+    }
 }
 
 /// File, line and words of a diagnostic.

@@ -1,0 +1,334 @@
+//! From what was read to what it means. Pure.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::report::{Counts, Evidence, NoCiReason, ReportedFailure, Status};
+use crate::pulls::checks::{Check, CheckState, Checks};
+use crate::pulls::ci_log::{Failure, FailureKind};
+use crate::pulls::required::{Outcome, Required};
+use crate::pulls::{PullId, PullRequest};
+
+/// A commit younger than this may get checks that nobody has registered yet.
+const REGISTRATION: Duration = Duration::from_secs(90);
+/// After a re-run GitHub shows fewer checks for about this long.
+const CALM: Duration = Duration::from_secs(12);
+
+/// A failed check with what was found out about it.
+#[derive(Clone, Debug)]
+pub(super) struct FailedCheck {
+    pub check: Check,
+    pub failures: Vec<Failure>,
+    pub evidence: Evidence,
+    pub log_pending: bool,
+}
+
+/// All that one look at the pull request has told.
+pub(super) struct Reading {
+    pub id: PullId,
+    pub pull: PullRequest,
+    pub checks: Checks,
+    pub required: Required,
+    pub failed: Vec<FailedCheck>,
+    /// Names of checks that fail on the base branch; `None` when it was not looked at.
+    pub failing_on_base: Option<HashMap<String, bool>>,
+    /// Paths that the pull request changes; `None` when not known.
+    pub changed_paths: Option<Vec<String>>,
+}
+
+/// What it means.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Verdict {
+    pub status: Status,
+    pub settled: bool,
+    pub counts: Counts,
+    pub no_ci_reason: Option<NoCiReason>,
+    pub pull_request_runs_missing: bool,
+    pub failures: Vec<ReportedFailure>,
+}
+
+/// Judges a reading.
+pub(super) fn judge(reading: &Reading, now: Timestamp) -> Verdict {
+    let counts = counts(&reading.checks, &reading.required);
+    let checks = &reading.checks;
+    let runs_open = checks.workflow_runs.iter().any(|run| !run.is_completed());
+    let waits = counts.running > 0 || runs_open || !counts.missing_required.is_empty();
+    let nothing = checks.all.is_empty() && !runs_open;
+    let no_ci_reason = nothing.then(|| no_ci_reason(reading, now));
+    let status = if !reading.failed.is_empty() || counts.failed > 0 {
+        Status::Failed
+    } else if nothing && checks.complete {
+        Status::NoChecks
+    } else if waits {
+        Status::Running
+    } else if counts.cancelled > 0 {
+        Status::Failed
+    } else if checks.complete {
+        Status::Passed
+    } else {
+        Status::Unknown
+    };
+    let newest = checks
+        .all
+        .iter()
+        .filter_map(|check| check.completed_at)
+        .max();
+    let calm = newest.is_none_or(|at| now.duration_since(at).unsigned_abs() >= CALM);
+    let dirty = reading.pull.mergeable_state == "dirty";
+    let has_own_run = checks
+        .workflow_runs
+        .iter()
+        .any(|run| run.event.starts_with("pull_request"));
+    Verdict {
+        status,
+        settled: !waits && calm && no_ci_reason != Some(NoCiReason::NotRegisteredYet),
+        counts,
+        no_ci_reason,
+        pull_request_runs_missing: dirty && !has_own_run,
+        failures: merged(reading),
+    }
+}
+
+fn counts(checks: &Checks, required: &Required) -> Counts {
+    let in_state = |state| checks.in_state(state).count();
+    let missing = required.contexts.iter().filter(|context| {
+        matches!(
+            Required::outcome(context, checks),
+            Outcome::Missing | Outcome::OtherApp
+        )
+    });
+    Counts {
+        failed: in_state(CheckState::Fail),
+        allowed_failures: in_state(CheckState::Allowed),
+        cancelled: in_state(CheckState::Cancelled),
+        running: in_state(CheckState::Pending),
+        passed: in_state(CheckState::Ok),
+        missing_required: missing.map(|context| context.context.clone()).collect(),
+    }
+}
+
+fn no_ci_reason(reading: &Reading, now: Timestamp) -> NoCiReason {
+    let runs = &reading.checks.workflow_runs;
+    let ended = |word: &str| {
+        let is = |run: &crate::pulls::checks::WorkflowRun| run.conclusion.as_deref() == Some(word);
+        runs.iter().any(is)
+    };
+    // Nothing tells when the head was pushed; a pull request changes when it is.
+    let is_new = now.duration_since(reading.pull.updated_at).unsigned_abs() < REGISTRATION;
+    if reading.pull.mergeable_state == "dirty" {
+        NoCiReason::Conflicts
+    } else if runs.iter().any(|run| run.awaits_approval()) {
+        NoCiReason::AwaitingApproval
+    } else if ended("startup_failure") {
+        NoCiReason::StartupFailure
+    } else if is_new || !reading.required.contexts.is_empty() {
+        NoCiReason::NotRegisteredYet
+    } else {
+        NoCiReason::NoneConfigured
+    }
+}
+
+/// The same failure in several jobs is one; those of this pull request come first, tests before
+/// what is nobody's fault.
+fn merged(reading: &Reading) -> Vec<ReportedFailure> {
+    let mut all: Vec<ReportedFailure> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
+    for failed in &reading.failed {
+        let base = reading
+            .failing_on_base
+            .as_ref()
+            .and_then(|base| base.get(&failed.check.name).copied());
+        for failure in &failed.failures {
+            let id = identity(failure, &failed.check);
+            if let Some(known) = places.get(&id).and_then(|place| all.get_mut(*place)) {
+                if !known.checks.contains(&failed.check.name) {
+                    known.checks.push(failed.check.name.clone());
+                }
+                known.required = worst(known.required, failed.check.required);
+                // One leg that is sound on the base is enough: something is new.
+                known.also_fails_on_base = match (known.also_fails_on_base, base) {
+                    (Some(one), Some(other)) => Some(one && other),
+                    (one, other) => one.or(other),
+                };
+                continue;
+            }
+            places.insert(id.clone(), all.len());
+            all.push(reported(reading, failed, failure, id, base));
+        }
+    }
+    all.sort_by_key(|failure| (failure.also_fails_on_base == Some(true), failure.kind));
+    all
+}
+
+fn worst(one: Option<bool>, other: Option<bool>) -> Option<bool> {
+    match (one, other) {
+        (Some(true), _) | (_, Some(true)) => Some(true),
+        (Some(false), Some(false)) => Some(false),
+        _ => None,
+    }
+}
+
+/// Tests and diagnostics are known by what they are, everything else by the job it struck.
+fn identity(failure: &Failure, check: &Check) -> String {
+    let place = || {
+        let line = failure
+            .line
+            .map_or(String::new(), |line| format!(":{line}"));
+        failure.file.as_ref().map(|file| format!("{file}{line}"))
+    };
+    match failure.kind {
+        FailureKind::Test => format!("{}:{}", failure.framework, failure.test),
+        FailureKind::Build | FailureKind::Lint => {
+            let place = place().unwrap_or_else(|| failure.error.clone());
+            let code = Some(&failure.test).filter(|code| !code.is_empty());
+            let code = code.map_or(String::new(), |code| format!(":{code}"));
+            format!("{}{code}:{place}", failure.framework)
+        }
+        kind => {
+            let kind = serde_json::to_value(kind).unwrap_or_default();
+            format!("{}:{}", kind.as_str().unwrap_or("unknown"), check.name)
+        }
+    }
+}
+
+fn reported(
+    reading: &Reading,
+    failed: &FailedCheck,
+    failure: &Failure,
+    id: String,
+    also_fails_on_base: Option<bool>,
+) -> ReportedFailure {
+    let changed = reading.changed_paths.as_ref();
+    let in_pr_diff = failure
+        .file
+        .as_ref()
+        .zip(changed)
+        .map(|(file, changed)| changed.iter().any(|path| is_same_file(file, path)));
+    let rerun = || {
+        let run = failed.check.run_id?;
+        let nobodys_fault = matches!(
+            failure.kind,
+            FailureKind::Infra | FailureKind::Timeout | FailureKind::Cancelled
+        );
+        let repo = &reading.id.repo;
+        nobodys_fault.then(|| format!("gh run rerun {run} --failed -R {repo}"))
+    };
+    ReportedFailure {
+        id,
+        kind: failure.kind,
+        framework: failure.framework.clone(),
+        test: failure.test.clone(),
+        error: failure.error.clone(),
+        excerpt: failure.excerpt.clone(),
+        file: failure.file.clone(),
+        line: failure.line,
+        in_pr_diff,
+        checks: vec![failed.check.name.clone()],
+        required: failed.check.required,
+        also_fails_on_base,
+        confidence: failure.confidence,
+        source: failed.evidence,
+        log_pending: failed.log_pending,
+        log_url: failed.check.details_url.clone(),
+        reproduce: failure.reproduce.clone().or_else(rerun),
+    }
+}
+
+/// Logs name files from the folder of the job or from a folder in it, or in full.
+fn is_same_file(logged: &str, changed: &str) -> bool {
+    let logged = logged.trim_start_matches("./").replace('\\', "/");
+    let ends = |long: &str, short: &str| {
+        long.strip_suffix(short)
+            .is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
+    };
+    ends(&logged, changed) || ends(changed, &logged)
+}
+
+/// The state in a sentence.
+pub(super) fn summary(verdict: &Verdict) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let kinds = [
+        (FailureKind::Test, "test", "tests", "failed"),
+        (FailureKind::Build, "build error", "build errors", "found"),
+        (FailureKind::Lint, "lint error", "lint errors", "found"),
+        (
+            FailureKind::Infra,
+            "infrastructure failure",
+            "infrastructure failures",
+            "happened",
+        ),
+        (FailureKind::Timeout, "job", "jobs", "ran out of time"),
+        (FailureKind::Cancelled, "job", "jobs", "was cancelled"),
+        (
+            FailureKind::Unknown,
+            "job",
+            "jobs",
+            "failed for a reason that its log does not name",
+        ),
+    ];
+    for (kind, one, many, what) in kinds {
+        let of_kind: Vec<_> = verdict
+            .failures
+            .iter()
+            .filter(|it| it.kind == kind)
+            .collect();
+        if of_kind.is_empty() {
+            continue;
+        }
+        let mut jobs: Vec<&String> = of_kind.iter().flat_map(|it| &it.checks).collect();
+        jobs.sort_unstable();
+        jobs.dedup();
+        let known = of_kind
+            .iter()
+            .filter(|it| it.also_fails_on_base == Some(true))
+            .count();
+        let noun = if of_kind.len() == 1 { one } else { many };
+        let mut part = format!("{} {noun} {what}", of_kind.len());
+        if noun != "job" && noun != "jobs" {
+            let jobs_noun = if jobs.len() == 1 { "job" } else { "jobs" };
+            part.push_str(&format!(" in {} {jobs_noun}", jobs.len()));
+        }
+        if known > 0 {
+            part.push_str(&format!(
+                " ({known} in jobs that fail on the base branch too)"
+            ));
+        }
+        parts.push(part);
+    }
+    let counts = &verdict.counts;
+    if counts.running > 0 {
+        parts.push(format!("{} checks are not done", counts.running));
+    }
+    if !counts.missing_required.is_empty() {
+        let names = counts.missing_required.join(", ");
+        parts.push(format!("required but not reported: {names}"));
+    }
+    match verdict.no_ci_reason {
+        Some(NoCiReason::Conflicts) => parts.push(
+            "no checks: GitHub starts none while the pull request conflicts with its base".into(),
+        ),
+        Some(NoCiReason::AwaitingApproval) => {
+            parts.push("no checks: a maintainer has to approve the workflow runs".into());
+        }
+        Some(NoCiReason::StartupFailure) => {
+            parts.push("no checks: a workflow could not start, its file is broken".into());
+        }
+        Some(NoCiReason::NotRegisteredYet) => {
+            parts.push("no checks yet: they are expected but not registered".into());
+        }
+        Some(NoCiReason::NoneConfigured) => {
+            parts.push("no checks: nothing in the repository makes any for this commit".into());
+        }
+        None => {}
+    }
+    if parts.is_empty() {
+        return match verdict.status {
+            Status::Passed => format!("all {} checks passed", counts.passed),
+            Status::Unknown => "what could be read has passed, but not all could be read".into(),
+            _ => format!("{} checks failed", counts.failed + counts.cancelled),
+        };
+    }
+    parts.join("; ")
+}

@@ -1,0 +1,346 @@
+//! One look at the checks of a pull request and at the logs of those that failed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::task::JoinSet;
+
+use super::Query;
+use super::analyse::{FailedCheck, Reading};
+use super::report::Evidence;
+use crate::gh::GhError;
+use crate::pulls::checks::{self, ACTIONS_APP_ID, Check, CheckState, Checks, Freshness};
+use crate::pulls::ci_log::{Confidence, Failure, FailureKind};
+use crate::pulls::{PullSource, Warning, required};
+
+/// Logs read for one answer. A matrix of hundreds of legs fails in all of them for one reason.
+const LOGS_MAX: usize = 20;
+/// Files of the pull request that are compared with the places of failures.
+const FILES_MAX: usize = 3_000;
+/// Running workflow runs whose steps are looked at.
+const RUNS_LOOKED_INTO_MAX: usize = 5;
+/// Who reports what no parser reads.
+const UNKNOWN_FRAMEWORK: &str = "";
+
+/// Reads everything that the analysis wants.
+pub(super) async fn read(
+    source: &Arc<PullSource>,
+    query: &Query,
+    freshness: Freshness,
+) -> (Reading, Vec<Warning>) {
+    let sha = source.pull.head.sha.clone();
+    let (mut checks, mut required) = tokio::join!(
+        checks::fetch(source, &sha, freshness),
+        required::fetch(source, &source.pull.base.name),
+    );
+    required.mark(&mut checks);
+    let mut warnings = std::mem::take(&mut checks.warnings);
+    warnings.append(&mut required.warnings);
+    checks.all.retain(|check| query.wants(check));
+    let mut failed = failed_checks(source, &checks, &mut warnings).await;
+    if query.wait && query.bail_on_first && failed.is_empty() {
+        failed = failed_steps(source, &checks, &mut warnings).await;
+    }
+    let (mut base, mut changed) = (None, None);
+    if !failed.is_empty() {
+        let (on_base, paths) =
+            tokio::join!(failing_on_base(source, &failed), changed_paths(source));
+        base = noted(on_base, &mut warnings);
+        changed = noted(paths, &mut warnings);
+    }
+    let reading = Reading {
+        id: source.id.clone(),
+        pull: source.pull.clone(),
+        checks,
+        required,
+        failed,
+        failing_on_base: base,
+        changed_paths: changed,
+    };
+    (reading, warnings)
+}
+
+/// The value, or a note of why there is none.
+fn noted<T>(answer: Result<T, Warning>, warnings: &mut Vec<Warning>) -> Option<T> {
+    match answer {
+        Ok(value) => Some(value),
+        Err(warning) => {
+            warnings.push(warning);
+            None
+        }
+    }
+}
+
+/// The failed checks with what their logs tell, several at a time.
+async fn failed_checks(
+    source: &Arc<PullSource>,
+    checks: &Checks,
+    warnings: &mut Vec<Warning>,
+) -> Vec<FailedCheck> {
+    let counted = |check: &&Check| matches!(check.state, CheckState::Fail | CheckState::Cancelled);
+    let failed: Vec<&Check> = checks.all.iter().filter(counted).collect();
+    let mut reading = JoinSet::new();
+    for (place, check) in failed.iter().enumerate().take(LOGS_MAX) {
+        let (source, check) = (source.clone(), (*check).clone());
+        reading.spawn(async move { (place, look_into(&source, check).await) });
+    }
+    let mut found: Vec<(usize, FailedCheck)> = Vec::new();
+    while let Some(result) = reading.join_next().await {
+        if let Ok((place, (failed, warning))) = result {
+            found.push((place, failed));
+            warnings.extend(warning);
+        }
+    }
+    found.sort_by_key(|(place, _)| *place);
+    let mut found: Vec<FailedCheck> = found.into_iter().map(|(_, failed)| failed).collect();
+    if failed.len() > LOGS_MAX {
+        let reason = format!("{} checks failed, {LOGS_MAX} logs were read", failed.len());
+        let effect = "failures of the other jobs are listed without their tests";
+        warnings.push(Warning::new("job_logs", reason, effect));
+        let rest = failed.into_iter().skip(LOGS_MAX).cloned();
+        found.extend(rest.map(by_its_own_line));
+    }
+    found
+}
+
+/// What is known of one failed check: from its log, else from annotations, else from its own line.
+async fn look_into(source: &PullSource, check: Check) -> (FailedCheck, Option<Warning>) {
+    let is_action = check
+        .app
+        .as_ref()
+        .is_some_and(|app| app.id == ACTIONS_APP_ID);
+    let Some(job) = check.check_run_id.filter(|_| is_action) else {
+        return (by_its_own_line(check), None);
+    };
+    let (report, warning) = match source.job_log(job).await {
+        Ok(report) => (report, None),
+        // Logs go after 90 days; a cancelled job may never have had one.
+        Err(GhError::NotFound(_) | GhError::Gone(_)) => (Arc::default(), None),
+        Err(error) => {
+            let effect = "the failed tests of a job are not known";
+            (
+                Arc::default(),
+                Some(Warning::new("job_logs", error, effect)),
+            )
+        }
+    };
+    if report.is_certain {
+        let failed = FailedCheck {
+            failures: report.failures.clone(),
+            evidence: Evidence::Log,
+            log_pending: false,
+            check,
+        };
+        return (failed, warning);
+    }
+    let (annotated, warning) = match annotations(source, job).await {
+        Ok(annotated) => (annotated, warning),
+        Err(error) => {
+            let effect = "annotations of a job are not known";
+            (
+                Vec::new(),
+                warning.or_else(|| Some(Warning::new("annotations", error, effect))),
+            )
+        }
+    };
+    let (failures, evidence) = if !annotated.is_empty() {
+        (annotated, Evidence::Annotation)
+    } else if !report.failures.is_empty() {
+        (report.failures.clone(), Evidence::Log)
+    } else {
+        return (by_its_own_line(check), warning);
+    };
+    let failed = FailedCheck {
+        failures,
+        evidence,
+        log_pending: false,
+        check,
+    };
+    (failed, warning)
+}
+
+/// A check of which nothing is known but that it failed.
+fn by_its_own_line(check: Check) -> FailedCheck {
+    let kind = match check.conclusion.as_str() {
+        "cancelled" => FailureKind::Cancelled,
+        "timed_out" => FailureKind::Timeout,
+        _ => FailureKind::Unknown,
+    };
+    let told = match (&check.summary, check.conclusion.as_str()) {
+        (Some(summary), _) => summary.clone(),
+        (None, "action_required") => "waits for somebody to act on its page".to_owned(),
+        (None, "startup_failure") => "the workflow could not start: its file is broken".to_owned(),
+        (None, conclusion) => format!("ended as {conclusion}; there is no log to read"),
+    };
+    let failure = Failure::new(kind, UNKNOWN_FRAMEWORK, "", &told);
+    FailedCheck {
+        failures: vec![failure.with_confidence(Confidence::Low)],
+        evidence: Evidence::Check,
+        log_pending: false,
+        check,
+    }
+}
+
+#[derive(Deserialize)]
+struct Annotation {
+    #[serde(default)]
+    path: String,
+    #[serde(default)]
+    start_line: u32,
+    #[serde(default)]
+    annotation_level: String,
+    #[serde(default)]
+    title: Option<String>,
+    #[serde(default)]
+    message: String,
+}
+
+async fn annotations(source: &PullSource, job: u64) -> Result<Vec<Failure>, GhError> {
+    let path = source
+        .path()
+        .then("check-runs")
+        .then(job)
+        .then("annotations");
+    let (all, _) = source.list::<Annotation>(&path, None, 100).await?;
+    let told = all.iter().filter(|annotation| {
+        // The runner's own annotation of a failed step says nothing of the cause.
+        annotation.annotation_level == "failure"
+            && annotation.path != ".github"
+            && !annotation
+                .message
+                .starts_with("Process completed with exit code")
+    });
+    Ok(told.map(failure_of).collect())
+}
+
+fn failure_of(annotation: &Annotation) -> Failure {
+    let first = annotation.message.lines().next().unwrap_or_default();
+    let title = annotation.title.as_deref().unwrap_or_default();
+    let failure = Failure::new(FailureKind::Unknown, UNKNOWN_FRAMEWORK, title, first);
+    failure
+        .at(&annotation.path, Some(annotation.start_line))
+        .shown_by(annotation.message.lines())
+        .with_confidence(Confidence::Medium)
+}
+
+#[derive(Deserialize)]
+struct Job {
+    id: u64,
+    name: String,
+    #[serde(default)]
+    html_url: Option<String>,
+    #[serde(default)]
+    status: String,
+    #[serde(default)]
+    steps: Vec<Step>,
+}
+
+#[derive(Deserialize)]
+struct Step {
+    name: String,
+    #[serde(default)]
+    conclusion: Option<String>,
+}
+
+/// Steps that have failed in jobs that still run: the job will fail too, its log comes at its end.
+async fn failed_steps(
+    source: &PullSource,
+    checks: &Checks,
+    warnings: &mut Vec<Warning>,
+) -> Vec<FailedCheck> {
+    let mut found = Vec::new();
+    let open = checks
+        .workflow_runs
+        .iter()
+        .filter(|run| !run.is_completed());
+    for run in open.take(RUNS_LOOKED_INTO_MAX) {
+        let path = source.path().then("actions").then("runs").then(run.id);
+        let path = path.then("jobs").with("filter", "latest");
+        let jobs = match source.gh().list::<Job>(&path, Some("jobs"), 300).await {
+            Ok((jobs, _)) => jobs,
+            Err(error) => {
+                let effect = "a failed step shows only when its job has ended";
+                warnings.push(Warning::new("jobs", error, effect));
+                continue;
+            }
+        };
+        for job in jobs.iter().filter(|job| job.status == "in_progress") {
+            let failed = |step: &&Step| step.conclusion.as_deref() == Some("failure");
+            let known = checks
+                .all
+                .iter()
+                .find(|check| check.check_run_id == Some(job.id));
+            if let (Some(step), Some(check)) = (job.steps.iter().find(failed), known) {
+                let told = format!("step '{}' of {} failed", step.name, job.name);
+                let failure = Failure::new(FailureKind::Unknown, UNKNOWN_FRAMEWORK, "", &told);
+                let mut check = check.clone();
+                check.details_url = check.details_url.or_else(|| job.html_url.clone());
+                found.push(FailedCheck {
+                    failures: vec![failure],
+                    evidence: Evidence::Check,
+                    log_pending: true,
+                    check,
+                });
+            }
+        }
+    }
+    found
+}
+
+/// Which of the failed checks fail on the newest commit of the base branch too.
+async fn failing_on_base(
+    source: &PullSource,
+    failed: &[FailedCheck],
+) -> Result<HashMap<String, bool>, Warning> {
+    #[derive(Deserialize)]
+    struct BaseRun {
+        name: String,
+        status: String,
+        #[serde(default)]
+        conclusion: Option<String>,
+    }
+    let base = &source.pull.base.name;
+    let path = source.path().then("commits").then(base).then("check-runs");
+    let path = path.with("filter", "latest");
+    let runs = source
+        .list::<BaseRun>(&path, Some("check_runs"), 1_000)
+        .await;
+    match runs {
+        Ok((runs, _)) => {
+            let mut by_name: HashMap<String, bool> = HashMap::new();
+            let wanted = |run: &&BaseRun| failed.iter().any(|it| it.check.name == run.name);
+            for run in runs.iter().filter(wanted) {
+                let state = checks::state_of_run(&run.status, run.conclusion.as_deref());
+                if matches!(state, CheckState::Ok | CheckState::Fail) {
+                    *by_name.entry(run.name.clone()).or_default() |= state == CheckState::Fail;
+                }
+            }
+            Ok(by_name)
+        }
+        Err(error) => {
+            let effect = "whether checks fail on the base branch too is not known";
+            Err(Warning::new("base_checks", error, effect))
+        }
+    }
+}
+
+async fn changed_paths(source: &PullSource) -> Result<Vec<String>, Warning> {
+    let path = source
+        .path()
+        .then("pulls")
+        .then(source.id.number)
+        .then("files");
+    let files = source.list::<Value>(&path, None, FILES_MAX).await;
+    match files {
+        Ok((files, _)) => {
+            let name = |file: &Value| Some(file.get("filename")?.as_str()?.to_owned());
+            Ok(files.iter().filter_map(name).collect())
+        }
+        Err(error) => {
+            let effect = "whether failures lie in changed files is not known";
+            Err(Warning::new("files", error, effect))
+        }
+    }
+}

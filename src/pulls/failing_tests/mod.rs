@@ -1,0 +1,199 @@
+//! `get_failing_tests`: which tests fail and why, told apart from what is nobody's fault.
+
+mod analyse;
+mod fetch;
+mod report;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+pub use report::FailingTests;
+use report::{Instructions, PollInfo, ReportedFailure, Status};
+
+use super::checks::{Check, Freshness};
+use super::{PullId, PullSource, Pulls, Warning};
+use crate::domain::cursor::{self, Page};
+use crate::domain::{ApiError, limits};
+
+const TOOL: &str = "get_failing_tests";
+/// Failures of a page.
+const PAGE_SIZE: usize = 10;
+/// Commands shown in the instructions.
+const COMMANDS_MAX: usize = 5;
+/// Pauses between two looks; unchanged answers are free of points.
+const PAUSES: [Duration; 3] = [
+    Duration::from_secs(5),
+    Duration::from_secs(10),
+    Duration::from_secs(15),
+];
+/// When to ask again after an answer that something runs.
+const RETRY_SECONDS: u64 = 15;
+
+/// What is asked.
+#[derive(Clone, Debug)]
+pub struct Query {
+    /// Which pull request.
+    pub pr: PullId,
+    /// Wait until all is done.
+    pub wait: bool,
+    /// Waiting ends with the first failure.
+    pub bail_on_first: bool,
+    /// Longest wait of this call.
+    pub max_wait: Duration,
+    /// Only checks that the base branch demands.
+    pub required_only: bool,
+    /// Only checks with one of these texts in their name; all when empty.
+    pub checks: Vec<String>,
+    /// Where the page begins.
+    pub cursor: Option<String>,
+}
+
+impl Query {
+    fn wants(&self, check: &Check) -> bool {
+        let named = |text: &String| check.name.to_lowercase().contains(&text.to_lowercase());
+        (!self.required_only || check.required != Some(false))
+            && (self.checks.is_empty() || self.checks.iter().any(named))
+    }
+}
+
+/// Hears how far a wait is: seconds gone by, and words.
+pub type Progress<'a> = &'a (dyn Fn(f64, String) + Send + Sync);
+
+/// Carries the request out.
+pub async fn get_failing_tests(
+    pulls: &Pulls,
+    query: &Query,
+    progress: Option<Progress<'_>>,
+) -> Result<FailingTests, ApiError> {
+    let began = Instant::now();
+    let mut first_head = None;
+    let mut pauses = PAUSES.iter().copied();
+    loop {
+        let source = Arc::new(pulls.open(query.pr.clone()).await?);
+        let head = source.pull.head.sha.clone();
+        let first = first_head.get_or_insert_with(|| head.clone()).clone();
+        let freshness = if source.is_settled() {
+            Freshness::Remembered
+        } else {
+            Freshness::Now
+        };
+        let (reading, warnings) = fetch::read(&source, query, freshness).await;
+        let verdict = analyse::judge(&reading, pulls.now());
+        if verdict.settled {
+            source.note_settled();
+        }
+        let bails = query.bail_on_first && verdict.status == Status::Failed;
+        let pause = pauses.next().unwrap_or(PAUSES[PAUSES.len() - 1]);
+        let late = began.elapsed() + pause > query.max_wait;
+        if !query.wait || verdict.settled || bails || late {
+            let changed_from = (first != head).then_some(first);
+            return answer(
+                &source,
+                query,
+                &verdict,
+                changed_from,
+                warnings,
+                pulls.now(),
+            );
+        }
+        if let Some(progress) = progress {
+            progress(began.elapsed().as_secs_f64(), analyse::summary(&verdict));
+        }
+        tokio::time::sleep(pause).await;
+    }
+}
+
+fn answer(
+    source: &PullSource,
+    query: &Query,
+    verdict: &analyse::Verdict,
+    head_changed_from: Option<String>,
+    warnings: Vec<Warning>,
+    now: jiff::Timestamp,
+) -> Result<FailingTests, ApiError> {
+    let pr = query.pr.to_string();
+    let filters = (
+        &pr,
+        &source.pull.head.sha,
+        query.required_only,
+        &query.checks,
+    );
+    let start = cursor::read_number(TOOL, &filters, query.cursor.as_deref())?.unwrap_or_default();
+    let start = usize::try_from(start).unwrap_or(usize::MAX);
+    let is_running = !verdict.settled;
+    let poll_info = is_running.then(|| PollInfo {
+        message: if verdict.counts.running > 0 {
+            format!("{} checks are not done", verdict.counts.running)
+        } else {
+            "GitHub may still register checks".to_owned()
+        },
+        retry_after_seconds: RETRY_SECONDS,
+        next_call: json!({ "tool": TOOL, "args": { "pr": pr, "wait": true } }),
+    });
+    let mut commands: Vec<String> = Vec::new();
+    for command in verdict
+        .failures
+        .iter()
+        .filter_map(|it| it.reproduce.as_ref())
+    {
+        if commands.len() < COMMANDS_MAX && !commands.contains(command) {
+            commands.push(command.clone());
+        }
+    }
+    let mut answer = FailingTests {
+        pr: pr.clone(),
+        head_sha: source.pull.head_short().to_owned(),
+        fetched_at: now,
+        status: verdict.status,
+        settled: verdict.settled,
+        counts: verdict.counts.clone(),
+        failures: Vec::new(),
+        total_failures: verdict.failures.len(),
+        no_ci_reason: verdict.no_ci_reason,
+        pull_request_runs_missing: verdict.pull_request_runs_missing,
+        head_changed_from,
+        instructions: Instructions {
+            summary: analyse::summary(verdict),
+            commands,
+        },
+        poll_info,
+        untrusted: if verdict.failures.is_empty() {
+            &[]
+        } else {
+            &["failures"]
+        },
+        warnings,
+        next_cursor: None,
+    };
+    let around = serde_json::to_string(&answer).map_or(0, |text| text.len());
+    let mut page = Page::new(PAGE_SIZE).beside(around);
+    for (place, failure) in verdict.failures.iter().enumerate().skip(start) {
+        let shortened;
+        let failure = if room_for_whole(failure) {
+            failure
+        } else {
+            shortened = without_excerpt(failure);
+            &shortened
+        };
+        if !page.push(failure)? {
+            answer.next_cursor = Some(cursor::make(TOOL, &filters, &place.to_string()));
+            break;
+        }
+    }
+    answer.failures = page.items;
+    Ok(answer)
+}
+
+/// One failure must leave room for others.
+fn room_for_whole(failure: &ReportedFailure) -> bool {
+    serde_json::to_string(failure).map_or(0, |text| text.len()) < limits::ANSWER_BYTES_MAX / 3
+}
+
+fn without_excerpt(failure: &ReportedFailure) -> ReportedFailure {
+    let mut short = failure.clone();
+    short.excerpt.truncate(3);
+    short.checks.truncate(10);
+    short
+}
