@@ -15,6 +15,7 @@ use crate::coordinator::{Coordinator, Core, CoreSettings, SyncSettings, Syncer, 
 use crate::domain::{ApiError, Category, SystemClock, limits};
 use crate::gh::Gh;
 use crate::http::{Access, HttpServer, HttpState};
+use crate::pulls::Pulls;
 use crate::service::{Desk, DeskSettings, OwnerAddress};
 use crate::store::{Disk, FolderDisk, LockInfo, OwnerLock, StateFiles, StoreError, recover};
 
@@ -136,7 +137,8 @@ impl Owner {
                 address: info.address.clone(),
             },
         };
-        let desk = Desk::new(coordinator.clone(), gh, syncer.clone(), settings);
+        let pulls = Pulls::new(gh.clone(), Arc::new(SystemClock::starting_at_least(None)));
+        let desk = Desk::new(coordinator.clone(), gh, pulls, syncer.clone(), settings);
         let loopback = config.http_host.is_loopback();
         let access = Access::new(config.api_key.clone(), info.token.clone(), loopback);
         let state = HttpState::new(Arc::new(desk.clone()), coordinator, disk, files, access);

@@ -62,6 +62,7 @@ pub(super) fn render(tool: &str, reply: &Reply, colours: bool) -> String {
             }
             fields(&mut out, &record, &[field], 0, colours);
         }
+        None if tool == "get_failing_tests" => failing_tests(&mut out, &record, colours),
         None if tool == "next_issue" && record["claim_id"].is_null() => {
             let _ = writeln!(out, "no eligible issue");
             fields(&mut out, &record, &["claim_id", "reason"], 0, colours);
@@ -77,6 +78,48 @@ pub(super) fn render(tool: &str, reply: &Reply, colours: bool) -> String {
         );
     }
     out
+}
+
+/// Failures one below the other, each with what shows it; then what to do.
+fn failing_tests(out: &mut String, record: &Value, colours: bool) {
+    let text = |value: &Value| printable(value.as_str().unwrap_or_default());
+    let (pr, head) = (text(&record["pr"]), text(&record["head_sha"]));
+    let status = bold(&text(&record["status"]), colours);
+    let summary = text(&record["instructions"]["summary"]);
+    let _ = writeln!(out, "{pr} at {head}: {status}\n{summary}");
+    for failure in record["failures"].as_array().into_iter().flatten() {
+        let place = match (&failure["file"], &failure["line"]) {
+            (Value::String(file), Value::Number(line)) => format!("  {}:{line}", printable(file)),
+            (Value::String(file), _) => format!("  {}", printable(file)),
+            _ => String::new(),
+        };
+        let id = bold(&text(&failure["id"]), colours);
+        let _ = writeln!(out, "\n{id}{place}\n  {}", text(&failure["error"]));
+        for line in failure["excerpt"].as_array().into_iter().flatten() {
+            let _ = writeln!(out, "    {}", text(line));
+        }
+        let checks = failure["checks"].as_array().into_iter().flatten().map(text);
+        let _ = writeln!(out, "  in {}", checks.collect::<Vec<_>>().join(", "));
+        if failure["also_fails_on_base"] == true {
+            let _ = writeln!(out, "  the check fails on the base branch too");
+        }
+        if failure["reproduce"].is_string() {
+            let _ = writeln!(out, "  $ {}", text(&failure["reproduce"]));
+        }
+    }
+    let told = [
+        "pr",
+        "head_sha",
+        "fetched_at",
+        "status",
+        "settled",
+        "failures",
+        "instructions",
+        "untrusted",
+        "counts",
+        "poll_info",
+    ];
+    fields(out, record, &told, 0, colours);
 }
 
 fn bold(words: &str, colours: bool) -> String {

@@ -13,6 +13,8 @@ use crate::service::{
 
 /// Exit code of an ordinary refusal.
 const REFUSED: u8 = 4;
+/// Longest wait of a command for checks.
+const WAIT_MAX: Duration = Duration::from_secs(30 * 60);
 /// What takes longer than this shows that it goes on.
 const QUIET_TIME: Duration = Duration::from_secs(1);
 
@@ -181,8 +183,15 @@ fn carry_out(config: crate::app::Config, request: Request, json: bool) -> ExitCo
         runtime.block_on(async {
             let node = Node::new(config, Mode::Command, None, log_file);
             node.join();
-            let call = node.call(Call::new(request));
-            let result = with_progress(&node, call).await;
+            let began = tokio::time::Instant::now();
+            let result = loop {
+                let call = node.call(Call::new(request.clone()));
+                let result = with_progress(&node, call).await;
+                let goes_on = result.as_ref().is_ok_and(|reply| goes_on(&request, reply));
+                if !goes_on || began.elapsed() > WAIT_MAX {
+                    break result;
+                }
+            };
             node.stop().await;
             result
         })
@@ -191,6 +200,16 @@ fn carry_out(config: crate::app::Config, request: Request, json: bool) -> ExitCo
         Ok(reply) => show(tool, &reply, json),
         Err(error) => output::fail(&error, json),
     }
+}
+
+/// Whether the user waits for checks that go on: one call ends after 45 s, a command need not.
+fn goes_on(request: &Request, reply: &Reply) -> bool {
+    let Request::GetFailingTests(arguments) = request else {
+        return false;
+    };
+    let record: serde_json::Value = serde_json::from_str(&reply.json()).unwrap_or_default();
+    let ends = record["status"] == "failed" && arguments.bail_on_first.unwrap_or(true);
+    arguments.wait == Some(true) && !ends && record["poll_info"].is_object()
 }
 
 /// A command's own log is about the user's command: only what is wrong.

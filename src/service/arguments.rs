@@ -190,6 +190,26 @@ arguments! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cursor: Optional<String>,
     }
+    /// Arguments of `get_failing_tests`.
+    GetFailingTests {
+        /// owner/name#1 or URL
+        pr: String,
+        /// Until done, 45 s a call
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wait: Optional<bool>,
+        /// Wait ends at the first failure, true
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bail_on_first: Optional<bool>,
+        /// Only required checks
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        required_only: Optional<bool>,
+        /// Parts of names
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        checks: Optional<Vec<String>>,
+        /// From next_cursor
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cursor: Optional<String>,
+    }
     /// Arguments of `system_health`: none.
     SystemHealth {}
 }

@@ -14,6 +14,7 @@ use crate::domain::{
     limits,
 };
 use crate::gh::{Gh, GhError};
+use crate::pulls::Pulls;
 
 /// Tells the caller how far a long call is: seconds gone by and words.
 pub type Progress = Arc<dyn Fn(f64, String) + Send + Sync>;
@@ -71,6 +72,7 @@ pub struct Desk(Arc<Parts>);
 pub(super) struct Parts {
     pub coordinator: Coordinator,
     pub gh: Gh,
+    pub pulls: Pulls,
     pub syncer: Syncer,
     pub settings: DeskSettings,
     pub started: Instant,
@@ -78,10 +80,17 @@ pub(super) struct Parts {
 
 impl Desk {
     /// A desk.
-    pub fn new(coordinator: Coordinator, gh: Gh, syncer: Syncer, settings: DeskSettings) -> Self {
+    pub fn new(
+        coordinator: Coordinator,
+        gh: Gh,
+        pulls: Pulls,
+        syncer: Syncer,
+        settings: DeskSettings,
+    ) -> Self {
         Self(Arc::new(Parts {
             coordinator,
             gh,
+            pulls,
             syncer,
             settings,
             started: Instant::now(),
@@ -141,6 +150,9 @@ impl Parts {
             Request::FetchIssues(arguments) => Box::pin(self.fetch_issues(arguments)).await,
             Request::GetIssueDetails(arguments) => {
                 Box::pin(self.get_issue_details(arguments)).await
+            }
+            Request::GetFailingTests(arguments) => {
+                Box::pin(self.get_failing_tests(arguments, progress)).await
             }
             Request::SystemHealth(_) => self.system_health().await,
         }

@@ -8,6 +8,7 @@ mod desk;
 mod discovery;
 mod health;
 mod next;
+mod pull_requests;
 mod refusal;
 mod reply;
 mod tools;

@@ -111,6 +111,8 @@ define_tools! {
         "List which agent works on which issue.";
     GetClaimHistory "get_claim_history" reads "Claim history"
         "List ended claims, newest first.";
+    GetFailingTests "get_failing_tests" reads "Failing tests"
+        "Tell which CI tests and checks of a pull request fail, why, and how to reproduce each.";
     SystemHealth "system_health" reads "Health"
         "Tell whether GitHub, gh, disk and claims are well, and how to mend what is not.";
 }

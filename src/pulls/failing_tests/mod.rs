@@ -4,6 +4,9 @@ mod analyse;
 mod fetch;
 mod report;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

@@ -65,8 +65,6 @@ pub enum Evidence {
     Log,
     /// An annotation on the check.
     Annotation,
-    /// A test report among the artifacts of the run.
-    Artifact,
     /// The check's own line.
     Check,
 }

@@ -1,0 +1,205 @@
+//! The analysis, on readings put together by hand.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::analyse::{FailedCheck, Reading, judge, summary};
+use super::report::{Evidence, NoCiReason, Status};
+use crate::domain::Host;
+use crate::pulls::PullId;
+use crate::pulls::checks::{Check, CheckState, Checks, WorkflowRun};
+use crate::pulls::ci_log::{Failure, FailureKind};
+use crate::pulls::required::{Classic, Required, RequiredContext};
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn now() -> Timestamp {
+    at("2026-11-20T12:00:00Z")
+}
+
+fn check(name: &str, state: CheckState) -> Check {
+    Check {
+        name: name.to_owned(),
+        app: None,
+        state,
+        conclusion: String::new(),
+        details_url: Some(format!("https://github.com/o/r/actions/runs/9/job/{name}")),
+        check_run_id: Some(1),
+        run_id: Some(9),
+        suite_id: None,
+        started_at: None,
+        completed_at: (state != CheckState::Pending).then(|| at("2026-11-20T11:00:00Z")),
+        summary: None,
+        required: Some(false),
+    }
+}
+
+fn failed(name: &str, failures: Vec<Failure>) -> FailedCheck {
+    FailedCheck {
+        check: check(name, CheckState::Fail),
+        failures,
+        evidence: Evidence::Log,
+        log_pending: false,
+    }
+}
+
+fn reading(all: Vec<Check>, failed: Vec<FailedCheck>) -> Reading {
+    let pull = json!({
+        "number": 5, "state": "open", "title": "t", "updated_at": "2026-11-20T11:00:00Z",
+        "html_url": "https://github.com/o/r/pull/5", "mergeable_state": "clean",
+        "head": {"ref": "h", "sha": "abc"}, "base": {"ref": "main", "sha": "def"},
+    });
+    Reading {
+        id: PullId::parse("o/r#5", &Host::default()).unwrap(),
+        pull: serde_json::from_value(pull).unwrap(),
+        checks: Checks {
+            all,
+            complete: true,
+            ..Checks::default()
+        },
+        required: Required {
+            contexts: Vec::new(),
+            strict: false,
+            rules: Some(Vec::new()),
+            classic: Classic::Unknown,
+            warnings: Vec::new(),
+        },
+        failed,
+        failing_on_base: None,
+        changed_paths: None,
+    }
+}
+
+fn run(event: &str, status: &str, conclusion: Option<&str>) -> WorkflowRun {
+    let run = json!({"id": 9, "event": event, "status": status, "conclusion": conclusion});
+    serde_json::from_value(run).unwrap()
+}
+
+fn required(context: &str) -> RequiredContext {
+    RequiredContext {
+        context: context.to_owned(),
+        integration_id: None,
+    }
+}
+
+#[test]
+fn the_state_of_all_checks_together() {
+    use CheckState::{Allowed, Cancelled, Fail, Ok, Pending};
+    let table: &[(&[CheckState], Status, bool)] = &[
+        (&[Ok, Ok], Status::Passed, true),
+        (&[Ok, Allowed], Status::Passed, true),
+        (&[Ok, Pending], Status::Running, false),
+        (&[Fail, Pending], Status::Failed, false),
+        (&[Fail, Ok], Status::Failed, true),
+        (&[Ok, Cancelled], Status::Failed, true),
+        (&[], Status::NoChecks, true),
+    ];
+    for (states, status, settled) in table {
+        let all = states.iter().map(|state| check("a", *state)).collect();
+        let verdict = judge(&reading(all, Vec::new()), now());
+        assert_eq!(
+            (verdict.status, verdict.settled),
+            (*status, *settled),
+            "{states:?}"
+        );
+    }
+}
+
+#[test]
+fn a_demanded_check_that_nobody_reports_is_waited_for() {
+    let mut reading = reading(vec![check("a", CheckState::Ok)], Vec::new());
+    reading.required.contexts = vec![required("a"), required("e2e")];
+    let verdict = judge(&reading, now());
+    assert_eq!((verdict.status, verdict.settled), (Status::Running, false));
+    assert_eq!(verdict.counts.missing_required, ["e2e"]);
+    assert_eq!(summary(&verdict), "required but not reported: e2e");
+}
+
+#[test]
+fn what_could_not_be_read_is_no_pass() {
+    let mut reading = reading(vec![check("a", CheckState::Ok)], Vec::new());
+    reading.checks.complete = false;
+    assert_eq!(judge(&reading, now()).status, Status::Unknown);
+}
+
+#[test]
+fn a_result_of_this_moment_may_still_change() {
+    let reading = reading(vec![check("a", CheckState::Ok)], Vec::new());
+    assert!(!judge(&reading, at("2026-11-20T11:00:05Z")).settled);
+}
+
+#[test]
+fn no_checks_have_a_reason() {
+    let reason = |change: fn(&mut Reading)| {
+        let mut reading = reading(Vec::new(), Vec::new());
+        change(&mut reading);
+        let verdict = judge(&reading, now());
+        assert_ne!(verdict.status, Status::Passed);
+        verdict.no_ci_reason
+    };
+    assert_eq!(reason(|_| {}), Some(NoCiReason::NoneConfigured));
+    let dirty = |reading: &mut Reading| reading.pull.mergeable_state = "dirty".to_owned();
+    assert_eq!(reason(dirty), Some(NoCiReason::Conflicts));
+    let waits = |reading: &mut Reading| {
+        reading.checks.workflow_runs =
+            vec![run("pull_request", "completed", Some("action_required"))];
+    };
+    assert_eq!(reason(waits), Some(NoCiReason::AwaitingApproval));
+    let broken = |reading: &mut Reading| {
+        reading.checks.workflow_runs = vec![run("push", "completed", Some("startup_failure"))];
+    };
+    assert_eq!(reason(broken), Some(NoCiReason::StartupFailure));
+    let new = |reading: &mut Reading| reading.pull.updated_at = at("2026-11-20T11:59:30Z");
+    assert_eq!(reason(new), Some(NoCiReason::NotRegisteredYet));
+    let demanded = |reading: &mut Reading| reading.required.contexts = vec![required("e2e")];
+    assert_eq!(reason(demanded), Some(NoCiReason::NotRegisteredYet));
+}
+
+#[test]
+fn a_failure_of_several_jobs_is_told_once() {
+    let test = || {
+        Failure::new(
+            FailureKind::Test,
+            "pytest",
+            "tests/a.py::test_b",
+            "assert 1 == 2",
+        )
+        .at("/home/runner/work/r/r/tests/a.py", Some(4))
+        .reproduced_by("pytest tests/a.py::test_b".to_owned())
+    };
+    let shutdown = Failure::new(FailureKind::Infra, "github-actions", "", "shutdown signal");
+    let mut needed = failed("test (3.12)", vec![test()]);
+    needed.check.required = Some(true);
+    let mut reading = reading(
+        vec![check("test (3.11)", CheckState::Fail)],
+        vec![
+            failed("windows", vec![shutdown]),
+            failed("test (3.11)", vec![test()]),
+            needed,
+        ],
+    );
+    reading.changed_paths = Some(vec!["tests/a.py".to_owned()]);
+    reading.failing_on_base = Some(HashMap::from([("windows".to_owned(), true)]));
+    let verdict = judge(&reading, now());
+    let [first, second] = verdict.failures.as_slice() else {
+        panic!("{:?}", verdict.failures);
+    };
+    assert_eq!(first.id, "pytest:tests/a.py::test_b");
+    assert_eq!(first.checks, ["test (3.11)", "test (3.12)"]);
+    assert_eq!((first.required, first.in_pr_diff), (Some(true), Some(true)));
+    assert_eq!(second.id, "infra:windows");
+    assert_eq!(second.also_fails_on_base, Some(true));
+    assert_eq!(
+        second.reproduce.as_deref(),
+        Some("gh run rerun 9 --failed -R o/r")
+    );
+    assert_eq!(
+        summary(&verdict),
+        "1 test failed in 2 jobs; 1 infrastructure failure happened in 1 job (1 in jobs that fail \
+         on the base branch too)"
+    );
+}

@@ -1,0 +1,35 @@
+//! The pull-request tools: what is asked is checked here, the rest is done by [`crate::pulls`].
+
+use std::time::Duration;
+
+use super::desk::{Parts, Progress};
+use super::{GetFailingTests, Reply};
+use crate::domain::{ApiError, limits};
+use crate::pulls::{self, FailingTestsQuery, PullId};
+
+impl Parts {
+    /// A pull request of a repository that ALLOWED_REPOS lets in.
+    pub(super) fn pull_id(&self, given: &str) -> Result<PullId, ApiError> {
+        let id = PullId::parse(given, self.host())?;
+        self.repo(id.repo.as_str())?;
+        Ok(id)
+    }
+
+    pub(super) async fn get_failing_tests(
+        &self,
+        arguments: GetFailingTests,
+        progress: Option<Progress>,
+    ) -> Result<Reply, ApiError> {
+        let query = FailingTestsQuery {
+            pr: self.pull_id(&arguments.pr)?,
+            wait: arguments.wait.unwrap_or(false),
+            bail_on_first: arguments.bail_on_first.unwrap_or(true),
+            max_wait: Duration::from_secs(limits::WAIT_SECONDS_MAX),
+            required_only: arguments.required_only.unwrap_or(false),
+            checks: arguments.checks.unwrap_or_default(),
+            cursor: arguments.cursor,
+        };
+        let report = pulls::get_failing_tests(&self.pulls, &query, progress.as_deref()).await?;
+        Reply::new(&report)
+    }
+}
