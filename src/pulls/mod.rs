@@ -7,6 +7,7 @@
 pub mod checks;
 pub mod ci_log;
 mod failing_tests;
+pub mod merge_readiness;
 mod pull_id;
 pub mod required;
 mod source;

@@ -210,6 +210,17 @@ arguments! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cursor: Optional<String>,
     }
+    /// Arguments of `check_merge_readiness`.
+    CheckMergeReadiness {
+        /// owner/name#1 or URL
+        pr: String,
+        /// merge, squash or rebase
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        method: Optional<String>,
+        /// While GitHub computes, 15
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wait_seconds: Optional<u64>,
+    }
     /// Arguments of `system_health`: none.
     SystemHealth {}
 }

@@ -154,6 +154,9 @@ impl Parts {
             Request::GetFailingTests(arguments) => {
                 Box::pin(self.get_failing_tests(arguments, progress)).await
             }
+            Request::CheckMergeReadiness(arguments) => {
+                Box::pin(self.check_merge_readiness(arguments)).await
+            }
             Request::SystemHealth(_) => self.system_health().await,
         }
     }

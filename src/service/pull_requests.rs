@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use super::desk::{Parts, Progress};
-use super::{GetFailingTests, Reply};
+use super::{CheckMergeReadiness, GetFailingTests, Reply};
 use crate::domain::{ApiError, limits};
+use crate::pulls::merge_readiness::{self, Method, Question};
 use crate::pulls::{self, FailingTestsQuery, PullId};
+
+/// For how long GitHub may compute when the caller does not say.
+const PATIENCE_DEFAULT: u64 = 15;
 
 impl Parts {
     /// A pull request of a repository that ALLOWED_REPOS lets in.
@@ -30,6 +34,30 @@ impl Parts {
             cursor: arguments.cursor,
         };
         let report = pulls::get_failing_tests(&self.pulls, &query, progress.as_deref()).await?;
+        Reply::new(&report)
+    }
+
+    pub(super) async fn check_merge_readiness(
+        &self,
+        arguments: CheckMergeReadiness,
+    ) -> Result<Reply, ApiError> {
+        let id = self.pull_id(&arguments.pr)?;
+        let method = arguments.method.as_deref().map(Method::parse).transpose()?;
+        let seconds = arguments.wait_seconds.unwrap_or(PATIENCE_DEFAULT);
+        if seconds > limits::WAIT_SECONDS_MAX {
+            let most = limits::WAIT_SECONDS_MAX;
+            return Err(ApiError::invalid(
+                format!("wait_seconds must be between 0 and {most}"),
+                "call again to wait longer",
+            ));
+        }
+        let question = Question {
+            id,
+            method,
+            patience: Duration::from_secs(seconds),
+        };
+        let now = self.read(|view| view.now).await?;
+        let report = merge_readiness::check_merge_readiness(&self.pulls, question, now).await?;
         Reply::new(&report)
     }
 }

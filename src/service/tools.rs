@@ -113,6 +113,8 @@ define_tools! {
         "List ended claims, newest first.";
     GetFailingTests "get_failing_tests" reads "Failing tests"
         "Tell which CI tests and checks of a pull request fail, why, and how to reproduce each.";
+    CheckMergeReadiness "check_merge_readiness" reads "Check merge readiness"
+        "Tell whether a pull request can be merged: every blocker, who must act, the command.";
     SystemHealth "system_health" reads "Health"
         "Tell whether GitHub, gh, disk and claims are well, and how to mend what is not.";
 }

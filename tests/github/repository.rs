@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::issue::{Common, Issue, IssueKey, PullRequest};
+use super::merges::Merges;
 
 /// What became of an issue that left its repository.
 #[derive(Debug, Clone)]
@@ -49,6 +50,8 @@ pub struct Repository {
     pub gone: BTreeMap<u64, Gone>,
     /// Names (`owner/name`) it had before.
     pub former_names: Vec<String>,
+    /// What merges depend on: checks, reviews, rules of branches.
+    pub merges: Merges,
     pub(super) common: Arc<Common>,
 }
 

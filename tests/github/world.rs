@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::clock::{Clock, RateLimit};
 use super::issue::{Common, Issue, IssueKey};
+use super::merges::Merges;
 use super::repository::{Gone, Repository};
 
 /// Everything the stand-in knows, as seen by one user.
@@ -65,6 +66,7 @@ impl World {
             issues: BTreeMap::new(),
             gone: BTreeMap::new(),
             former_names: Vec::new(),
+            merges: Merges::default(),
             common: Common::new(self.clock.clone(), full_name.to_owned(), self.user.clone()),
         });
         self.repositories

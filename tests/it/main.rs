@@ -32,6 +32,7 @@ mod mcp_calls;
 mod mcp_content;
 mod mcp_http;
 mod mcp_stdio;
+mod merge_readiness;
 mod next_issue;
 mod outage;
 mod owners;

@@ -8,7 +8,7 @@ use crate::github::Fault;
 use crate::support::{Era, McpClient, Place, holds, until};
 
 /// Tools that exist for claims and discovery, and whether they only read.
-const TOOLS: [(&str, bool); 12] = [
+const TOOLS: [(&str, bool); 13] = [
     ("list_repos", true),
     ("list_open_issues", true),
     ("get_issue_details", true),
@@ -20,6 +20,7 @@ const TOOLS: [(&str, bool); 12] = [
     ("get_my_claims", true),
     ("get_all_claims", true),
     ("get_claim_history", true),
+    ("check_merge_readiness", true),
     ("system_health", true),
 ];
 

@@ -9,6 +9,7 @@ mod node;
 mod page;
 mod resolve;
 mod schema;
+mod told;
 mod values;
 
 use serde::Deserialize;

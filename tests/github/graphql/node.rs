@@ -30,6 +30,8 @@ pub(super) enum Node<'w> {
     Milestone(&'w Repository, &'w Milestone),
     Connection(Rc<Page<'w>>),
     PageInfo(Rc<Page<'w>>),
+    /// An object of a type as the world holds it.
+    Told(&'static str, &'w serde_json::Value),
     Edge(Rc<Page<'w>>, usize),
 }
 
@@ -132,6 +134,7 @@ impl<'w> Context<'w> {
             Node::Milestone(..) => "Milestone",
             Node::Connection(page) => of_page(page, "Connection"),
             Node::PageInfo(_) => "PageInfo",
+            Node::Told(name, _) => name,
             Node::Edge(page, _) => of_page(page, "Edge"),
         }
     }

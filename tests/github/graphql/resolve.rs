@@ -10,6 +10,7 @@ use super::super::world::World;
 use super::fields::{comment_field, dependencies, issue_field, label, milestone_field};
 use super::node::{Context, Failure, Node, Outcome};
 use super::page::{Key, Page};
+use super::told;
 use super::values::{Arguments, names};
 
 /// What a field of a node yields. The field is one of the schema.
@@ -24,9 +25,18 @@ pub(super) fn resolve<'w>(
         Node::Query => query(context, field, arguments),
         Node::RateLimit => rate_limit(context, field),
         Node::Account(login) => account(context, login, field, arguments),
-        Node::Repository(repository) => repository_field(context, repository, field, arguments),
+        Node::Repository(repository) => {
+            match told::of_repository(context, repository, field, arguments) {
+                Some(outcome) => outcome,
+                None => repository_field(context, repository, field, arguments),
+            }
+        }
         Node::Branch(name) => Outcome::text(name),
-        Node::Issue(home, issue) => issue_field(context, home, issue, field, arguments),
+        Node::Issue(home, issue) => match told::of_pull(context, home, issue, field, arguments) {
+            Some(outcome) => outcome,
+            None => issue_field(context, home, issue, field, arguments),
+        },
+        Node::Told(name, value) => told::member(context, name, value, field, arguments),
         Node::Dependencies(home, issue) => dependencies(context, home, issue, field),
         Node::Comment(home, issue, comment) => comment_field(world, home, issue, comment, field),
         Node::Label(name) => label(name, field),

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::OnceLock;
 
-use graphql_parser::schema::{Definition, Field, InputValue, Type, TypeDefinition, parse_schema};
+use graphql_parser::schema::{
+    Definition, Field, InputValue, Type, TypeDefinition, TypeExtension, parse_schema,
+};
 
 /// Fields of `Issue` that hosts without issue dependencies do not know.
 const DEPENDENCY_FIELDS: [&str; 3] = ["issueDependenciesSummary", "blockedBy", "blocking"];
@@ -69,14 +71,27 @@ impl Schema {
     }
 
     fn read(issue_dependencies: bool) -> Self {
-        let document = parse_schema::<&'static str>(include_str!("schema.graphql"));
+        let document = parse_schema::<&'static str>(concat!(
+            include_str!("schema.graphql"),
+            include_str!("merges.graphql")
+        ));
         let mut types: HashMap<_, _> = ["String", "Int", "Boolean", "ID", "Float"]
             .map(|name| (name, Kind::Scalar))
             .into();
         let mut is_a = HashSet::new();
         for definition in document.expect("the schema is well-formed").definitions {
-            let Definition::TypeDefinition(definition) = definition else {
-                continue;
+            let definition = match definition {
+                Definition::TypeDefinition(definition) => definition,
+                Definition::TypeExtension(TypeExtension::Object(more)) => {
+                    let fields = composite(&more.fields);
+                    if let (Some(Kind::Composite(known)), Kind::Composite(more)) =
+                        (types.get_mut(more.name), fields)
+                    {
+                        known.extend(more);
+                    }
+                    continue;
+                }
+                _ => continue,
             };
             let (name, kind) = match definition {
                 TypeDefinition::Scalar(scalar) => (scalar.name, Kind::Scalar),

@@ -291,6 +291,14 @@ impl<'w> Render<'w> {
             json.key("merged").raw(pull.merged_at.is_some());
             json.key("merged_at").plain_or_null(pull.merged_at);
             json.key("merge_commit_sha").null();
+            let merges = |field: &str| repository.merges.of(number, field);
+            match merges("mergeable").as_str() {
+                Some("MERGEABLE") => json.key("mergeable").raw(true),
+                Some("CONFLICTING") => json.key("mergeable").raw(false),
+                _ => json.key("mergeable").null(),
+            }
+            let state = merges("mergeStateStatus").as_str().unwrap_or_default();
+            json.key("mergeable_state").plain(state.to_lowercase());
             json.key("comments").raw(issue.comments.len());
             for (side, branch) in [("head", &pull.head_ref), ("base", &pull.base_ref)] {
                 json.key(side).object(|json| {

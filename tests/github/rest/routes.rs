@@ -76,7 +76,7 @@ pub(super) fn route(
             }
             _ => Reply::message(404, "Not Found"),
         },
-        _ => Reply::message(404, "Not Found"),
+        _ => super::merges::route(repository, rest, query),
     }
 }
 

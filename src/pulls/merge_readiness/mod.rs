@@ -1,0 +1,125 @@
+//! `check_merge_readiness`: whether a pull request can be merged, and if not, everything that is
+//! in the way, who can do something about it, and how.
+//!
+//! GitHub's own word (`mergeStateStatus`) decides whether the way is free; rulesets, classic
+//! protection, checks and reviews explain it. Where they do not, the answer says so.
+
+mod analyse;
+mod commands;
+mod graph;
+mod policy;
+mod report;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+pub use report::{MergeReadiness, Method};
+
+use self::analyse::{Facts, analyse};
+use self::policy::Policy;
+use super::checks::{self, Freshness};
+use super::{PullId, Pulls, Warning, required};
+use crate::domain::{ApiError, Category};
+
+/// What is asked.
+pub struct Question {
+    /// Which pull request.
+    pub id: PullId,
+    /// The way to merge; none leaves the choice open.
+    pub method: Option<Method>,
+    /// For how long GitHub may compute.
+    pub patience: Duration,
+}
+
+/// Looks at everything that a merge depends on, at `now`.
+///
+/// # Errors
+/// `head_moved` when somebody pushed meanwhile; else as [`Pulls::open`].
+pub async fn check_merge_readiness(
+    pulls: &Pulls,
+    question: Question,
+    now: Timestamp,
+) -> Result<MergeReadiness, ApiError> {
+    let source = pulls.open(question.id).await?;
+    let (head, base) = (&source.pull.head.sha, &source.pull.base.name);
+    let (graph, mut checks, required) = tokio::join!(
+        graph::fetch(&source, question.patience),
+        checks::fetch(&source, head, Freshness::Remembered),
+        required::fetch(&source, base),
+    );
+    required.mark(&mut checks);
+    let mut warnings = Vec::new();
+    let graph = match graph {
+        Ok((graph, problems)) => {
+            if graph.pull_request.head_ref_oid != *head {
+                return Err(head_moved());
+            }
+            let effect = "classic protection, reviews or commits behind may be incomplete";
+            let told = problems.into_iter();
+            warnings.extend(told.map(|problem| Warning::new("graphql", problem, effect)));
+            Some(graph)
+        }
+        Err(error) => {
+            let effect = "reviews, conversations, merge queue and methods are unknown";
+            warnings.push(Warning::new("graphql", error, effect));
+            None
+        }
+    };
+    let mut unsigned = None;
+    if Policy::of(&required, graph.as_ref()).signatures {
+        let effect = "whether all commits are signed is unknown";
+        match graph::unsigned(&source).await {
+            Ok(found) => {
+                if !found.1 {
+                    let reason = "more than 100 commits";
+                    warnings.push(Warning::new("signatures", reason, effect));
+                }
+                unsigned = Some(found.0);
+            }
+            Err(error) => warnings.push(Warning::new("signatures", error, effect)),
+        }
+    }
+    let facts = Facts {
+        host: source.gh().host().clone(),
+        id: source.id,
+        pull: source.pull,
+        graph,
+        checks,
+        required,
+        unsigned,
+        method: question.method,
+        warnings,
+    };
+    Ok(analyse(facts, now))
+}
+
+fn head_moved() -> ApiError {
+    ApiError::new(
+        Category::Logical,
+        "head_moved",
+        "somebody pushed to the pull request while it was looked at",
+        "call again",
+    )
+    .retry_after(1)
+}
+
+impl Method {
+    /// Reads a method's name.
+    ///
+    /// # Errors
+    /// `invalid_argument` with the names there are.
+    pub fn parse(given: &str) -> Result<Self, ApiError> {
+        let known = Self::ALL
+            .into_iter()
+            .find(|method| method.as_str() == given);
+        known.ok_or_else(|| {
+            ApiError::invalid(
+                "method must be merge, squash or rebase",
+                "leave it out to see which are allowed",
+            )
+        })
+    }
+}

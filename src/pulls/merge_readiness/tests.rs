@@ -1,0 +1,673 @@
+use serde_json::{Value, json};
+
+use super::analyse::{Facts, analyse};
+use super::graph::Graph;
+use super::report::*;
+use crate::domain::Host;
+use crate::pulls::checks::{App, Check, CheckState, Checks, WorkflowRun};
+use crate::pulls::required::{Classic, Required, RequiredContext};
+use crate::pulls::{PullId, Warning};
+
+const HEAD: &str = "9f3c1e2a9f3c1e2a9f3c1e2a9f3c1e2a9f3c1e2a";
+
+/// What GitHub answers for a pull request that can be merged; each test changes a part.
+struct Case {
+    pull: Value,
+    graph: Value,
+    rules: Value,
+    contexts: Vec<RequiredContext>,
+    classic: Classic,
+    checks: Checks,
+    unsigned: Option<usize>,
+    method: Option<Method>,
+}
+
+fn clean() -> Case {
+    let branch =
+        |name: &str, sha: &str| json!({"ref": name, "sha": sha, "repo": {"full_name": "acme/api"}});
+    Case {
+        pull: json!({"number": 42, "state": "open", "title": "t", "draft": false, "merged": false,
+            "head": branch("change", HEAD), "base": branch("main", "b"), "mergeable": true,
+            "mergeable_state": "clean", "updated_at": "2026-01-02T03:04:05Z", "html_url": ""}),
+        graph: json!({"viewerPermission": "WRITE", "mergeCommitAllowed": true, "squashMergeAllowed": true,
+            "rebaseMergeAllowed": false, "autoMergeAllowed": true, "defaultBranchRef": {"name": "main"},
+            "pullRequest": {"headRefOid": HEAD, "mergeable": "MERGEABLE", "mergeStateStatus": "CLEAN",
+                "reviewDecision": null, "viewerCanUpdateBranch": true, "viewerCanEnableAutoMerge": true,
+                "isInMergeQueue": false, "isMergeQueueEnabled": false, "mergeQueueEntry": null,
+                "autoMergeRequest": null,
+                "baseRef": {"compare": {"behindBy": 0}, "associatedPullRequests": {"nodes": [{"number": 7}]},
+                    "refUpdateRule": null, "branchProtectionRule": null},
+                "latestOpinionatedReviews": {"nodes": []}, "reviewRequests": {"nodes": []},
+                "reviewThreads": {"pageInfo": {"hasNextPage": false}, "nodes": []},
+                "closingIssuesReferences": {"nodes": [{"number": 17, "repository": {"nameWithOwner": "acme/api"}}]},
+                "commits": {"nodes": [{"commit": {"author": {"user": {"login": "ada"}},
+                    "committer": {"user": {"login": "web-flow"}}}}]}}}),
+        rules: json!([]),
+        contexts: Vec::new(),
+        classic: Classic::Absent,
+        checks: Checks {
+            all: vec![check("test", CheckState::Ok)],
+            complete: true,
+            ..Checks::default()
+        },
+        unsigned: None,
+        method: None,
+    }
+}
+
+fn check(name: &str, state: CheckState) -> Check {
+    Check {
+        name: name.to_owned(),
+        app: Some(App {
+            id: 15_368,
+            slug: "github-actions".to_owned(),
+        }),
+        state,
+        conclusion: String::new(),
+        details_url: None,
+        check_run_id: Some(1),
+        run_id: None,
+        suite_id: None,
+        started_at: None,
+        completed_at: None,
+        summary: None,
+        required: None,
+    }
+}
+
+fn demand(name: &str, app: Option<u64>) -> RequiredContext {
+    RequiredContext {
+        context: name.to_owned(),
+        integration_id: app,
+    }
+}
+
+fn review(login: &str, state: &str, commit: &str) -> Value {
+    json!({"author": {"login": login}, "state": state, "commit": {"oid": commit}})
+}
+
+impl Case {
+    fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
+    fn blocked(self, change: impl FnOnce(&mut Self)) -> Self {
+        self.with(|case| {
+            case.graph["pullRequest"]["mergeStateStatus"] = json!("BLOCKED");
+            change(case);
+        })
+    }
+
+    fn pull(&mut self) -> &mut Value {
+        &mut self.graph["pullRequest"]
+    }
+
+    fn rule(&mut self, kind: &str, parameters: Value) {
+        let list = self.rules.as_array_mut().unwrap();
+        list.push(json!({"type": kind, "ruleset_id": 5, "parameters": parameters}));
+    }
+
+    fn report(self) -> MergeReadiness {
+        let graph: Option<Graph> = serde_json::from_value(self.graph).unwrap();
+        let rules: Option<Vec<crate::pulls::required::Rule>> =
+            serde_json::from_value(self.rules).unwrap();
+        let strict = rules
+            .iter()
+            .flatten()
+            .any(|rule| rule.is_on("strict_required_status_checks_policy"));
+        let facts = Facts {
+            id: PullId::parse("acme/api#42", &Host::default()).unwrap(),
+            host: Host::default(),
+            pull: serde_json::from_value(self.pull).unwrap(),
+            graph,
+            checks: self.checks,
+            required: Required {
+                contexts: self.contexts,
+                strict,
+                rules,
+                classic: self.classic,
+                warnings: Vec::new(),
+            },
+            unsigned: self.unsigned,
+            method: self.method,
+            warnings: Vec::new(),
+        };
+        analyse(facts, "2026-01-02T03:04:05Z".parse().unwrap())
+    }
+
+    #[track_caller]
+    fn comes_to(self, verdict: Verdict, categories: &[Category]) -> MergeReadiness {
+        let report = self.report();
+        let found: Vec<Category> = report
+            .blocking_issues
+            .iter()
+            .map(|blocker| blocker.category)
+            .collect();
+        assert_eq!(
+            (report.verdict, found.as_slice()),
+            (verdict, categories),
+            "{report:#?}"
+        );
+        let ready = matches!(verdict, Verdict::Ready | Verdict::Unstable);
+        assert_eq!(report.ready_to_merge, ready);
+        for blocker in &report.blocking_issues {
+            assert!(!blocker.action_required.is_empty(), "{blocker:?}");
+        }
+        report
+    }
+}
+
+#[test]
+fn a_free_way_is_told_with_its_command() {
+    let report = clean().comes_to(Verdict::Ready, &[]);
+    let command = format!("gh pr merge 42 -R acme/api --merge --match-head-commit {HEAD}");
+    assert_eq!(report.merge.command, Some(command));
+    assert_eq!(
+        report.merge.allowed_methods,
+        Some(vec![Method::Merge, Method::Squash])
+    );
+    assert_eq!(report.closes, ["acme/api#17"]);
+    assert_eq!(report.head_sha, "9f3c1e2");
+    // The base is the default branch: whatever is made of it is no stack.
+    assert_eq!(report.stacked_on, None);
+    let yes = Some(true);
+    let all = Answers {
+        ci_passing: yes,
+        approvals_met: yes,
+        no_conflicts: yes,
+        up_to_date: yes,
+        conversations_resolved: yes,
+        branch_protection_satisfied: yes,
+    };
+    assert_eq!(report.checks, all);
+    let json = serde_json::to_string(&report).unwrap();
+    assert!(json.starts_with(r#"{"pr":"acme/api#42","head_sha":"9f3c1e2","fetched_at":"#));
+}
+
+#[test]
+fn what_nothing_demands_does_not_block() {
+    let report = clean()
+        .with(|case| {
+            case.checks.all.push(check("docs", CheckState::Fail));
+            case.pull()["mergeStateStatus"] = json!("UNSTABLE");
+            case.pull()["reviewThreads"]["nodes"] = json!([{"isResolved": false}]);
+            case.pull()["baseRef"]["compare"]["behindBy"] = json!(3);
+        })
+        .comes_to(Verdict::Unstable, &[]);
+    assert_eq!(report.checks.ci_passing, Some(false));
+    assert_eq!(report.checks.conversations_resolved, Some(false));
+    assert_eq!(report.checks.up_to_date, Some(false));
+    assert_eq!(report.branch_protection.optional_failing, ["docs"]);
+}
+
+#[test]
+fn every_outcome_of_a_demanded_check_has_its_blocker() {
+    let cases = [
+        (CheckState::Fail, Category::CheckFailing),
+        (CheckState::Cancelled, Category::CheckFailing),
+        (CheckState::Allowed, Category::CheckFailing),
+        (CheckState::Pending, Category::CheckPending),
+    ];
+    for (state, category) in cases {
+        let report = clean()
+            .blocked(|case| {
+                case.contexts = vec![demand("test", Some(15_368))];
+                case.checks.all = vec![check("test", state)];
+            })
+            .comes_to(Verdict::Blocked, &[category]);
+        assert_eq!(report.blocking_issues[0].names, ["test"]);
+        assert!(report.merge.command.unwrap().contains(" --auto --merge "));
+    }
+    // GitHub's word does not make up for a check that is not there.
+    let report = clean()
+        .with(|case| case.contexts = vec![demand("e2e", None), demand("test", None)])
+        .comes_to(Verdict::Blocked, &[Category::CheckMissing]);
+    assert_eq!(report.branch_protection.missing_checks, ["e2e"]);
+    assert_eq!(report.branch_protection.passing_checks, ["test"]);
+    assert_eq!(report.checks.ci_passing, Some(false));
+    let report = clean()
+        .blocked(|case| case.contexts = vec![demand("test", Some(7))])
+        .comes_to(Verdict::Blocked, &[Category::CheckMissing]);
+    assert!(
+        report.blocking_issues[0]
+            .description
+            .contains("another app")
+    );
+    let report = clean()
+        .blocked(|case| {
+            case.contexts = vec![demand("e2e", None)];
+            case.checks.complete = false;
+        })
+        .comes_to(Verdict::Blocked, &[Category::CheckUnknown]);
+    assert_eq!(report.checks.ci_passing, None);
+}
+
+#[test]
+fn no_check_at_all_is_not_a_passed_one() {
+    let report = clean()
+        .with(|case| case.checks.all.clear())
+        .comes_to(Verdict::Ready, &[]);
+    assert_eq!(report.checks.ci_passing, None);
+    let report = clean()
+        .with(|case| case.checks.complete = false)
+        .comes_to(Verdict::Ready, &[]);
+    assert_eq!(report.checks.ci_passing, None);
+}
+
+#[test]
+fn states_of_the_pull_request_itself() {
+    use Category::*;
+    let report = clean()
+        .with(|case| {
+            case.pull["state"] = json!("closed");
+            case.pull["merged"] = json!(true);
+            case.pull()["mergeStateStatus"] = json!("UNKNOWN");
+        })
+        .comes_to(Verdict::Merged, &[]);
+    assert_eq!(report.merge.command, None);
+    clean()
+        .with(|case| case.pull["state"] = json!("closed"))
+        .comes_to(Verdict::Closed, &[Closed]);
+    let report = clean()
+        .with(|case| {
+            case.pull["draft"] = json!(true);
+            case.pull()["mergeStateStatus"] = json!("DRAFT");
+        })
+        .comes_to(Verdict::Blocked, &[Draft]);
+    let command = report.blocking_issues[0].command.as_deref();
+    assert_eq!(command, Some("gh pr ready 42 -R acme/api"));
+    let report = clean()
+        .with(|case| {
+            case.pull()["mergeable"] = json!("CONFLICTING");
+            case.pull()["mergeStateStatus"] = json!("DIRTY");
+        })
+        .comes_to(Verdict::Blocked, &[Conflicts]);
+    assert_eq!(report.checks.no_conflicts, Some(false));
+    assert_eq!(report.merge.command, None);
+    let report = clean()
+        .with(|case| {
+            case.pull()["mergeable"] = json!("UNKNOWN");
+            case.pull()["mergeStateStatus"] = json!("UNKNOWN");
+        })
+        .comes_to(Verdict::Computing, &[Computing]);
+    assert_eq!(report.checks.no_conflicts, None);
+    clean()
+        .with(|case| {
+            case.pull()["isInMergeQueue"] = json!(true);
+            case.pull()["isMergeQueueEnabled"] = json!(true);
+            case.pull()["mergeQueueEntry"] = json!({"position": 2, "state": "QUEUED"});
+        })
+        .comes_to(Verdict::Queued, &[MergeQueue]);
+    let report = clean()
+        .with(|case| case.pull()["isMergeQueueEnabled"] = json!(true))
+        .comes_to(Verdict::Ready, &[]);
+    let command = report.merge.command.unwrap();
+    assert!(
+        command.contains("-R acme/api --match-head-commit"),
+        "{command}"
+    );
+}
+
+#[test]
+fn being_behind_blocks_where_it_is_demanded() {
+    let strict = json!({"strict_required_status_checks_policy": true});
+    let behind = |case: &mut Case| case.pull()["baseRef"]["compare"]["behindBy"] = json!(3);
+    let report = clean()
+        .with(|case| {
+            behind(case);
+            case.rule("required_status_checks", strict.clone());
+            case.pull()["mergeStateStatus"] = json!("BEHIND");
+        })
+        .comes_to(Verdict::Blocked, &[Category::Behind]);
+    let expected =
+        format!("gh api -X PUT repos/acme/api/pulls/42/update-branch -f expected_head_sha={HEAD}");
+    assert_eq!(report.blocking_issues[0].command, Some(expected));
+    assert_eq!(report.checks.up_to_date, Some(false));
+    let classic = json!({"requiresStrictStatusChecks": true});
+    clean()
+        .blocked(|case| {
+            behind(case);
+            case.pull()["baseRef"]["branchProtectionRule"] = classic;
+        })
+        .comes_to(Verdict::Blocked, &[Category::Behind]);
+    // A queue brings the base in.
+    clean()
+        .with(|case| {
+            behind(case);
+            case.rule("required_status_checks", strict);
+            case.rule("merge_queue", json!({}));
+        })
+        .comes_to(Verdict::Ready, &[]);
+}
+
+#[test]
+fn reviews_are_counted_as_github_counts_them() {
+    use Category::*;
+    let two = json!({"required_approving_review_count": 2});
+    let report = clean()
+        .blocked(|case| {
+            case.rule("pull_request", two.clone());
+            case.pull()["reviewDecision"] = json!("REVIEW_REQUIRED");
+            case.pull()["latestOpinionatedReviews"]["nodes"] = json!([
+                review("bob", "APPROVED", "old"),
+                review("eve", "DISMISSED", HEAD)
+            ]);
+        })
+        .comes_to(Verdict::Blocked, &[ReviewRequired]);
+    assert_eq!(report.blocking_issues[0].description, "1 of 2 approvals");
+    assert_eq!(report.checks.approvals_met, Some(false));
+    let protection = &report.branch_protection;
+    assert_eq!(
+        (protection.current_approvals, protection.approvals_on_head),
+        (Some(1), Some(0))
+    );
+    // A stale approval does not count where a push takes it away.
+    clean()
+        .blocked(|case| {
+            let stale = json!({"required_approving_review_count": 1, "dismiss_stale_reviews_on_push": true});
+            case.rule("pull_request", stale);
+            case.pull()["reviewDecision"] = json!("REVIEW_REQUIRED");
+            case.pull()["latestOpinionatedReviews"]["nodes"] = json!([review("bob", "APPROVED", "old")]);
+        })
+        .comes_to(Verdict::Blocked, &[ReviewRequired]);
+    let report = clean()
+        .blocked(|case| {
+            case.pull()["reviewDecision"] = json!("CHANGES_REQUESTED");
+            case.pull()["latestOpinionatedReviews"]["nodes"] =
+                json!([review("eve", "CHANGES_REQUESTED", HEAD)]);
+        })
+        .comes_to(Verdict::Blocked, &[ChangesRequested]);
+    assert_eq!(report.blocking_issues[0].names, ["eve"]);
+    clean()
+        .blocked(|case| case.pull()["reviewDecision"] = json!("REVIEW_REQUIRED"))
+        .comes_to(Verdict::Blocked, &[ReviewRequired]);
+    let owner = json!({"required_approving_review_count": 0, "require_code_owner_review": true});
+    let report = clean()
+        .blocked(|case| {
+            case.rule("pull_request", owner);
+            case.pull()["reviewDecision"] = json!("REVIEW_REQUIRED");
+            case.pull()["reviewRequests"]["nodes"] = json!([
+                {"asCodeOwner": true, "requestedReviewer": {"__typename": "Team", "slug": "core"}},
+                {"asCodeOwner": false, "requestedReviewer": {"__typename": "User", "login": "bob"}}]);
+        })
+        .comes_to(Verdict::Blocked, &[CodeOwner]);
+    assert_eq!(report.blocking_issues[0].names, ["core"]);
+}
+
+#[test]
+fn a_demand_that_is_known_stands_beside_one_that_is_not() {
+    let case = |approvals: Value| {
+        clean().blocked(|case| {
+            case.classic = Classic::Present;
+            case.rule(
+                "pull_request",
+                json!({"required_approving_review_count": 1}),
+            );
+            case.pull()["latestOpinionatedReviews"]["nodes"] = approvals;
+        })
+    };
+    let report = case(json!([])).comes_to(Verdict::Blocked, &[Category::ReviewRequired]);
+    assert_eq!(report.branch_protection.required_approvals, Some(1));
+    assert_eq!(report.checks.approvals_met, Some(false));
+    let report = case(json!([review("bob", "APPROVED", HEAD)]))
+        .comes_to(Verdict::Blocked, &[Category::UnexplainedBlock]);
+    assert_eq!(report.checks.approvals_met, None);
+}
+
+#[test]
+fn the_last_push_needs_somebody_else() {
+    let rule = json!({"required_approving_review_count": 1, "require_last_push_approval": true});
+    let case = |login: &str, commit: &str| {
+        clean().blocked(|case| {
+            case.rule("pull_request", rule.clone());
+            case.pull()["reviewDecision"] = json!("APPROVED");
+            case.pull()["latestOpinionatedReviews"]["nodes"] =
+                json!([review(login, "APPROVED", commit)]);
+        })
+    };
+    case("ada", HEAD).comes_to(Verdict::Blocked, &[Category::LastPush]);
+    let report = case("bob", "old").comes_to(Verdict::Blocked, &[Category::LastPush]);
+    assert_eq!(report.checks.approvals_met, Some(false));
+    case("bob", HEAD).comes_to(Verdict::Blocked, &[Category::UnexplainedBlock]);
+}
+
+#[test]
+fn rules_of_both_kinds_block() {
+    use Category::*;
+    let unresolved = json!([{"isResolved": true}, {"isResolved": false}, {"isResolved": false}]);
+    let threads = |case: &mut Case| case.pull()["reviewThreads"]["nodes"] = unresolved.clone();
+    let table: [(&str, Value, Category); 6] = [
+        (
+            "pull_request",
+            json!({"required_review_thread_resolution": true}),
+            Threads,
+        ),
+        ("required_signatures", Value::Null, Signatures),
+        (
+            "required_deployments",
+            json!({"required_deployment_environments": ["staging"]}),
+            Deployments,
+        ),
+        ("update", Value::Null, LockedBranch),
+        (
+            "code_scanning",
+            json!({"code_scanning_tools": []}),
+            UnexplainedBlock,
+        ),
+        ("non_fast_forward", Value::Null, UnexplainedBlock),
+    ];
+    for (kind, parameters, category) in table {
+        let report = clean()
+            .blocked(|case| {
+                threads(case);
+                case.unsigned = Some(2);
+                case.rule(kind, parameters);
+            })
+            .comes_to(Verdict::Blocked, &[category]);
+        assert_eq!(report.branch_protection.sources, ["ruleset:5"]);
+        let names = match kind {
+            "required_deployments" => vec!["staging"],
+            "code_scanning" => vec!["code_scanning"],
+            _ => vec![],
+        };
+        assert_eq!(report.blocking_issues[0].names, names);
+    }
+    let table = [
+        (json!({"requiresConversationResolution": true}), Threads),
+        (json!({"requiresCommitSignatures": true}), Signatures),
+        (json!({"requiresDeployments": true}), Deployments),
+        (json!({"lockBranch": true}), LockedBranch),
+        (
+            json!({"requiresApprovingReviews": true, "requiredApprovingReviewCount": 1}),
+            ReviewRequired,
+        ),
+    ];
+    for (rule, category) in table {
+        let report = clean()
+            .blocked(|case| {
+                threads(case);
+                case.unsigned = Some(2);
+                case.pull()["baseRef"]["branchProtectionRule"] = rule;
+            })
+            .comes_to(Verdict::Blocked, &[category]);
+        assert_eq!(report.branch_protection.sources, ["classic"]);
+    }
+    let report = clean()
+        .blocked(|case| {
+            threads(case);
+            case.pull()["baseRef"]["refUpdateRule"] =
+                json!({"requiresConversationResolution": true, "requiredApprovingReviewCount": 1});
+        })
+        .comes_to(Verdict::Blocked, &[ReviewRequired, Threads]);
+    assert_eq!(report.branch_protection.sources, ["classic:partial"]);
+}
+
+#[test]
+fn methods_are_those_of_repository_and_rules() {
+    let squash = json!({"allowed_merge_methods": ["squash", "rebase"]});
+    let report = clean()
+        .with(|case| case.rule("pull_request", squash.clone()))
+        .comes_to(Verdict::Ready, &[]);
+    assert_eq!(report.merge.allowed_methods, Some(vec![Method::Squash]));
+    assert!(report.merge.command.unwrap().contains(" --squash "));
+    let wanted = |method| {
+        move |case: &mut Case| {
+            case.rule("required_linear_history", Value::Null);
+            case.method = Some(method);
+        }
+    };
+    clean()
+        .with(wanted(Method::Squash))
+        .comes_to(Verdict::Ready, &[]);
+    clean()
+        .with(wanted(Method::Merge))
+        .comes_to(Verdict::Blocked, &[Category::LinearHistory]);
+    let report = clean()
+        .with(wanted(Method::Rebase))
+        .comes_to(Verdict::Blocked, &[Category::Method]);
+    assert_eq!(
+        report.blocking_issues[0].action_required,
+        "use one of: squash"
+    );
+    clean()
+        .with(|case| {
+            case.rule("required_linear_history", Value::Null);
+            case.graph["squashMergeAllowed"] = json!(false);
+        })
+        .comes_to(Verdict::Blocked, &[Category::LinearHistory]);
+}
+
+#[test]
+fn a_block_without_a_reason_is_said_to_be_one() {
+    let report = clean()
+        .blocked(|_| {})
+        .comes_to(Verdict::Blocked, &[Category::UnexplainedBlock]);
+    assert!(
+        report.blocking_issues[0]
+            .description
+            .ends_with("permission of this login: WRITE")
+    );
+    assert_eq!(report.checks.branch_protection_satisfied, Some(false));
+    assert_eq!(report.merge.command, None);
+    clean()
+        .blocked(|case| case.graph["viewerPermission"] = json!("READ"))
+        .comes_to(Verdict::Blocked, &[Category::Permission]);
+    // A status does not name its app: the rule may mean another one.
+    let report = clean()
+        .blocked(|case| {
+            case.contexts = vec![demand("test", Some(7))];
+            case.checks.all[0].app = None;
+        })
+        .comes_to(Verdict::Blocked, &[Category::UnexplainedBlock]);
+    assert!(
+        report.blocking_issues[0]
+            .description
+            .contains("commit status")
+    );
+}
+
+#[test]
+fn a_run_that_waits_for_approval_is_named_with_its_command() {
+    let run: WorkflowRun =
+        serde_json::from_value(json!({"id": 99, "conclusion": "action_required"})).unwrap();
+    let report = clean()
+        .blocked(|case| case.checks.workflow_runs = vec![run])
+        .comes_to(Verdict::Blocked, &[Category::WorkflowApproval]);
+    let command = report.blocking_issues[0].command.as_deref();
+    assert_eq!(
+        command,
+        Some("gh api -X POST repos/acme/api/actions/runs/99/approve")
+    );
+}
+
+#[test]
+fn a_pull_request_on_another_one_says_so() {
+    let report = clean()
+        .with(|case| case.pull["base"]["ref"] = json!("feature"))
+        .comes_to(Verdict::Ready, &[]);
+    assert_eq!(report.stacked_on, Some(7));
+}
+
+#[test]
+fn without_graphql_the_rest_is_told_and_the_unknown_named() {
+    let report = clean()
+        .with(|case| {
+            case.graph = Value::Null;
+            case.classic = Classic::Unknown;
+        })
+        .comes_to(Verdict::Ready, &[]);
+    assert_eq!(report.merge_state_status, "CLEAN");
+    let answers = &report.checks;
+    assert_eq!(
+        (
+            answers.approvals_met,
+            answers.conversations_resolved,
+            answers.up_to_date
+        ),
+        (None, None, None)
+    );
+    assert_eq!(
+        (report.merge.allowed_methods, report.merge.queue),
+        (None, None)
+    );
+    assert_eq!(report.branch_protection.sources, ["classic:unknown"]);
+    clean()
+        .with(|case| {
+            case.graph = Value::Null;
+            case.pull["mergeable_state"] = json!("blocked");
+        })
+        .comes_to(Verdict::Blocked, &[Category::UnexplainedBlock]);
+    clean()
+        .with(|case| {
+            case.graph = Value::Null;
+            case.pull["mergeable"] = Value::Null;
+            case.pull["mergeable_state"] = json!("unknown");
+        })
+        .comes_to(Verdict::Computing, &[Category::Computing]);
+    let report = clean()
+        .with(|case| {
+            case.rules = Value::Null;
+            case.classic = Classic::Present;
+        })
+        .comes_to(Verdict::Ready, &[]);
+    assert_eq!(report.branch_protection.required_approvals, None);
+    assert_eq!(
+        report.branch_protection.sources,
+        ["rulesets:unknown", "classic:checks_only"]
+    );
+    assert_eq!(report.checks.approvals_met, None);
+}
+
+#[test]
+fn the_answer_stays_small() {
+    let long = "\u{1b}[31m".to_owned() + &"x".repeat(300);
+    let mut case = clean().blocked(|_| {});
+    for (number, state) in (0..200).zip(
+        [CheckState::Fail, CheckState::Pending, CheckState::Ok]
+            .into_iter()
+            .cycle(),
+    ) {
+        let name = format!("{number} {long}");
+        case.contexts.push(demand(&name, None));
+        case.checks.all.push(check(&name, state));
+        case.checks
+            .all
+            .push(check(&format!("optional {name}"), CheckState::Fail));
+        case.contexts.push(demand(&format!("missing {name}"), None));
+    }
+    case.checks.warnings =
+        vec![Warning::new("check_runs", "y".repeat(2_000), "checks may be missing"); 20];
+    let report = case.report();
+    let json = serde_json::to_string(&report).unwrap();
+    assert!(
+        json.len() <= crate::domain::limits::ANSWER_BYTES_MAX,
+        "{} bytes",
+        json.len()
+    );
+    assert!(report.branch_protection.truncated && !json.contains("\\u001b"));
+    assert_eq!(
+        report.blocking_issues[0].description,
+        "67 required checks: each failed or was cancelled"
+    );
+}

@@ -1,0 +1,137 @@
+//! What merges depend on: checks of commits, rules of branches, reviews and GitHub's own verdict.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde_json::{Map, Value, json};
+
+/// What a pull request shows while nothing was said of it: it can be merged, nothing is demanded.
+static PULL: LazyLock<Value> = LazyLock::new(|| {
+    json!({
+        "mergeable": "MERGEABLE", "mergeStateStatus": "CLEAN", "reviewDecision": null,
+        "viewerCanUpdateBranch": true, "viewerCanEnableAutoMerge": true,
+        "isInMergeQueue": false, "isMergeQueueEnabled": false, "mergeQueueEntry": null,
+        "autoMergeRequest": null,
+        "baseRef": {"compare": {"behindBy": 0}, "associatedPullRequests": [],
+            "refUpdateRule": null, "branchProtectionRule": null},
+        "latestOpinionatedReviews": [], "reviewRequests": [], "reviewThreads": [],
+        "commits": [{"commit": {"author": {"user": {"login": "octo"}},
+            "committer": {"user": {"login": "octo"}}, "signature": null}}],
+    })
+});
+
+static REPOSITORY: LazyLock<Value> = LazyLock::new(|| {
+    json!({
+        "mergeCommitAllowed": true, "squashMergeAllowed": true, "rebaseMergeAllowed": true,
+        "autoMergeAllowed": false,
+    })
+});
+
+/// What merges into the branches of one repository depend on.
+#[derive(Debug, Default)]
+pub struct Merges {
+    /// Fields of the repository and of pull requests by number, as GraphQL shows them; lists stand
+    /// for connections.
+    repository: Map<String, Value>,
+    pulls: BTreeMap<u64, Map<String, Value>>,
+    /// Active rules by branch, as REST shows them.
+    pub(super) rules: BTreeMap<String, Vec<Value>>,
+    /// Classic protection by branch, as REST shows it to everybody.
+    pub(super) protection: BTreeMap<String, Value>,
+    /// Check runs, commit statuses and workflow runs by commit.
+    pub(super) check_runs: BTreeMap<String, Vec<Value>>,
+    pub(super) statuses: BTreeMap<String, Vec<Value>>,
+    pub(super) workflow_runs: BTreeMap<String, Vec<Value>>,
+}
+
+impl Merges {
+    /// Says a field of the repository, as `squashMergeAllowed`.
+    pub fn say(&mut self, field: &str, value: Value) -> &mut Self {
+        assert!(!REPOSITORY[field].is_null(), "no field {field}");
+        self.repository.insert(field.to_owned(), value);
+        self
+    }
+
+    /// Says a field of a pull request, as `mergeStateStatus`.
+    pub fn say_of(&mut self, number: u64, field: &str, value: Value) -> &mut Self {
+        assert!(PULL.get(field).is_some(), "no field {field}");
+        let fields = self.pulls.entry(number).or_default();
+        fields.insert(field.to_owned(), value);
+        self
+    }
+
+    /// A field of a pull request.
+    pub(super) fn of(&self, number: u64, field: &str) -> &Value {
+        let said = self.pulls.get(&number).and_then(|fields| fields.get(field));
+        said.unwrap_or(&PULL[field])
+    }
+
+    /// A field of the repository.
+    pub(super) fn of_repository(&self, field: &str) -> &Value {
+        self.repository.get(field).unwrap_or(&REPOSITORY[field])
+    }
+
+    /// Adds a rule of a ruleset to a branch.
+    pub fn rule(&mut self, branch: &str, kind: &str, parameters: Value) -> &mut Self {
+        let rules = self.rules.entry(branch.to_owned()).or_default();
+        rules.push(json!({
+            "type": kind, "ruleset_source_type": "Repository", "ruleset_source": "acme/api",
+            "ruleset_id": 42, "parameters": parameters,
+        }));
+        self
+    }
+
+    /// Demands checks by classic protection.
+    pub fn protect(&mut self, branch: &str, contexts: &[&str]) -> &mut Self {
+        let checks: Vec<Value> = contexts
+            .iter()
+            .map(|name| json!({"context": name, "app_id": null}))
+            .collect();
+        let demanded =
+            json!({"enforcement_level": "non_admins", "contexts": contexts, "checks": checks});
+        let protection = json!({"enabled": true, "required_status_checks": demanded});
+        self.protection.insert(branch.to_owned(), protection);
+        self
+    }
+
+    /// Reports a check run of GitHub Actions; a conclusion of `queued` or `in_progress` is none.
+    pub fn check_run(&mut self, sha: &str, name: &str, conclusion: &str) -> &mut Self {
+        let running = matches!(conclusion, "queued" | "in_progress");
+        let runs = self.check_runs.entry(sha.to_owned()).or_default();
+        let id = 900 + runs.len();
+        runs.push(json!({
+            "id": id, "name": name, "head_sha": sha,
+            "status": if running { conclusion } else { "completed" },
+            "conclusion": if running { Value::Null } else { conclusion.into() },
+            "started_at": "2026-01-02T03:04:05Z",
+            "completed_at": if running { Value::Null } else { "2026-01-02T03:05:05Z".into() },
+            "details_url": format!("https://github.com/acme/api/actions/runs/9/job/{id}"),
+            "html_url": format!("https://github.com/acme/api/runs/{id}"),
+            "output": {"title": null, "summary": null, "text": null, "annotations_count": 0},
+            "app": {"id": 15368, "slug": "github-actions", "name": "GitHub Actions"},
+            "check_suite": {"id": 90},
+        }));
+        self
+    }
+
+    /// Reports a commit status.
+    pub fn status(&mut self, sha: &str, context: &str, state: &str) -> &mut Self {
+        let statuses = self.statuses.entry(sha.to_owned()).or_default();
+        statuses.push(json!({
+            "id": statuses.len() + 1, "context": context, "state": state, "description": null,
+            "target_url": null, "created_at": "2026-01-02T03:04:05Z", "updated_at": "2026-01-02T03:04:05Z",
+        }));
+        self
+    }
+
+    /// Adds a run of a workflow.
+    pub fn workflow_run(&mut self, sha: &str, id: u64, conclusion: &str) -> &mut Self {
+        let runs = self.workflow_runs.entry(sha.to_owned()).or_default();
+        runs.push(json!({
+            "id": id, "name": "CI", "workflow_id": 7, "path": ".github/workflows/ci.yml", "head_sha": sha,
+            "event": "pull_request", "status": "completed", "conclusion": conclusion, "run_attempt": 1,
+            "check_suite_id": 90, "html_url": format!("https://github.com/acme/api/actions/runs/{id}"),
+        }));
+        self
+    }
+}

@@ -1,0 +1,72 @@
+//! Routes of checks, workflow runs, branches and their rules.
+
+use serde_json::{Value, json};
+
+use super::super::repository::Repository;
+use super::{Query, Reply, decode};
+
+/// Answers a request below a repository that no other route knows.
+pub(super) fn route(repository: &Repository, rest: &[&str], query: &Query) -> Reply {
+    let merges = &repository.merges;
+    let rest: Vec<String> = rest.iter().map(|segment| decode(segment)).collect();
+    let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
+    let none = Vec::new();
+    match rest.as_slice() {
+        ["commits", sha, "check-runs"] => wrapped(
+            query,
+            "check_runs",
+            merges.check_runs.get(*sha).unwrap_or(&none),
+        ),
+        ["commits", sha, "status"] => {
+            let statuses = merges.statuses.get(*sha).unwrap_or(&none);
+            // Without any status the combined state is `pending`, as GitHub has it.
+            let state = |wanted: &str| statuses.iter().any(|status| status["state"] == wanted);
+            let combined = match () {
+                () if state("failure") || state("error") => "failure",
+                () if state("pending") || statuses.is_empty() => "pending",
+                () => "success",
+            };
+            let shown = page(query, statuses);
+            let body = json!({"state": combined, "sha": sha, "statuses": shown, "total_count": statuses.len()});
+            reply(&body)
+        }
+        ["actions", "runs"] => {
+            let sha = query.get("head_sha").unwrap_or_default();
+            wrapped(
+                query,
+                "workflow_runs",
+                merges.workflow_runs.get(sha).unwrap_or(&none),
+            )
+        }
+        ["rules", "branches", branch] => reply(&json!(page(
+            query,
+            merges.rules.get(*branch).unwrap_or(&none)
+        ))),
+        ["branches", branch] => {
+            let off = json!({"enabled": false, "required_status_checks":
+                {"enforcement_level": "off", "contexts": [], "checks": []}});
+            let protection = merges.protection.get(*branch);
+            let is_known = protection.is_some() || *branch == repository.default_branch;
+            if !is_known {
+                return Reply::message(404, "Branch not found");
+            }
+            reply(&json!({"name": branch, "protected": protection.is_some(),
+                "protection": protection.unwrap_or(&off)}))
+        }
+        _ => Reply::message(404, "Not Found"),
+    }
+}
+
+fn page<'a>(query: &Query, items: &'a [Value]) -> Vec<&'a Value> {
+    let size = query.number("per_page", 30).min(100);
+    let before = (query.number("page", 1) - 1) * size;
+    items.iter().skip(before).take(size).collect()
+}
+
+fn wrapped(query: &Query, member: &str, items: &[Value]) -> Reply {
+    reply(&json!({"total_count": items.len(), member: page(query, items)}))
+}
+
+fn reply(body: &Value) -> Reply {
+    Reply::json(200, |json| json.raw(body))
+}

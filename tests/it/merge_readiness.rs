@@ -1,0 +1,260 @@
+//! Whether a pull request can be merged, with the real gh against the stand-in.
+
+use std::thread;
+
+use serde_json::{Value, json};
+
+use crate::github::{Fault, World};
+use crate::support::{Place, Server, field, issues};
+
+const TOOL: &str = "check_merge_readiness";
+
+/// A world with the pull request `acme/api#2`, which closes issue 1, and its head commit.
+fn world() -> (World, String) {
+    let mut world = issues(1);
+    let pull = world
+        .repository("acme/api")
+        .add_pull_request("Fix it", &[1]);
+    assert_eq!(pull.number, 2);
+    let head = pull
+        .pull_request
+        .as_ref()
+        .expect("it is one")
+        .head_sha
+        .clone();
+    let merges = &mut world.repository("acme/api").merges;
+    merges.check_run(&head, "test", "success");
+    (world, head)
+}
+
+fn asked(server: &Server) -> Value {
+    server.tool(TOOL, json!({"pr": "acme/api#2"})).expect(200)
+}
+
+fn categories(answer: &Value) -> Vec<&str> {
+    let blockers = answer["blocking_issues"]
+        .as_array()
+        .expect("there is a list");
+    blockers
+        .iter()
+        .map(|blocker| field(blocker, "category"))
+        .collect()
+}
+
+#[test]
+fn one_look_costs_seven_processes_and_the_next_one_more() {
+    let (world, head) = world();
+    let place = Place::new(world);
+    let server = place.serve_synced();
+    place.github.clear_requests();
+    let answer = asked(&server);
+    assert_eq!(answer["verdict"], "ready", "{answer}");
+    assert_eq!(answer["ready_to_merge"], true);
+    assert_eq!(answer["closes"], json!(["acme/api#1"]));
+    assert_eq!(answer["head_sha"], head[..7]);
+    let command = format!("gh pr merge 2 -R acme/api --merge --match-head-commit {head}");
+    assert_eq!(answer["merge"]["command"], command);
+    assert!(answer["warnings"].is_null(), "{answer}");
+    assert_eq!(place.github.requests().len(), 7);
+    let again = server.tool(
+        TOOL,
+        json!({"pr": "https://github.com/acme/api/pull/2/files", "method": "squash"}),
+    );
+    let again = again.expect(200);
+    assert!(
+        field(&again["merge"], "command").contains(" --squash "),
+        "{again}"
+    );
+    assert_eq!(
+        place.github.requests().len(),
+        8,
+        "the memory serves the rest"
+    );
+}
+
+#[test]
+fn everything_in_the_way_is_told_alike_by_every_transport() {
+    let (mut world, head) = world();
+    world.issue("acme/api", 2).draft(true);
+    let merges = &mut world.repository("acme/api").merges;
+    merges
+        .check_run(&head, "e2e", "failure")
+        .status(&head, "deploy/preview", "pending")
+        .protect("main", &["deploy/preview", "lint"])
+        .workflow_run(&head, 77, "action_required")
+        .rule("main", "required_signatures", json!({}))
+        .rule(
+            "main",
+            "required_status_checks",
+            json!({"strict_required_status_checks_policy": true, "required_status_checks":
+                [{"context": "e2e", "integration_id": 15368}, {"context": "test", "integration_id": 4}]}),
+        )
+        .rule(
+            "main",
+            "pull_request",
+            json!({"required_approving_review_count": 1, "required_review_thread_resolution": true,
+                "require_code_owner_review": true, "allowed_merge_methods": ["squash"]}),
+        );
+    let base = json!({"compare": {"behindBy": 3}, "associatedPullRequests": [],
+        "refUpdateRule": null, "branchProtectionRule": null});
+    merges
+        .say_of(2, "mergeStateStatus", json!("BLOCKED"))
+        .say_of(2, "reviewDecision", json!("REVIEW_REQUIRED"))
+        .say_of(2, "baseRef", base)
+        .say_of(2, "reviewThreads", json!([{"isResolved": false}]))
+        .say_of(
+            2,
+            "reviewRequests",
+            json!([{"asCodeOwner": true,
+            "requestedReviewer": {"__typename": "Team", "slug": "core"}}]),
+        );
+    let place = Place::new(world);
+    let server = place.serve_synced();
+    let answer = asked(&server);
+    let expected = [
+        "draft",
+        "behind",
+        "check_failing",
+        "check_pending",
+        "check_missing",
+        "check_missing",
+        "workflow_approval",
+        "review_required",
+        "code_owner",
+        "threads",
+        "signatures",
+    ];
+    assert_eq!(categories(&answer), expected, "{answer}");
+    assert_eq!(answer["ready_to_merge"], false);
+    assert_eq!(answer["merge"]["allowed_methods"], json!(["squash"]));
+    let protection = &answer["branch_protection"];
+    assert_eq!(
+        protection["sources"],
+        json!(["ruleset:42", "classic:checks_only"])
+    );
+    assert_eq!(protection["failing_checks"], json!(["e2e"]));
+    assert_eq!(protection["missing_checks"], json!(["test", "lint"]));
+    assert_eq!(answer["checks"]["ci_passing"], false);
+    for blocker in answer["blocking_issues"].as_array().expect("a list") {
+        assert!(!field(blocker, "who").is_empty() && !field(blocker, "action_required").is_empty());
+    }
+    let mcp = place.mcp();
+    let by_mcp = mcp.tool(TOOL, json!({"pr": "acme/api#2"})).record();
+    let ran = place.cli(&["check-merge-readiness", "--pr", "acme/api#2", "--json"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    for other in [by_mcp, ran.json()] {
+        assert_eq!(categories(&other), expected);
+        assert_eq!(other["branch_protection"], *protection);
+    }
+    let text = place
+        .cli(&["check-merge-readiness", "--pr", "acme/api#2"])
+        .stdout;
+    assert!(
+        text.contains("category: draft") && text.contains("gh pr ready 2 -R acme/api"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_github_still_computes_is_asked_for_again() {
+    let (mut world, _) = world();
+    let unknown = |world: &mut World, word: &str, state: &str| {
+        let merges = &mut world.repository("acme/api").merges;
+        merges
+            .say_of(2, "mergeable", json!(word))
+            .say_of(2, "mergeStateStatus", json!(state));
+    };
+    unknown(&mut world, "UNKNOWN", "UNKNOWN");
+    let place = Place::new(world);
+    let server = place.serve_synced();
+    let at_once = server.tool(TOOL, json!({"pr": "acme/api#2", "wait_seconds": 0}));
+    let at_once = at_once.expect(200);
+    assert_eq!(at_once["verdict"], "computing");
+    assert!(
+        at_once["checks"]["no_conflicts"].is_null(),
+        "unknown is not passed"
+    );
+    place.github.clear_requests();
+    let answer = thread::scope(|scope| {
+        let waiting = scope.spawn(|| asked(&server));
+        place.until_asked(|requests| {
+            requests
+                .iter()
+                .any(|request| request.operation.as_deref() == Some("PrReadiness"))
+        });
+        place
+            .github
+            .change(|world| unknown(world, "MERGEABLE", "CLEAN"));
+        waiting.join().expect("it answers")
+    });
+    assert_eq!(answer["verdict"], "ready", "{answer}");
+}
+
+#[test]
+fn sources_that_fail_are_named_and_never_taken_for_passed() {
+    let (mut world, head) = world();
+    let merges = &mut world.repository("acme/api").merges;
+    merges.protect("main", &["test"]);
+    merges.workflow_run(&head, 9, "success");
+    let place = Place::new(world);
+    let server = place.serve_synced();
+    let forbidden = r#"{"message":"Resource not accessible by personal access token"}"#;
+    for part in ["/check-runs", "/rules/branches", "/branches/main"] {
+        place.github.inject(Fault::respond(403, forbidden).on(part));
+    }
+    let answer = asked(&server);
+    let sources: Vec<&str> = answer["warnings"]
+        .as_array()
+        .expect("there are warnings")
+        .iter()
+        .map(|warning| field(warning, "source"))
+        .collect();
+    assert!(
+        sources.contains(&"check_runs") && sources.contains(&"rulesets"),
+        "{answer}"
+    );
+    assert!(answer["checks"]["ci_passing"].is_null(), "{answer}");
+    assert!(answer["checks"]["approvals_met"].is_null(), "{answer}");
+    let unknown = json!(["rulesets:unknown", "classic:unknown"]);
+    assert_eq!(answer["branch_protection"]["sources"], unknown);
+    place.github.clear_faults();
+    place.github.change(|world| {
+        world.issue("acme/api", 2).touch();
+    });
+    place.github.inject(Fault::graphql_refused());
+    let answer = asked(&server);
+    assert_eq!(answer["warnings"][0]["source"], "graphql", "{answer}");
+    assert_eq!(answer["merge_state_status"], "CLEAN");
+    assert_eq!(answer["checks"]["ci_passing"], true);
+    for unknown in ["approvals_met", "up_to_date", "conversations_resolved"] {
+        assert!(answer["checks"][unknown].is_null(), "{unknown}: {answer}");
+    }
+}
+
+#[test]
+fn what_cannot_be_asked_is_refused_with_words() {
+    let (world, _) = world();
+    let place = Place::new(world);
+    let server = place.serve_synced();
+    for (arguments, status, code) in [
+        (json!({"pr": "acme/api"}), 400, "invalid_argument"),
+        (
+            json!({"pr": "acme/api#2", "method": "octopus"}),
+            400,
+            "invalid_argument",
+        ),
+        (
+            json!({"pr": "acme/api#2", "wait_seconds": 46}),
+            400,
+            "invalid_argument",
+        ),
+        (json!({}), 400, "invalid_argument"),
+        (json!({"pr": "acme/api#1"}), 400, "not_a_pull_request"),
+        (json!({"pr": "acme/api#99"}), 404, "not_found"),
+    ] {
+        let answer = server.tool(TOOL, arguments.clone());
+        assert_eq!(answer.status, status, "{arguments}: {}", answer.text());
+        assert_eq!(answer.json()["code"], code, "{arguments}");
+        assert!(!field(&answer.json(), "suggestion").is_empty());
+    }
+}
