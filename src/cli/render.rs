@@ -36,6 +36,15 @@ const CLAIM_COLUMNS: [Column; 7] = [
     ("SINCE", "claimed_at"),
     ("CLAIM ID", "claim_id"),
 ];
+const COMMENT_COLUMNS: [Column; 7] = [
+    ("FILE", "path"),
+    ("LINE", "line"),
+    ("AUTHOR", "author"),
+    ("STATE", "state"),
+    ("COMMENT", "body"),
+    ("THREAD", "thread_id"),
+    ("COMMENT ID", "comment_id"),
+];
 /// Widest cell of a table, in characters.
 const CELL_CHARS_MAX: usize = 60;
 
@@ -43,10 +52,11 @@ const CELL_CHARS_MAX: usize = 60;
 pub(super) fn render(tool: &str, reply: &Reply, colours: bool) -> String {
     let record: Value = serde_json::from_str(&reply.json()).unwrap_or(Value::Null);
     let mut out = String::new();
-    let lists: [(&str, &[Column], &str); 3] = [
+    let lists: [(&str, &[Column], &str); 4] = [
         ("repos", &REPO_COLUMNS, "no repositories"),
         ("issues", &ISSUE_COLUMNS, "no issues"),
         ("claims", &CLAIM_COLUMNS, "no claims"),
+        ("comments", &COMMENT_COLUMNS, "nothing unresolved"),
     ];
     let list = lists.iter().find(|(field, _, _)| record[*field].is_array());
     match list {

@@ -6,6 +6,7 @@
 
 pub mod checks;
 pub mod ci_log;
+pub mod comments;
 mod failing_tests;
 pub mod merge_readiness;
 mod pull_id;

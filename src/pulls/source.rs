@@ -5,6 +5,7 @@
 //! time (a request that is free of points while nothing changed), is still the same.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -165,6 +166,8 @@ pub struct PullSource {
     pub pull: PullRequest,
     /// Tells one state of the pull request from another.
     stamp: String,
+    /// Age of the oldest answer that memory served, in milliseconds.
+    age_ms: AtomicU64,
 }
 
 impl Pulls {
@@ -205,7 +208,16 @@ impl Pulls {
             id,
             pull,
             stamp,
+            age_ms: AtomicU64::new(0),
         })
+    }
+
+    /// Forgets what was read of a pull request: a write made it untrue, and not every write changes
+    /// the time of the last change that the memory goes by.
+    pub fn forget(&self, id: &PullId) {
+        let prefix = format!("{id} ");
+        self.memory()
+            .retain(|_, known| !known.stamp.starts_with(&prefix));
     }
 
     /// Says whether the number is an issue, or nothing that this login can see.
@@ -226,11 +238,13 @@ impl Pulls {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn recall(&self, key: &str, stamp: &str) -> Option<Arc<Vec<u8>>> {
+    /// What is remembered, and how old it is.
+    fn recall(&self, key: &str, stamp: &str) -> Option<(Arc<Vec<u8>>, Duration)> {
         let memory = self.memory();
         let known = memory.get(key)?;
-        let serves = known.stamp == stamp && known.read_at.elapsed() < MEMORY;
-        serves.then(|| known.body.clone())
+        let age = known.read_at.elapsed();
+        let serves = known.stamp == stamp && age < MEMORY;
+        serves.then(|| (known.body.clone(), age))
     }
 
     fn remember(&self, key: String, stamp: &str, body: Vec<u8>) -> Arc<Vec<u8>> {
@@ -258,6 +272,11 @@ impl PullSource {
         &self.pulls.gh
     }
 
+    /// How old the oldest part of what was read through this is.
+    pub fn age(&self) -> Duration {
+        Duration::from_millis(self.age_ms.load(Ordering::Relaxed))
+    }
+
     /// A path in the pull request's repository.
     pub fn path(&self) -> ApiPath {
         ApiPath::repo(&self.id.repo)
@@ -272,7 +291,7 @@ impl PullSource {
     /// Reads one thing.
     pub async fn get<T: DeserializeOwned>(&self, path: &ApiPath) -> Result<T, GhError> {
         let key = path.to_string();
-        let body = match self.pulls.recall(&key, &self.stamp) {
+        let body = match self.recall(&key) {
             Some(body) => body,
             None => {
                 let value: Value = self.gh().get(path).await?;
@@ -290,7 +309,7 @@ impl PullSource {
         items_max: usize,
     ) -> Result<(Vec<T>, bool), GhError> {
         let key = list_key(path, member, items_max);
-        match self.pulls.recall(&key, &self.stamp) {
+        match self.recall(&key) {
             Some(body) => parse(&body),
             None => self.list_now(path, member, items_max).await,
         }
@@ -352,7 +371,7 @@ impl PullSource {
     /// Reads bytes that are no JSON.
     pub async fn raw(&self, path: &ApiPath, accept: &str) -> Result<Arc<Vec<u8>>, GhError> {
         let key = format!("{path} {accept}");
-        match self.pulls.recall(&key, &self.stamp) {
+        match self.recall(&key) {
             Some(body) => Ok(body),
             None => {
                 let body = self.gh().raw(path, accept).await?;
@@ -364,7 +383,7 @@ impl PullSource {
     /// Asks a GraphQL query.
     pub async fn graph(&self, document: &str, variables: Value) -> Result<GraphAnswer, GhError> {
         let key = format!("{document} {variables}");
-        let body = match self.pulls.recall(&key, &self.stamp) {
+        let body = match self.recall(&key) {
             Some(body) => body,
             None => {
                 let answer = self.gh().graph(document, variables).await?;
@@ -373,6 +392,13 @@ impl PullSource {
         };
         let (data, problems) = parse(&body)?;
         Ok(GraphAnswer { data, problems })
+    }
+
+    fn recall(&self, key: &str) -> Option<Arc<Vec<u8>>> {
+        let (body, age) = self.pulls.recall(key, &self.stamp)?;
+        let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        self.age_ms.fetch_max(age_ms, Ordering::Relaxed);
+        Some(body)
     }
 
     fn keep(&self, key: String, value: &Value) -> Arc<Vec<u8>> {

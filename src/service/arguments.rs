@@ -221,6 +221,43 @@ arguments! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         wait_seconds: Optional<u64>,
     }
+    /// Arguments of `find_unresolved_comments`.
+    FindUnresolvedComments {
+        /// owner/name#number or its address
+        pr: String,
+        /// any, author_reply or reviewer
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        needs: Optional<String>,
+        /// false leaves bots out
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        include_bots: Optional<bool>,
+        /// by_file, priority, chronological or by_author
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sort: Optional<String>,
+        /// RFC 3339 time
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Optional<String>,
+        /// From next_cursor
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cursor: Optional<String>,
+    }
+    /// Arguments of `resolve_review_thread`.
+    ResolveReviewThread {
+        /// owner/name#number or its address
+        pr: String,
+        /// Or comment_id
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        thread_id: Optional<String>,
+        /// Of any comment in the thread
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        comment_id: Optional<u64>,
+        /// Said before
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reply: Optional<String>,
+        /// Open it again
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unresolve: Optional<bool>,
+    }
     /// Arguments of `system_health`: none.
     SystemHealth {}
 }

@@ -157,6 +157,12 @@ impl Parts {
             Request::CheckMergeReadiness(arguments) => {
                 Box::pin(self.check_merge_readiness(arguments)).await
             }
+            Request::FindUnresolvedComments(arguments) => {
+                Box::pin(self.find_unresolved_comments(arguments)).await
+            }
+            Request::ResolveReviewThread(arguments) => {
+                Box::pin(self.resolve_review_thread(arguments)).await
+            }
             Request::SystemHealth(_) => self.system_health().await,
         }
     }

@@ -11,6 +11,7 @@ mod next;
 mod pull_requests;
 mod refusal;
 mod reply;
+mod review_comments;
 mod tools;
 
 pub use arguments::*;

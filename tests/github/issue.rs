@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 
 use super::clock::Clock;
+use super::review::Reviews;
 
 /// Where an issue is: its repository and its number there.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,6 +55,8 @@ pub struct PullRequest {
     pub base_ref: String,
     /// The issues that merging it closes.
     pub closes: Vec<IssueKey>,
+    /// What reviewers said.
+    pub reviews: Reviews,
 }
 
 /// What the issues of one repository have in common.

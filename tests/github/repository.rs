@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::issue::{Common, Issue, IssueKey, PullRequest};
 use super::merges::Merges;
+use super::review::Reviews;
 
 /// What became of an issue that left its repository.
 #[derive(Debug, Clone)]
@@ -91,6 +92,7 @@ impl Repository {
             head_sha: format!("{:040x}", pull.id),
             base_ref,
             closes,
+            reviews: Reviews::default(),
         });
         pull
     }

@@ -44,4 +44,5 @@ mod sessions;
 mod status;
 mod stress;
 mod sync;
+mod unresolved_comments;
 mod waiting;

@@ -8,7 +8,7 @@ use crate::github::Fault;
 use crate::support::{Era, McpClient, Place, holds, until};
 
 /// Tools that exist for claims and discovery, and whether they only read.
-const TOOLS: [(&str, bool); 13] = [
+const TOOLS: [(&str, bool); 16] = [
     ("list_repos", true),
     ("list_open_issues", true),
     ("get_issue_details", true),
@@ -20,7 +20,10 @@ const TOOLS: [(&str, bool); 13] = [
     ("get_my_claims", true),
     ("get_all_claims", true),
     ("get_claim_history", true),
+    ("get_failing_tests", true),
     ("check_merge_readiness", true),
+    ("find_unresolved_comments", true),
+    ("resolve_review_thread", false),
     ("system_health", true),
 ];
 

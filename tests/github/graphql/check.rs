@@ -35,13 +35,14 @@ impl Price {
 /// Checks a query against a schema.
 pub(super) fn check<'t>(
     schema: &Schema,
+    root: &'static str,
     query: &Query<'t>,
     fragments: &[Fragment<'t>],
     variables: &Variables,
 ) -> Result<Price, Vec<Value>> {
-    let operation = query
-        .name
-        .map_or("query".to_owned(), |name| format!("query {name}"));
+    let operation = query.name.map_or(root.to_lowercase(), |name| {
+        format!("{} {name}", root.to_lowercase())
+    });
     let mut checker = Checker {
         schema,
         query,
@@ -58,7 +59,7 @@ pub(super) fn check<'t>(
         price: Price::default(),
     };
     checker.directives(&query.directives);
-    checker.selections(&query.selection_set, "Query", 1);
+    checker.selections(&query.selection_set, root, 1);
     for fragment in fragments
         .iter()
         .filter(|f| !checker.used_fragments.contains(f.name))

@@ -8,14 +8,21 @@ use super::super::json::Json;
 use super::super::world::World;
 use super::Prepared;
 use super::ast::{Directive, Field, Fragment, Selection, SelectionSet, TypeCondition};
+use super::mutation::Done;
 use super::node::{Context, Failure, Node, Outcome};
 use super::resolve::resolve;
 use super::values::{Arguments, Variables, to_value};
 
 /// The body of the answer to a query.
-pub(super) fn execute(world: &World, prepared: &Prepared<'_>) -> Vec<u8> {
+pub(super) fn execute(world: &World, prepared: &Prepared<'_>, done: Done) -> Vec<u8> {
     let mut executor = Executor {
-        context: Context::new(world, prepared.schema, prepared.points, prepared.nodes),
+        context: Context::new(
+            world,
+            prepared.schema,
+            prepared.points,
+            prepared.nodes,
+            done,
+        ),
         fragments: prepared
             .fragments
             .iter()
@@ -26,13 +33,13 @@ pub(super) fn execute(world: &World, prepared: &Prepared<'_>) -> Vec<u8> {
         errors: Vec::new(),
         lookups: 0,
     };
+    let root = match prepared.root {
+        "Mutation" => Node::Mutation,
+        _ => Node::Query,
+    };
     let mut json = Json::default();
     json.object(|json| {
-        executor.object(
-            json.key("data"),
-            &Node::Query,
-            &[&prepared.query.selection_set],
-        );
+        executor.object(json.key("data"), &root, &[&prepared.query.selection_set]);
         if !executor.errors.is_empty() {
             json.key("errors").list(&executor.errors, Json::raw);
         }

@@ -92,6 +92,17 @@ pub(super) fn issue_field<'w>(
                 return Outcome::Null;
             };
             match field {
+                "reviewDecision" => pull.reviews.decision.map_or(Outcome::Null, Outcome::text),
+                "reviewThreads" => {
+                    let threads = pull.reviews.threads.iter();
+                    let nodes = threads.map(|thread| Node::Thread(home, issue, thread));
+                    list("PullRequestReviewThread", nodes, arguments)
+                }
+                "reviews" => {
+                    let reviews = pull.reviews.submitted.iter();
+                    let nodes = reviews.map(|review| Node::Review(home, issue, review));
+                    list("PullRequestReview", nodes, arguments)
+                }
                 "isDraft" => Outcome::Flag(pull.draft),
                 "merged" => Outcome::Flag(pull.merged_at.is_some()),
                 "mergedAt" => Outcome::time_or_null(pull.merged_at),
@@ -104,7 +115,7 @@ pub(super) fn issue_field<'w>(
     }
 }
 
-fn web_page(world: &World, home: &Repository, issue: &Issue) -> String {
+pub(super) fn web_page(world: &World, home: &Repository, issue: &Issue) -> String {
     let kind = if issue.pull_request.is_some() {
         "pull"
     } else {
@@ -152,6 +163,12 @@ pub(super) fn comment_field<'w>(
     match field {
         "id" => Outcome::owned(format!("IC_kwDO{}", comment.id)),
         "databaseId" => Outcome::id(comment.id),
+        "fullDatabaseId" => Outcome::owned(comment.id.to_string()),
+        "authorAssociation" => Outcome::text("MEMBER"),
+        "isMinimized" => {
+            let pull = issue.pull_request.as_ref();
+            Outcome::Flag(pull.is_some_and(|pull| pull.reviews.hidden.contains(&comment.id)))
+        }
         "author" => Outcome::Object(Node::Account(&comment.author)),
         "body" => Outcome::text(&comment.body),
         "url" => Outcome::owned(format!(

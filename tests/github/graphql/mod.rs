@@ -5,9 +5,11 @@ mod arguments;
 mod check;
 mod execute;
 mod fields;
+mod mutation;
 mod node;
 mod page;
 mod resolve;
+mod review;
 mod schema;
 mod told;
 mod values;
@@ -94,7 +96,12 @@ fn run(world: &mut World, body: &Body) -> Reply {
                     ..Reply::new(200)
                 };
             }
-            let body = execute::execute(world, &prepared);
+            let done = if prepared.root == "Mutation" {
+                mutation::apply(world, &prepared)
+            } else {
+                mutation::Done::new()
+            };
+            let body = execute::execute(world, &prepared, done);
             Reply {
                 body,
                 points,
@@ -109,6 +116,8 @@ fn run(world: &mut World, body: &Body) -> Reply {
 
 /// A query that may be executed.
 struct Prepared<'a> {
+    /// `Query` or `Mutation`.
+    root: &'static str,
     query: Query<'a>,
     fragments: Vec<ast::Fragment<'a>>,
     variables: Variables,
@@ -127,16 +136,17 @@ fn prepare<'a>(world: &World, body: &'a Body) -> Result<Prepared<'a>, Vec<Value>
         let error = error.to_string();
         vec![json!({"message": format!("Parse error: {}", error.trim()), "locations": place_of(&error)})]
     })?;
-    let (query, fragments) = choose(document, body.operation_name.as_deref())?;
+    let (root, query, fragments) = choose(document, body.operation_name.as_deref())?;
     let schema = Schema::of(world.issue_dependencies);
     let given = body.variables.clone().unwrap_or_default();
     let (variables, wrong) = values::coerce(schema, &query.variable_definitions, &given);
-    let price = check::check(schema, &query, &fragments, &variables)?;
+    let price = check::check(schema, root, &query, &fragments, &variables)?;
     if !wrong.is_empty() {
         return Err(wrong);
     }
     let (points, nodes) = (price.points(), price.nodes);
     Ok(Prepared {
+        root,
         query,
         fragments,
         variables,
@@ -158,28 +168,38 @@ fn place_of(error: &str) -> Value {
     json!([{"line": number(line), "column": number(column)}])
 }
 
+/// The type an operation begins at, the operation, and all fragments.
+type Chosen<'a> = (&'static str, Query<'a>, Vec<ast::Fragment<'a>>);
+
 /// The operation to execute, and all fragments.
-fn choose<'a>(
-    document: Document<'a>,
-    name: Option<&str>,
-) -> Result<(Query<'a>, Vec<ast::Fragment<'a>>), Vec<Value>> {
+fn choose<'a>(document: Document<'a>, name: Option<&str>) -> Result<Chosen<'a>, Vec<Value>> {
     let refuse = |message: String| Err(vec![json!({"message": message})]);
     let (mut queries, mut fragments) = (Vec::new(), Vec::new());
     for definition in document.definitions {
         match definition {
             Definition::Fragment(fragment) => fragments.push(fragment),
-            Definition::Operation(OperationDefinition::Query(query)) => queries.push(query),
+            Definition::Operation(OperationDefinition::Query(query)) => {
+                queries.push(("Query", query));
+            }
             Definition::Operation(OperationDefinition::SelectionSet(selection_set)) => {
-                queries.push(Query {
+                let query = Query {
                     position: selection_set.span.0,
                     name: None,
                     variable_definitions: Vec::new(),
                     directives: Vec::new(),
                     selection_set,
-                });
+                };
+                queries.push(("Query", query));
             }
-            Definition::Operation(OperationDefinition::Mutation(_)) => {
-                return refuse("Schema is not configured for mutations".to_owned());
+            Definition::Operation(OperationDefinition::Mutation(mutation)) => {
+                let query = Query {
+                    position: mutation.position,
+                    name: mutation.name,
+                    variable_definitions: mutation.variable_definitions,
+                    directives: mutation.directives,
+                    selection_set: mutation.selection_set,
+                };
+                queries.push(("Mutation", query));
             }
             Definition::Operation(OperationDefinition::Subscription(_)) => {
                 return refuse("Schema is not configured for subscriptions".to_owned());
@@ -187,12 +207,14 @@ fn choose<'a>(
         }
     }
     let chosen = match name {
-        Some(name) => queries.into_iter().find(|query| query.name == Some(name)),
+        Some(name) => queries
+            .into_iter()
+            .find(|(_, query)| query.name == Some(name)),
         None if queries.len() > 1 => return refuse("An operation name is required".to_owned()),
         None => queries.pop(),
     };
     match chosen {
-        Some(query) => Ok((query, fragments)),
+        Some((root, query)) => Ok((root, query, fragments)),
         None => refuse(format!("No operation named {:?}", name.unwrap_or_default())),
     }
 }

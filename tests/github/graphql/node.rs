@@ -9,7 +9,9 @@ use jiff::Timestamp;
 
 use super::super::issue::{Comment, Issue, IssueKey, Milestone};
 use super::super::repository::Repository;
+use super::super::review::{Review, ReviewComment, ReviewThread};
 use super::super::world::World;
+use super::mutation::Done;
 use super::page::Page;
 use super::schema::Schema;
 
@@ -17,6 +19,7 @@ use super::schema::Schema;
 #[derive(Clone)]
 pub(super) enum Node<'w> {
     Query,
+    Mutation,
     RateLimit,
     /// A user or an organisation, by login.
     Account(&'w str),
@@ -26,6 +29,16 @@ pub(super) enum Node<'w> {
     Issue(&'w Repository, &'w Issue),
     Dependencies(&'w Repository, &'w Issue),
     Comment(&'w Repository, &'w Issue, &'w Comment),
+    Thread(&'w Repository, &'w Issue, &'w ReviewThread),
+    ThreadComment(&'w Repository, &'w Issue, &'w ReviewComment),
+    Review(&'w Repository, &'w Issue, &'w Review),
+    /// The review of a comment, by its state.
+    ReviewState(&'static str),
+    Commit(&'w str),
+    /// The payload of a mutation that resolved a thread or opened it again.
+    Changed(&'w Repository, &'w Issue, &'w ReviewThread),
+    /// The payload of a mutation that replied in a thread.
+    Replied(&'w Repository, &'w Issue, &'w ReviewComment),
     Label(&'w str),
     Milestone(&'w Repository, &'w Milestone),
     Connection(Rc<Page<'w>>),
@@ -96,18 +109,26 @@ pub(super) struct Context<'w> {
     pub(super) schema: &'static Schema,
     pub(super) points: u64,
     pub(super) nodes: u64,
+    pub(super) done: Done,
     blocking: OnceCell<Links<'w>>,
     closing: OnceCell<Links<'w>>,
 }
 
 impl<'w> Context<'w> {
-    pub(super) fn new(world: &'w World, schema: &'static Schema, points: u64, nodes: u64) -> Self {
+    pub(super) fn new(
+        world: &'w World,
+        schema: &'static Schema,
+        points: u64,
+        nodes: u64,
+        done: Done,
+    ) -> Self {
         let (blocking, closing) = (OnceCell::new(), OnceCell::new());
         Self {
             world,
             schema,
             points,
             nodes,
+            done,
             blocking,
             closing,
         }
@@ -121,7 +142,9 @@ impl<'w> Context<'w> {
         };
         match node {
             Node::Query => "Query",
+            Node::Mutation => "Mutation",
             Node::RateLimit => "RateLimit",
+            Node::Account(login) if login.ends_with("[bot]") => "Bot",
             Node::Account(login) if self.world.is_organization(login) => "Organization",
             Node::Account(_) => "User",
             Node::Repository(_) => "Repository",
@@ -130,6 +153,12 @@ impl<'w> Context<'w> {
             Node::Issue(..) => "Issue",
             Node::Dependencies(..) => "IssueDependenciesSummary",
             Node::Comment(..) => "IssueComment",
+            Node::Thread(..) => "PullRequestReviewThread",
+            Node::ThreadComment(..) => "PullRequestReviewComment",
+            Node::Review(..) | Node::ReviewState(_) => "PullRequestReview",
+            Node::Commit(_) => "Commit",
+            Node::Changed(..) => "ReviewThreadPayload",
+            Node::Replied(..) => "ReplyPayload",
             Node::Label(_) => "Label",
             Node::Milestone(..) => "Milestone",
             Node::Connection(page) => of_page(page, "Connection"),

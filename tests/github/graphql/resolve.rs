@@ -12,6 +12,7 @@ use super::node::{Context, Failure, Node, Outcome};
 use super::page::{Key, Page};
 use super::told;
 use super::values::{Arguments, names};
+use super::{mutation, review};
 
 /// What a field of a node yields. The field is one of the schema.
 pub(super) fn resolve<'w>(
@@ -23,6 +24,7 @@ pub(super) fn resolve<'w>(
     let world = context.world;
     match node {
         Node::Query => query(context, field, arguments),
+        Node::Mutation => mutation::payload(world, &context.done, field),
         Node::RateLimit => rate_limit(context, field),
         Node::Account(login) => account(context, login, field, arguments),
         Node::Repository(repository) => {
@@ -39,6 +41,21 @@ pub(super) fn resolve<'w>(
         Node::Told(name, value) => told::member(context, name, value, field, arguments),
         Node::Dependencies(home, issue) => dependencies(context, home, issue, field),
         Node::Comment(home, issue, comment) => comment_field(world, home, issue, comment, field),
+        Node::Thread(home, issue, thread) => {
+            review::thread_field(home, issue, thread, field, arguments)
+        }
+        Node::ThreadComment(home, issue, comment) => {
+            review::comment_field(world, home, issue, comment, field)
+        }
+        Node::Review(home, issue, submitted) => {
+            review::review_field(world, home, issue, submitted, field)
+        }
+        Node::ReviewState(state) => Outcome::text(state),
+        Node::Commit(oid) => Outcome::text(oid),
+        Node::Changed(home, issue, thread) => Outcome::Object(Node::Thread(home, issue, thread)),
+        Node::Replied(home, issue, comment) => {
+            Outcome::Object(Node::ThreadComment(home, issue, comment))
+        }
         Node::Label(name) => label(name, field),
         Node::Milestone(home, milestone) => milestone_field(home, milestone, field),
         Node::Connection(page) => connection(page, field),
@@ -112,6 +129,9 @@ fn by_id<'w>(world: &'w World, id: &str) -> Result<Node<'w>, Failure> {
             .find(|repository| repository.id == number && !repository.inaccessible)
     };
     let found = || {
+        if id.starts_with("PRRT_") {
+            return review::by_id(world, id);
+        }
         if let Some(number) = id.strip_prefix("R_kgDO") {
             return Some(Node::Repository(repository(number)?));
         }
@@ -151,7 +171,8 @@ fn account<'w>(
     let world = context.world;
     match field {
         "id" => Outcome::owned(format!("U_{login}")),
-        "login" | "name" => Outcome::text(login),
+        // A bot goes by its name with a mark in REST and without one here.
+        "login" | "name" => Outcome::text(login.strip_suffix("[bot]").unwrap_or(login)),
         "url" => Outcome::owned(format!("{}/{login}", world.web_url())),
         "avatarUrl" => Outcome::owned(format!("{}/{login}.png", world.web_url())),
         _ => repositories(world, login, arguments),

@@ -2,6 +2,7 @@
 
 mod merges;
 mod render;
+mod review;
 mod routes;
 
 use std::hash::{DefaultHasher, Hash, Hasher};

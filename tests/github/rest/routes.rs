@@ -7,7 +7,7 @@ use super::super::issue::{Issue, IssueKey};
 use super::super::repository::{Gone, Repository};
 use super::super::world::World;
 use super::render::Render;
-use super::{Query, Reply, moved, paged};
+use super::{Query, Reply, moved, paged, review};
 
 /// Words that tie a pull request to the issue it closes.
 const CLOSING: [&str; 9] = [
@@ -70,6 +70,8 @@ pub(super) fn route(
                 _ => Reply::message(404, "Not Found"),
             }
         }
+        ["compare", range] => review::compare(repository, range),
+        ["pulls", "comments", number] => review::comment(repository, number),
         ["pulls", number] => match look_up(method, world, repository, number) {
             Ok(issue) if issue.pull_request.is_some() => {
                 Reply::json(200, |json| render.pull(json, repository, issue))

@@ -1,0 +1,68 @@
+//! Review comments: from arguments to what the pulls floor asks for.
+
+use jiff::Timestamp;
+
+use super::Reply;
+use super::arguments::{FindUnresolvedComments, ResolveReviewThread};
+use super::desk::Parts;
+use crate::domain::ApiError;
+use crate::pulls::comments::{self, CommentQuery, Needs, Sort, ThreadChange, ThreadName};
+use crate::pulls::{PullId, PullSource};
+
+impl Parts {
+    async fn open_pull(&self, id: PullId) -> Result<(PullSource, Timestamp), ApiError> {
+        let source = self.pulls.open(id).await?;
+        let now = self.read(|view| view.now).await?;
+        Ok((source, now))
+    }
+
+    pub(super) async fn find_unresolved_comments(
+        &self,
+        arguments: FindUnresolvedComments,
+    ) -> Result<Reply, ApiError> {
+        let id = self.pull_id(&arguments.pr)?;
+        let since = arguments.since.as_deref().map(|since| {
+            since.parse::<Timestamp>().map_err(|_| {
+                ApiError::invalid(
+                    "since must be a time in RFC 3339",
+                    "write it as 2026-01-31T12:00:00Z",
+                )
+            })
+        });
+        let query = CommentQuery {
+            include_bots: arguments.include_bots.unwrap_or(true),
+            sort: arguments
+                .sort
+                .as_deref()
+                .map(Sort::parse)
+                .transpose()?
+                .unwrap_or_default(),
+            needs: arguments
+                .needs
+                .as_deref()
+                .map(Needs::parse)
+                .transpose()?
+                .unwrap_or_default(),
+            since: since.transpose()?,
+        };
+        let (source, now) = self.open_pull(id).await?;
+        let cursor = arguments.cursor.as_deref();
+        let report = comments::find_unresolved_comments(source, &query, cursor, now).await?;
+        Reply::new(&report)
+    }
+
+    pub(super) async fn resolve_review_thread(
+        &self,
+        arguments: ResolveReviewThread,
+    ) -> Result<Reply, ApiError> {
+        let id = self.pull_id(&arguments.pr)?;
+        let change = ThreadChange {
+            name: ThreadName::of(arguments.thread_id, arguments.comment_id)?,
+            reply: arguments.reply,
+            unresolve: arguments.unresolve.unwrap_or(false),
+        };
+        let (source, now) = self.open_pull(id).await?;
+        let done = comments::resolve_review_thread(&self.pulls, source, change, now).await?;
+        Reply::new(&done)
+    }
+}

@@ -1,0 +1,506 @@
+//! What reviewers said: what is open, whose turn it is, and resolving it.
+
+use serde_json::{Value, json};
+
+use crate::github::{Fault, World};
+use crate::support::{Answer, Place, Server, field, issues};
+
+const PULL: &str = "acme/api#2";
+
+/// A pull request by `octo`, whom the tests are logged in as, with some of everything.
+fn reviewed() -> World {
+    let mut world = issues(1);
+    let pull = world
+        .repository("acme/api")
+        .add_pull_request("Bind ids", &[1]);
+    pull.comment("grace", "Before the author's last word.");
+    pull.comment("octo", "I answered above.");
+    pull.thread(
+        "lea",
+        "src/db.rs",
+        42,
+        "This can inject SQL.\n\n```suggestion\nlet q = bind(id);\n```",
+    );
+    pull.thread("lea", "src/api.rs", 7, "Name it better.");
+    pull.reply("octo", "Will do.");
+    pull.thread("lea", "src/old.rs", 3, "Fixed long ago.")
+        .resolved = true;
+    pull.thread("lea", "src/gone.rs", 9, "Was it meant?").line = None;
+    pull.thread("kim", "src/db.rs", 50, "Rude.").comments[0].minimized = true;
+    let bot = "**Check it.**\n<details>\n<summary>🧩 Analysis</summary>\nlong story\n</details>\n<!-- made by a bot -->";
+    pull.thread("coderabbitai[bot]", "src/db.rs", 10, bot);
+    pull.thread("lea", "src/ghost.rs", 1, "Gone.").comments[0].author = None;
+    pull.comment("kim", "Please rebase.");
+    pull.review("kim", "APPROVED", "");
+    pull.review("lea", "CHANGES_REQUESTED", "Not yet: see the threads.");
+    pull.reviews().decision = Some("CHANGES_REQUESTED");
+    pull.push("b1b2b3b4b5b6b7b8b9b0b1b2b3b4b5b6b7b8b9b0", &["src/db.rs"]);
+    world
+}
+
+fn ask(server: &Server, more: Value) -> Answer {
+    let mut arguments = json!({"pr": PULL});
+    for (name, value) in more.as_object().into_iter().flatten() {
+        arguments[name] = value.clone();
+    }
+    server.tool("find_unresolved_comments", arguments)
+}
+
+fn bodies(answer: &Value) -> Vec<&str> {
+    let comments = answer["comments"].as_array().expect("there is a list");
+    comments
+        .iter()
+        .map(|comment| field(comment, "body"))
+        .collect()
+}
+
+fn with<'a>(answer: &'a Value, path: &str) -> &'a Value {
+    let comments = answer["comments"].as_array().expect("there is a list");
+    let found = comments.iter().find(|comment| comment["path"] == path);
+    found.unwrap_or_else(|| panic!("nothing on {path} in {answer}"))
+}
+
+#[test]
+fn what_is_open_is_told_with_whose_turn_it_is() {
+    let place = Place::new(reviewed());
+    let server = place.serve_synced();
+    let before = place.github.requests().len();
+    let answer = ask(&server, json!({}));
+    let told = answer.expect(200);
+    // The pull request, all that was said, and one comparison.
+    let requests = place.github.requests()[before..].to_vec();
+    assert_eq!(requests.len(), 3, "{requests:?}");
+    assert_eq!(told["pr"], PULL);
+    assert_eq!(told["head_sha"], "b1b2b3b");
+    assert!(told["fetched_at"].is_string());
+    assert_eq!(told["review_decision"], "CHANGES_REQUESTED");
+    assert_eq!(
+        (&told["total_threads"], &told["total_unresolved"]),
+        (&json!(7), &json!(5))
+    );
+    assert_eq!(
+        bodies(&told),
+        [
+            "Name it better.",
+            "**Check it.**\n[+ 🧩 Analysis (10 chars)]",
+            "This can inject SQL.\n\n[suggestion]",
+            "Was it meant?",
+            "Gone.",
+            "Please rebase.",
+            "Not yet: see the threads.",
+        ]
+    );
+    let renamed = with(&told, "src/api.rs");
+    assert_eq!(renamed["state"], "awaiting_reviewer");
+    assert_eq!(renamed["replies"][0]["body"], "Will do.");
+    assert_eq!(
+        (&renamed["reply_count"], &renamed["changed_since"]),
+        (&json!(1), &json!(false))
+    );
+    let gone = with(&told, "src/gone.rs");
+    assert_eq!(
+        (&gone["outdated"], &gone["line"]),
+        (&json!(true), &json!(9))
+    );
+    assert_eq!(with(&told, "src/ghost.rs")["author"], "ghost");
+    let comments = told["comments"].as_array().expect("there is a list");
+    let injection = &comments[2];
+    assert_eq!(
+        injection["suggestion"],
+        json!({"start": 42, "end": 42, "replacement": "let q = bind(id);\n"})
+    );
+    assert_eq!(injection["state"], "awaiting_author");
+    assert_eq!(injection["changed_since"], true);
+    assert!(field(injection, "hunk").ends_with("+new"));
+    assert!(field(injection, "url").contains("#discussion_r"));
+    assert_eq!(
+        (&comments[1]["is_bot"], &comments[1]["author"]),
+        (&json!(true), &json!("coderabbitai"))
+    );
+    assert_eq!(comments[5]["kind"], "conversation");
+    assert_eq!(comments[6]["kind"], "review_body");
+    assert_eq!(told["summary"]["minimized"], 1);
+    assert_eq!(
+        (&told["summary"]["bots"], &told["summary"]["humans"]),
+        (&json!(1), &json!(6))
+    );
+    assert!(told["untrusted"].to_string().contains("comments[].body"));
+    assert!(
+        told.get("warnings").is_none() && told.get("next_cursor").is_none(),
+        "{told}"
+    );
+    // A second question costs one look at the pull request.
+    let before = place.github.requests().len();
+    ask(&server, json!({"needs": "author_reply"})).expect(200);
+    assert_eq!(place.github.requests().len() - before, 1);
+}
+
+#[test]
+fn filters_and_orders() {
+    let place = Place::new(reviewed());
+    let server = place.serve_synced();
+    let told = |more: Value| ask(&server, more).expect(200);
+    let count = |more: Value| bodies(&told(more)).len();
+    assert_eq!(
+        bodies(&told(json!({"needs": "reviewer"}))),
+        ["Name it better."]
+    );
+    assert_eq!(count(json!({"needs": "author_reply"})), 6);
+    assert_eq!(count(json!({"include_bots": false})), 6);
+    let all = told(json!({"sort": "chronological"}));
+    let newest = field(&all["comments"][6], "created_at").to_owned();
+    assert_eq!(
+        bodies(&told(json!({"since": newest}))),
+        ["Not yet: see the threads."]
+    );
+    let first = told(json!({"sort": "priority"}));
+    assert_eq!(bodies(&first)[0], "Not yet: see the threads.");
+    assert_eq!(
+        bodies(&first)[6],
+        "Name it better.",
+        "whose turn is the reviewer's"
+    );
+    assert!(bodies(&first)[5].contains("Check it"), "bots after people");
+    assert_eq!(
+        told(json!({"sort": "by_author"}))["comments"][0]["is_bot"],
+        true
+    );
+    for wrong in [
+        json!({"sort": "severity"}),
+        json!({"needs": "me"}),
+        json!({"since": "yesterday"}),
+        json!({"cursor": "x"}),
+        json!({"pr": "acme/api"}),
+        json!({"pr": "acme/api#-1"}),
+    ] {
+        let refused = ask(&server, wrong.clone());
+        let refused = refused.expect(400);
+        assert_eq!(refused["code"], "invalid_argument", "{wrong}: {refused}");
+        assert!(!field(&refused, "suggestion").is_empty());
+    }
+    let issue = ask(&server, json!({"pr": "acme/api#1"}));
+    assert_eq!(
+        issue.json()["code"],
+        "not_a_pull_request",
+        "{}",
+        issue.text()
+    );
+    assert_eq!(
+        ask(&server, json!({"pr": "acme/api#99"})).json()["code"],
+        "not_found"
+    );
+}
+
+#[test]
+fn pages_stay_right_while_threads_are_resolved() {
+    let mut world = issues(1);
+    let pull = world.repository("acme/api").add_pull_request("Large", &[]);
+    for number in 0..120 {
+        let body = format!("Remark {number:03}. {}", "\u{1}\"x ".repeat(400));
+        pull.thread("lea", "src/a.rs", number + 1, &body);
+    }
+    let place = Place::new(world);
+    let server = place.serve_synced();
+    let mut seen = Vec::new();
+    let mut cursor = Value::Null;
+    for _ in 0..60 {
+        let more = if cursor.is_null() {
+            json!({})
+        } else {
+            json!({"cursor": cursor})
+        };
+        let answer = ask(&server, more);
+        assert!(answer.body.len() <= 8_192, "{} bytes", answer.body.len());
+        let told = answer.expect(200);
+        let comments = told["comments"].as_array().expect("there is a list");
+        assert!(!comments.is_empty(), "{told}");
+        for comment in comments {
+            seen.push(field(comment, "body")[..10].to_owned());
+            let thread = field(comment, "thread_id");
+            let done = json!({"pr": PULL, "thread_id": thread});
+            server.tool("resolve_review_thread", done).expect(200);
+        }
+        cursor = told["next_cursor"].clone();
+        if cursor.is_null() {
+            break;
+        }
+    }
+    let expected: Vec<String> = (0..120)
+        .map(|number| format!("Remark {number:03}"))
+        .collect();
+    assert_eq!(seen, expected);
+    // A push makes lines mean something else.
+    let first = ask(&server, json!({})).expect(200);
+    assert_eq!(first["comments"], json!([]));
+    place.github.change(|world| {
+        for thread in &mut world.issue("acme/api", 2).reviews().threads {
+            thread.resolved = false;
+        }
+        world.issue("acme/api", 2).touch();
+    });
+    let cursor = ask(&server, json!({})).expect(200)["next_cursor"].clone();
+    place.github.change(|world| {
+        world
+            .issue("acme/api", 2)
+            .push("c".repeat(40).as_str(), &["src/a.rs"]);
+    });
+    let refused = ask(&server, json!({"cursor": cursor}));
+    assert_eq!(refused.expect(409)["code"], "head_moved");
+}
+
+#[test]
+fn what_is_not_known_is_not_taken_for_resolved() {
+    let place = Place::new(reviewed());
+    let server = place.serve_synced();
+    let partial = json!({
+        "data": {"viewer": {"login": "octo"}, "repository": {"pullRequest": null}},
+        "errors": [{"type": "FORBIDDEN", "path": ["repository", "pullRequest"], "message": "no"}],
+    });
+    place.github.inject(
+        Fault::respond(200, &partial.to_string())
+            .on("PrComments")
+            .times(1),
+    );
+    assert_eq!(ask(&server, json!({})).json()["code"], "forbidden");
+    place.github.change(|world| {
+        world.issue("acme/api", 2).touch();
+    });
+    place.github.inject(Fault::bad_gateway().on("PrComments"));
+    let refused = ask(&server, json!({}));
+    assert_eq!(refused.json()["category"], "api", "{}", refused.text());
+    place.github.clear_faults();
+    // A comparison is worth a warning, no more.
+    place
+        .github
+        .inject(Fault::respond(403, r#"{"message":"no"}"#).on("/compare/"));
+    let told = ask(&server, json!({})).expect(200);
+    assert_eq!(bodies(&told).len(), 7);
+    assert_eq!(told["warnings"][0]["source"], "compare", "{told}");
+    assert!(with(&told, "src/db.rs").get("changed_since").is_none());
+}
+
+fn thread_id(server: &Server, path: &str) -> String {
+    let told = ask(server, json!({})).expect(200);
+    field(with(&told, path), "thread_id").to_owned()
+}
+
+#[test]
+fn a_thread_is_resolved_once() {
+    let place = Place::new(reviewed());
+    let server = place.serve_synced();
+    let resolve = |more: Value| {
+        let mut arguments = json!({"pr": PULL});
+        for (name, value) in more.as_object().into_iter().flatten() {
+            arguments[name] = value.clone();
+        }
+        server.tool("resolve_review_thread", arguments)
+    };
+    let id = thread_id(&server, "src/api.rs");
+    let before = place.github.requests().len();
+    let call = json!({"thread_id": id, "reply": "Renamed in b1b2b3b."});
+    let done = resolve(call.clone()).expect(200);
+    assert_eq!(
+        place.github.requests().len() - before,
+        4,
+        "pull, thread, reply, resolve"
+    );
+    assert_eq!(
+        (&done["ok"], &done["resolved"]),
+        (&json!(true), &json!(true))
+    );
+    assert_eq!(
+        (&done["resolved_by"], &done["reply"]["already_there"]),
+        (&json!("octo"), &json!(false))
+    );
+    assert!(done["already_resolved"].is_null());
+    // It is seen at once, although what was read before is remembered.
+    let left = ask(&server, json!({})).expect(200);
+    assert!(!left.to_string().contains("Name it better"), "{left}");
+    let again = resolve(call).expect(200);
+    assert_eq!(
+        (&again["already_resolved"], &again["reply"]["already_there"]),
+        (&json!(true), &json!(true))
+    );
+    place.github.change(|world| {
+        let thread = &world.issue("acme/api", 2).reviews().threads[1];
+        let said: Vec<&str> = thread
+            .comments
+            .iter()
+            .map(|said| said.body.as_str())
+            .collect();
+        assert_eq!(said, ["Name it better.", "Will do.", "Renamed in b1b2b3b."]);
+    });
+    let open = resolve(json!({"thread_id": id, "unresolve": true})).expect(200);
+    assert_eq!(
+        (&open["ok"], &open["resolved"]),
+        (&json!(true), &json!(false))
+    );
+    let open = resolve(json!({"thread_id": id, "unresolve": true})).expect(200);
+    assert_eq!(open["already_unresolved"], true);
+}
+
+#[test]
+fn threads_are_found_by_any_of_their_comments() {
+    let mut world = reviewed();
+    let pull = world.issue("acme/api", 2);
+    pull.thread("lea", "src/long.rs", 1, "A long story.");
+    for number in 0..12 {
+        pull.reply("lea", &format!("part {number}"));
+    }
+    let thread = pull.reviews().threads.last().expect("there is one");
+    let (first, middle, last) = (
+        thread.comments[0].id,
+        thread.comments[4].id,
+        thread.comments[12].id,
+    );
+    let node = thread.node_id();
+    let place = Place::new(world);
+    let server = place.serve_synced();
+    for comment in [first, middle, last] {
+        let call = json!({"pr": PULL, "comment_id": comment});
+        let done = server.tool("resolve_review_thread", call).expect(200);
+        assert_eq!(done["thread_id"], node.as_str());
+    }
+    for (call, code) in [
+        (json!({"comment_id": 5}), "not_found"),
+        (json!({"thread_id": "PRRT_unknown"}), "not_found"),
+        (json!({"thread_id": "R_kgDO1000"}), "not_found"),
+        (json!({"thread_id": "x y\"}"}), "invalid_argument"),
+        (json!({}), "invalid_argument"),
+        (
+            json!({"thread_id": node, "comment_id": first}),
+            "invalid_argument",
+        ),
+        (json!({"thread_id": node, "reply": " "}), "invalid_argument"),
+        (json!({"thread_id": node, "pr": "acme/api#3"}), "not_found"),
+    ] {
+        let mut arguments = json!({"pr": PULL});
+        for (name, value) in call.as_object().into_iter().flatten() {
+            arguments[name] = value.clone();
+        }
+        let refused = server.tool("resolve_review_thread", arguments);
+        assert_eq!(refused.json()["code"], code, "{call}: {}", refused.text());
+    }
+}
+
+#[test]
+fn whoever_may_not_is_told_so() {
+    let mut world = reviewed();
+    world.issue("acme/api", 2).reviews().threads[0].viewer_can_resolve = false;
+    world
+        .repository("acme/api")
+        .add_pull_request("Another", &[]);
+    let place = Place::new(world);
+    let server = place.serve_synced();
+    let id = place
+        .github
+        .change(|world| world.issue("acme/api", 2).reviews().threads[0].node_id());
+    let before = place.github.requests().len();
+    let refused = server.tool(
+        "resolve_review_thread",
+        json!({"pr": PULL, "thread_id": id}),
+    );
+    assert_eq!(refused.json()["code"], "forbidden", "{}", refused.text());
+    assert_eq!(refused.json()["category"], "user");
+    assert_eq!(
+        place.github.requests().len() - before,
+        2,
+        "nothing was written"
+    );
+    let elsewhere = server.tool(
+        "resolve_review_thread",
+        json!({"pr": "acme/api#3", "thread_id": id}),
+    );
+    assert_eq!(
+        elsewhere.json()["code"],
+        "invalid_argument",
+        "{}",
+        elsewhere.text()
+    );
+    // GitHub itself says no, or says nothing.
+    let open = thread_id(&server, "src/gone.rs");
+    let no = r#"{"data":{"resolveReviewThread":null},"errors":[{"type":"FORBIDDEN","path":["resolveReviewThread"],"message":"no"}]}"#;
+    place
+        .github
+        .inject(Fault::respond(200, no).on("graphql Resolve").times(1));
+    let call = json!({"pr": PULL, "thread_id": open});
+    let refused = server.tool("resolve_review_thread", call.clone());
+    assert_eq!(refused.json()["code"], "forbidden", "{}", refused.text());
+    place.github.inject(
+        Fault::bad_gateway()
+            .after_applying()
+            .on("graphql Resolve")
+            .times(1),
+    );
+    let lost = server.tool("resolve_review_thread", call.clone());
+    assert_eq!(lost.json()["category"], "api", "{}", lost.text());
+    assert_eq!(
+        server.tool("resolve_review_thread", call).expect(200)["already_resolved"],
+        true
+    );
+}
+
+#[test]
+fn other_repositories_stay_out_of_reach() {
+    let place = Place::new(reviewed()).with("ALLOWED_REPOS", "acme/web");
+    let server = place.serve();
+    for (tool, more) in [
+        ("find_unresolved_comments", json!({"pr": PULL})),
+        (
+            "resolve_review_thread",
+            json!({"pr": PULL, "thread_id": "PRRT_x"}),
+        ),
+    ] {
+        let refused = server.tool(tool, more);
+        assert_eq!(
+            refused.json()["code"],
+            "repo_not_allowed",
+            "{}",
+            refused.text()
+        );
+    }
+}
+
+#[test]
+fn mcp_and_the_command_line_tell_the_same() {
+    let place = Place::new(reviewed());
+    let client = place.mcp().joined().synced();
+    let told = client
+        .tool("find_unresolved_comments", json!({"pr": PULL}))
+        .record();
+    assert_eq!(bodies(&told).len(), 7);
+    let ran = place.cli(&["find-unresolved-comments", "--pr", PULL, "--json"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(ran.json()["comments"], told["comments"]);
+    let shown = place.cli(&[
+        "find-unresolved-comments",
+        "--pr",
+        "https://github.com/acme/api/pull/2",
+    ]);
+    for words in [
+        "FILE",
+        "src/db.rs",
+        "awaiting_author",
+        "This can inject SQL.",
+        "PRRT_",
+    ] {
+        assert!(shown.stdout.contains(words), "{words}: {}", shown.stdout);
+    }
+    let number = with(&told, "src/gone.rs")["comment_id"].to_string();
+    let resolve = [
+        "resolve-review-thread",
+        "--pr",
+        PULL,
+        "--comment-id",
+        &number,
+        "--json",
+    ];
+    let ran = place.cli(&resolve);
+    assert_eq!(
+        (ran.code, &ran.json()["resolved"]),
+        (Some(0), &json!(true)),
+        "{ran:?}"
+    );
+    let refused = place.cli(&["resolve-review-thread", "--pr", PULL]);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+}
