@@ -102,7 +102,7 @@ static TOOLS: LazyLock<Vec<Tool>> = LazyLock::new(|| {
 });
 
 /// Arguments whose names do not say it all: every other description would only cost context.
-const EXPLAINED: [&str; 5] = ["wait_seconds", "state", "handoff_note", "since", "needs"];
+const EXPLAINED: [&str; 4] = ["wait_seconds", "state", "handoff_note", "since"];
 
 /// The schema without descriptions that a name makes superfluous.
 fn brief(schema: &Map<String, Value>) -> Map<String, Value> {

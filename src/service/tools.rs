@@ -116,7 +116,7 @@ define_tools! {
     CheckMergeReadiness "check_merge_readiness" reads "Check merge readiness"
         "Tell whether a pull request can be merged: every blocker, who must act, the command.";
     FindUnresolvedComments "find_unresolved_comments" reads "Unresolved comments"
-        "List what reviewers said on a pull request and is not resolved, with who owes the next word.";
+        "List unresolved review comments of a pull request. needs: author_reply or reviewer.";
     ResolveReviewThread "resolve_review_thread" writes "Resolve a thread"
         "Resolve a review thread by thread_id or comment_id, only after its fix is pushed and verified.";
     SystemHealth "system_health" reads "Health"

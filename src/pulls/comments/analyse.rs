@@ -348,3 +348,6 @@ impl Thread {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -260,7 +260,7 @@ mod tests {
             ("````suggestion\n```\ninner\n```\n````", "```\ninner\n```\n"),
             ("~~~suggestion\nx\n~~~", "x\n"),
             ("```suggestion\n```", ""),
-            ("```suggestion\nnever closed", "never closed"),
+            ("```suggestion\nnever closed", "never closed\n"),
         ];
         for (block, expected) in cases {
             let found = compact(&format!("Better:\n\n{block}\n"), false);
