@@ -348,6 +348,3 @@ impl Thread {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

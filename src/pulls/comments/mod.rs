@@ -5,6 +5,8 @@ mod data;
 mod fetch;
 mod report;
 mod resolve;
+#[cfg(test)]
+mod tests;
 mod text;
 
 pub use report::UnresolvedComments;
