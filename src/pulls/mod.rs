@@ -12,6 +12,7 @@ pub mod merge_readiness;
 mod pull_id;
 pub mod required;
 mod source;
+pub mod stack;
 
 pub use failing_tests::{FailingTests, Query as FailingTestsQuery, get_failing_tests};
 pub use pull_id::PullId;

@@ -83,6 +83,9 @@ pub struct PullRequest {
     /// Labels.
     #[serde(default)]
     pub labels: Vec<Label>,
+    /// The native stack it belongs to (a public preview of 2026), where there is one.
+    #[serde(default)]
+    pub stack: Option<Value>,
 }
 
 /// A label.

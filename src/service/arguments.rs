@@ -258,6 +258,14 @@ arguments! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         unresolve: Optional<bool>,
     }
+    /// Arguments of `manage_stacked_prs`.
+    ManageStackedPrs {
+        /// owner/name#number or URL, any layer
+        pr: String,
+        /// Of your clone, origin
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        remote: Optional<String>,
+    }
     /// Arguments of `system_health`: none.
     SystemHealth {}
 }

@@ -163,6 +163,9 @@ impl Parts {
             Request::ResolveReviewThread(arguments) => {
                 Box::pin(self.resolve_review_thread(arguments)).await
             }
+            Request::ManageStackedPrs(arguments) => {
+                Box::pin(self.manage_stacked_prs(arguments)).await
+            }
             Request::SystemHealth(_) => self.system_health().await,
         }
     }

@@ -12,6 +12,7 @@ mod pull_requests;
 mod refusal;
 mod reply;
 mod review_comments;
+mod stacks;
 mod tools;
 
 pub use arguments::*;

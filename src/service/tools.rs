@@ -119,6 +119,8 @@ define_tools! {
         "List unresolved review comments of a pull request. needs: author_reply or reviewer.";
     ResolveReviewThread "resolve_review_thread" writes "Resolve a thread"
         "Resolve a review thread by thread_id or comment_id, only after its fix is pushed and verified.";
+    ManageStackedPrs "manage_stacked_prs" reads "Restack pull requests"
+        "Find the stack of a PR; git commands to rebase it after merges, squashes, force-pushes.";
     SystemHealth "system_health" reads "Health"
         "Tell whether GitHub, gh, disk and claims are well, and how to mend what is not.";
 }

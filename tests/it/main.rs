@@ -41,6 +41,8 @@ mod reading;
 mod readme;
 mod secrets;
 mod sessions;
+mod stack_lab;
+mod stack_topologies;
 mod status;
 mod stress;
 mod sync;

@@ -1,0 +1,223 @@
+use serde_json::{Value, json};
+
+use super::analyse::{State, analyse};
+use super::data::Pull;
+use super::fetch::Fetched;
+use super::{CommentQuery, Needs, Sort};
+
+const ALL: CommentQuery = CommentQuery {
+    include_bots: true,
+    sort: Sort::ByFile,
+    needs: Needs::Any,
+    since: None,
+};
+
+/// A remark as GitHub tells it, at a minute of an hour.
+fn remark(id: u64, login: Option<&str>, minute: u64) -> Value {
+    json!({
+        "id": format!("IC_{id}"),
+        "fullDatabaseId": id.to_string(),
+        "author": login.map(|login| json!({"__typename": "User", "login": login})),
+        "authorAssociation": "MEMBER",
+        "body": format!("remark {id}"),
+        "createdAt": format!("2026-11-19T10:{minute:02}:00Z"),
+        "url": format!("https://github.com/acme/api/pull/42#discussion_r{id}"),
+        "isMinimized": false,
+        "pullRequestReview": {"state": "COMMENTED"},
+    })
+}
+
+/// A thread in which these logins spoke, a minute after each other.
+fn thread(id: u64, logins: &[&str]) -> Value {
+    let said: Vec<Value> = (0..)
+        .zip(logins)
+        .map(|(place, login)| remark(id + place, Some(login), place))
+        .collect();
+    json!({
+        "id": format!("PRRT_{id}"), "isResolved": false, "isOutdated": false,
+        "path": "src/db.rs", "line": id, "startLine": null, "originalLine": 7,
+        "originalStartLine": 5, "diffSide": "RIGHT", "viewerCanResolve": true,
+        "first": {"totalCount": said.len(), "nodes": [said[0]]},
+        "last": {"totalCount": said.len(), "nodes": said},
+    })
+}
+
+/// What is read of a pull request by `bob`, asked by `agent`.
+fn fetched(threads: Value, comments: Value, reviews: Value) -> Fetched {
+    let pull: Pull = serde_json::from_value(json!({
+        "author": {"login": "bob"},
+        "reviewThreads": {"totalCount": 1, "nodes": threads},
+        "comments": comments,
+        "reviews": reviews,
+    }))
+    .unwrap();
+    let page = pull.review_threads.unwrap();
+    Fetched {
+        viewer: "agent".to_owned(),
+        author: pull.author.map(|author| author.login),
+        review_decision: None,
+        total_threads: page.total_count,
+        threads: page.nodes.into_iter().flatten().collect(),
+        reviews: pull.reviews,
+        comments: pull.comments,
+        warnings: Vec::new(),
+    }
+}
+
+fn all(nodes: &[Value]) -> Value {
+    json!({"totalCount": nodes.len(), "nodes": nodes})
+}
+
+fn ids(fetched: &Fetched) -> Vec<String> {
+    let analysis = analyse(fetched, ALL.sort);
+    let listed = analysis.listed(&ALL);
+    listed.map(|entry| entry.id.to_owned()).collect()
+}
+
+#[test]
+fn whose_turn_it_is() {
+    let cases: [(&[&str], State); 9] = [
+        (&["lea"], State::AwaitingAuthor),
+        (&["lea", "bob"], State::AwaitingReviewer),
+        (&["lea", "bob", "lea"], State::AwaitingAuthor),
+        (&["lea", "bob", "kim"], State::AwaitingAuthor),
+        // An agent answers under its own login.
+        (&["lea", "agent"], State::AwaitingReviewer),
+        (&["lea", "agent", "lea"], State::AwaitingAuthor),
+        // Its own question is for the author to answer.
+        (&["agent"], State::AwaitingAuthor),
+        (&["agent", "bob"], State::AwaitingReviewer),
+        (&["bob"], State::AwaitingReviewer),
+    ];
+    for (logins, expected) in cases {
+        let fetched = fetched(json!([thread(1, logins)]), all(&[]), all(&[]));
+        let analysis = analyse(&fetched, Sort::ByFile);
+        let entry = analysis.listed(&ALL).next().unwrap();
+        assert_eq!(entry.state, expected, "{logins:?}");
+    }
+}
+
+#[test]
+fn what_is_settled_hidden_or_unsent() {
+    let with = |pointer: &str, value: Value| {
+        let mut thread = thread(1, &["lea"]);
+        *thread.pointer_mut(pointer).unwrap() = value;
+        fetched(json!([thread]), all(&[]), all(&[]))
+    };
+    assert_eq!(ids(&with("/isResolved", json!(true))), [""; 0]);
+    let hidden = with("/first/nodes/0/isMinimized", json!(true));
+    assert_eq!(ids(&hidden), [""; 0]);
+    assert_eq!(analyse(&hidden, Sort::ByFile).minimized, 1);
+    let outdated = with("/line", json!(null));
+    let place = analyse(&outdated, Sort::ByFile);
+    let entry = place.listed(&ALL).next().unwrap();
+    assert_eq!(
+        entry
+            .thread()
+            .map(|thread| (thread.start(), thread.place())),
+        Some((Some(5), Some(7)))
+    );
+    // Nobody but its author sees it: nobody can answer.
+    let unsent = with("/first/nodes/0/pullRequestReview/state", json!("PENDING"));
+    let analysis = analyse(&unsent, Sort::ByFile);
+    assert_eq!(
+        analysis.listed(&ALL).next().unwrap().state,
+        State::AwaitingReviewer
+    );
+    // A thread of which GitHub does not tell the beginning is not silently dropped.
+    let untold = with("/first/nodes/0", json!(null));
+    let analysis = analyse(&untold, Sort::ByFile);
+    assert_eq!(analysis.warnings[0].source, "review_threads");
+}
+
+#[test]
+fn the_conversation_after_the_last_word() {
+    let said = [
+        remark(1, Some("lea"), 1),
+        remark(2, Some("bob"), 2),
+        remark(3, Some("lea"), 3),
+        remark(4, None, 4),
+    ];
+    let review = |id: u64, state: &str, body: &str, minute: u64| {
+        let mut review = remark(id, Some("kim"), minute);
+        let submitted = review["createdAt"].take();
+        let fields = review.as_object_mut().unwrap();
+        fields.retain(|name, _| name != "createdAt" && name != "pullRequestReview");
+        fields.insert("submittedAt".to_owned(), submitted);
+        review["state"] = json!(state);
+        review["body"] = json!(body);
+        review
+    };
+    let mut unsent = review(8, "PENDING", "draft", 9);
+    unsent["submittedAt"] = json!(null);
+    let reviews = [
+        review(5, "CHANGES_REQUESTED", "Old.", 1),
+        review(6, "APPROVED", "", 5),
+        review(7, "APPROVED", "Fine, but one thing.", 6),
+        unsent,
+    ];
+    let open = fetched(json!([]), all(&said), all(&reviews));
+    assert_eq!(ids(&open), ["IC_3", "IC_4", "IC_7"]);
+    let mut answered = said.to_vec();
+    answered.push(remark(9, Some("agent"), 30));
+    assert_eq!(
+        ids(&fetched(json!([]), all(&answered), all(&reviews))),
+        [""; 0]
+    );
+}
+
+#[test]
+fn what_was_not_read_is_said() {
+    let part = |nodes: &[Value]| json!({"totalCount": 230, "nodes": nodes});
+    let unread = fetched(json!([]), part(&[remark(1, Some("lea"), 1)]), all(&[]));
+    let warnings = analyse(&unread, Sort::ByFile).warnings;
+    assert_eq!(warnings[0].reason, "the newest 1 of 230 were read");
+    // Older than the author's last word: answered, read or not.
+    let said = [remark(1, Some("bob"), 1), remark(2, Some("lea"), 2)];
+    let read = fetched(json!([]), part(&said), all(&[]));
+    assert_eq!(analyse(&read, Sort::ByFile).warnings, []);
+}
+
+#[test]
+fn a_page_begins_where_the_last_one_ended() {
+    let threads: Vec<Value> = (1..=6).map(|id| thread(id * 10, &["lea"])).collect();
+    for sort in [
+        Sort::ByFile,
+        Sort::Priority,
+        Sort::Chronological,
+        Sort::ByAuthor,
+    ] {
+        let query = CommentQuery { sort, ..ALL };
+        let fresh = fetched(json!(threads), all(&[]), all(&[]));
+        let before: Vec<String> = {
+            let analysis = analyse(&fresh, sort);
+            analysis
+                .listed(&query)
+                .map(|entry| entry.id.to_owned())
+                .collect()
+        };
+        // The first two are resolved, the third, where the page ended, is answered.
+        let mut later = fetched(json!(threads), all(&[]), all(&[]));
+        for thread in &mut later.threads {
+            thread.is_resolved = before[..2].contains(&thread.id);
+            if thread.id == before[2] {
+                let reply = remark(99, Some("bob"), 50);
+                thread
+                    .last
+                    .nodes
+                    .push(serde_json::from_value(reply).unwrap());
+            }
+        }
+        let analysis = analyse(&later, sort);
+        let after = analysis.listed_after(&query, &before[2], State::AwaitingAuthor);
+        let mut after: Vec<&str> = after.unwrap().map(|entry| entry.id).collect();
+        // What now awaits the reviewer comes again at the end, where it belongs.
+        after.retain(|id| sort != Sort::Priority || *id != before[2]);
+        assert_eq!(after, before[3..], "{sort:?}");
+        assert!(
+            analysis
+                .listed_after(&query, "PRRT_0", State::AwaitingAuthor)
+                .is_none()
+        );
+    }
+}

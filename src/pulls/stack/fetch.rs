@@ -1,0 +1,551 @@
+//! GitHub's answers to the questions of discovery and judgement.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use super::commands::Setting;
+use super::discover::{Question, ROUNDS_MAX, Stack};
+use super::facts::{Commit, Comparison, Comparisons, Event, Layer, MergeCommit, Pair, State};
+use super::judge::{Verdict, judge};
+use super::report::{Material, Report, report};
+use crate::domain::{ApiError, Category};
+use crate::gh::{ApiPath, GhError};
+use crate::pulls::{PullId, PullSource, Pulls, Warning};
+
+/// Most branches of one query: each brings up to fifty pull requests with their events.
+const QUESTIONS_A_QUERY: usize = 8;
+/// Most comparisons under way at once: other calls want the pool, too.
+const COMPARISONS_AT_ONCE: usize = 4;
+/// Judgement asks for the versions of a layer, then whether the old base has landed, then goes one
+/// layer down; this many times is more than any stack within [`ROUNDS_MAX`] needs.
+const JUDGEMENTS_MAX: usize = 3 * ROUNDS_MAX;
+
+/// Without the commits, which only members of the stack need. `pageInfo` tells whether older
+/// events were cut; `baseRef` and `headRef` are null when the branch was deleted.
+const LAYER: &str = "fragment Layer on PullRequest{number state isCrossRepository \
+ maintainerCanModify isInMergeQueue mergedAt additions deletions headRepository{nameWithOwner} \
+ baseRefName baseRef{target{oid}} headRefName headRefOid headRef{target{oid}} \
+ mergeCommit{oid additions deletions parents(first:1){totalCount}} commits(first:1){totalCount} \
+ timelineItems(last:50,itemTypes:[HEAD_REF_FORCE_PUSHED_EVENT,BASE_REF_CHANGED_EVENT,\
+AUTOMATIC_BASE_CHANGE_SUCCEEDED_EVENT,BASE_REF_DELETED_EVENT]){pageInfo{hasPreviousPage} \
+ nodes{__typename ...on HeadRefForcePushedEvent{beforeCommit{oid} afterCommit{oid}} \
+ ...on BaseRefChangedEvent{previousRefName currentRefName} \
+ ...on AutomaticBaseChangeSucceededEvent{oldBase newBase}}}}";
+
+const COMMITS: &str = "commits(first:100){totalCount nodes{commit{oid messageHeadline \
+ authoredDate author{email} parents(first:2){nodes{oid}}}}}";
+
+/// Finds the stack of a pull request and plans what it needs. Nothing is changed.
+///
+/// # Errors
+/// `not_stacked` when nothing builds on it and it builds on nothing; `pr_not_open` when it was
+/// closed and belongs to no stack; `invalid_argument` for a bad remote; else as the gh floor tells.
+pub async fn manage_stacked_prs(
+    pulls: &Pulls,
+    id: PullId,
+    remote: Option<String>,
+    now: Timestamp,
+) -> Result<Report, ApiError> {
+    let setting = Setting {
+        repo: id.repo.clone(),
+        host: pulls.gh().host().clone(),
+        remote: remote.unwrap_or_else(|| "origin".to_owned()),
+        native: false,
+    }
+    .checked()?;
+    let source = Arc::new(pulls.open(id).await?);
+    let native = source.pull.stack.is_some();
+    let setting = Setting { native, ..setting };
+    let mut reader = Reader {
+        source: source.clone(),
+        warnings: Vec::new(),
+    };
+    let mut stack = reader.stack().await.map_err(|error| error.to_api())?;
+    if stack.members().len() < 2 && !native {
+        return Err(not_stacked(&source));
+    }
+    reader.commits(&mut stack).await;
+    let (verdicts, comparisons) = reader.judged(&stack).await;
+    Ok(report(&Material {
+        pr: source.id.to_string(),
+        setting: &setting,
+        stack: &stack,
+        verdicts: &verdicts,
+        comparisons: &comparisons,
+        warnings: reader.warnings,
+        now,
+    }))
+}
+
+fn not_stacked(source: &PullSource) -> ApiError {
+    let (id, pull) = (&source.id, &source.pull);
+    if pull.state != "open" {
+        let state = if pull.merged { "merged" } else { "closed" };
+        return ApiError::new(
+            Category::Logical,
+            "pr_not_open",
+            format!("{id} is {state}, and no pull request builds on it"),
+            "give an open pull request of the stack",
+        );
+    }
+    ApiError::new(
+        Category::Logical,
+        "not_stacked",
+        format!(
+            "{id} goes into '{}', and no pull request builds on it",
+            pull.base.name
+        ),
+        "a plain rebase on that branch is all it may need: check_merge_readiness says whether",
+    )
+    .detail("base", pull.base.name.clone())
+}
+
+type Answers = BTreeMap<Question, (Vec<Layer>, u64)>;
+
+struct Reader {
+    source: Arc<PullSource>,
+    warnings: Vec<Warning>,
+}
+
+impl Reader {
+    /// Asks until the stack is complete.
+    async fn stack(&mut self) -> Result<Stack, GhError> {
+        let pull = &self.source.pull;
+        // Most likely the first questions; they save a round.
+        let mut first = vec![Question::From(pull.base.name.clone())];
+        if !pull.is_from_fork() {
+            first.push(Question::Onto(pull.head.name.clone()));
+        }
+        let number = self.source.id.number;
+        let (mut repository, mut ready) = self.ask(&first, Some(number)).await?;
+        let default_branch: NamedRef = take(&mut repository, "defaultBranchRef")?;
+        let selected: Node = take(&mut repository, "pullRequest")?;
+        let mut stack = Stack::new(selected.into_layer(), default_branch.name);
+        for _ in 0..ROUNDS_MAX {
+            let questions = stack.questions();
+            if questions.is_empty() {
+                break;
+            }
+            let new: Vec<Question> = questions
+                .iter()
+                .filter(|question| !ready.contains_key(question))
+                .cloned()
+                .collect();
+            for some in new.chunks(QUESTIONS_A_QUERY) {
+                ready.extend(self.ask(some, None).await?.1);
+            }
+            for question in &questions {
+                if let Some((found, merged)) = ready.remove(question) {
+                    stack.answer(question, found, merged);
+                }
+            }
+        }
+        Ok(stack)
+    }
+
+    /// Asks some questions, and for one pull request by its number.
+    async fn ask(
+        &mut self,
+        questions: &[Question],
+        number: Option<u64>,
+    ) -> Result<(Value, Answers), GhError> {
+        let mut variables = self.source.variables();
+        let mut parameters = "$owner:String!,$repo:String!,$pr:Int!".to_owned();
+        let mut fields = String::new();
+        if number.is_some() {
+            fields.push_str("defaultBranchRef{name} pullRequest(number:$pr){...Layer} ");
+        } else {
+            // A variable that is not used is an error.
+            parameters.truncate("$owner:String!,$repo:String!".len());
+            if let Some(variables) = variables.as_object_mut() {
+                variables.remove("pr");
+            }
+        }
+        const NEWEST: &str = "orderBy:{field:CREATED_AT,direction:DESC}";
+        for (place, question) in questions.iter().enumerate() {
+            let _ = write!(parameters, ",$b{place}:String!");
+            let branch = match question {
+                Question::From(branch) => {
+                    let _ = write!(
+                        fields,
+                        "q{place}:pullRequests(headRefName:$b{place},first:10,{NEWEST}){{nodes{{...Layer}}}} "
+                    );
+                    branch
+                }
+                Question::Onto(branch) => {
+                    let _ = write!(
+                        fields,
+                        "q{place}:pullRequests(baseRefName:$b{place},states:[OPEN,CLOSED],first:50,{NEWEST})\
+                         {{nodes{{...Layer}}}} \
+                         m{place}:pullRequests(baseRefName:$b{place},states:[MERGED]){{totalCount}} "
+                    );
+                    branch
+                }
+            };
+            variables[format!("b{place}")] = json!(branch);
+        }
+        let document = format!(
+            "query StackRound({parameters}){{repository(owner:$owner,name:$repo){{{fields}}}}} {LAYER}"
+        );
+        let mut repository = self.graph(&document, variables).await?;
+        let mut answers = Answers::new();
+        for (place, question) in questions.iter().enumerate() {
+            let page: Option<Nodes<Node>> = take(&mut repository, &format!("q{place}"))?;
+            let merged: Option<Counted> = take(&mut repository, &format!("m{place}"))?;
+            let nodes = page.map(|page| page.nodes).unwrap_or_default();
+            let layers = nodes.into_iter().map(Node::into_layer).collect();
+            let merged = merged.map(|merged| merged.total_count).unwrap_or_default();
+            answers.insert(question.clone(), (layers, merged));
+        }
+        Ok((repository, answers))
+    }
+
+    /// Brings the commits of all members. Without them old bases are found all the same.
+    async fn commits(&mut self, stack: &mut Stack) {
+        let members = stack.members();
+        let mut fields = String::new();
+        for number in &members {
+            let _ = write!(
+                fields,
+                "p{number}:pullRequest(number:{number}){{{COMMITS}}} "
+            );
+        }
+        let document = format!(
+            "query StackCommits($owner:String!,$repo:String!){{repository(owner:$owner,name:$repo){{{fields}}}}}"
+        );
+        let mut variables = self.source.variables();
+        if let Some(variables) = variables.as_object_mut() {
+            variables.remove("pr");
+        }
+        let mut repository = match self.graph(&document, variables).await {
+            Ok(repository) => repository,
+            Err(error) => {
+                const EFFECT: &str = "own commits are counted, not listed";
+                self.warnings.push(Warning::new("commits", error, EFFECT));
+                return;
+            }
+        };
+        for number in members {
+            let node: Option<Commits> = take(&mut repository, &format!("p{number}")).ok().flatten();
+            if let (Some(node), Some(layer)) = (node, stack.layer_mut(number)) {
+                layer.commits_total = node.commits.total_count;
+                let nodes = node.commits.nodes.into_iter();
+                layer.commits = nodes.map(CommitNode::into_commit).collect();
+            }
+        }
+    }
+
+    /// The repository of a GraphQL answer.
+    async fn graph(&mut self, document: &str, variables: Value) -> Result<Value, GhError> {
+        let mut answer = self.source.graph(document, variables).await?;
+        if let Some(problem) = answer.problems.first() {
+            const EFFECT: &str = "layers may be missing";
+            self.warnings.push(Warning::new("graphql", problem, EFFECT));
+        }
+        let repository = answer
+            .data
+            .remove("repository")
+            .filter(|value| !value.is_null());
+        repository.ok_or_else(|| GhError::Malformed("no repository in the answer".to_owned()))
+    }
+
+    /// Judges, compares what judgement missed, and judges again until nothing is missed.
+    async fn judged(&self, stack: &Stack) -> (Vec<Verdict>, Comparisons) {
+        let mut comparisons = Comparisons::default();
+        for _ in 0..JUDGEMENTS_MAX {
+            let verdicts = judge(stack, &comparisons);
+            let missed = comparisons.take_missed();
+            if missed.is_empty() {
+                return (verdicts, comparisons);
+            }
+            for some in missed.chunks(COMPARISONS_AT_ONCE) {
+                let mut tasks = JoinSet::new();
+                for pair in some.iter().cloned() {
+                    let source = self.source.clone();
+                    tasks.spawn(async move {
+                        let found = compare(&source, &pair).await;
+                        (pair, found)
+                    });
+                }
+                for (pair, found) in tasks.join_all().await {
+                    comparisons.add(pair, found);
+                }
+            }
+        }
+        (judge(stack, &comparisons), comparisons)
+    }
+}
+
+/// Compares two commits. The second page has the numbers without the first page's files and
+/// patches, which can be megabytes
+/// (<https://docs.github.com/rest/commits/commits#compare-two-commits>).
+async fn compare(source: &PullSource, (base, head): &Pair) -> Result<Comparison, String> {
+    #[derive(Deserialize)]
+    struct Compared {
+        ahead_by: u64,
+        behind_by: u64,
+        merge_base_commit: Named,
+    }
+    #[derive(Deserialize)]
+    struct Named {
+        sha: String,
+    }
+    let path: ApiPath = source
+        .path()
+        .then("compare")
+        .then(format!("{base}...{head}"));
+    let path = path.with("per_page", 1).with("page", 2);
+    let found: Result<Compared, GhError> = source.get(&path).await;
+    found
+        .map_err(|error| error.to_string())
+        .map(|found| Comparison {
+            ahead: found.ahead_by,
+            behind: found.behind_by,
+            merge_base: found.merge_base_commit.sha,
+        })
+}
+
+fn take<T: serde::de::DeserializeOwned>(value: &mut Value, field: &str) -> Result<T, GhError> {
+    let found = value.get_mut(field).map(Value::take).unwrap_or_default();
+    serde_json::from_value(found).map_err(|error| GhError::Malformed(format!("{field}: {error}")))
+}
+
+#[derive(Deserialize)]
+struct NamedRef {
+    name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Counted {
+    total_count: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Nodes<T> {
+    #[serde(default)]
+    total_count: u64,
+    #[serde(default)]
+    page_info: Option<PageInfo>,
+    #[serde(default = "Vec::new")]
+    nodes: Vec<T>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PageInfo {
+    has_previous_page: bool,
+}
+
+#[derive(Deserialize)]
+struct Oid {
+    oid: String,
+}
+
+#[derive(Deserialize)]
+struct RefNode {
+    target: Option<Oid>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct HeadRepository {
+    name_with_owner: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct MergeNode {
+    oid: String,
+    additions: u64,
+    deletions: u64,
+    parents: Counted,
+}
+
+/// Any event; each kind has its own fields.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EventNode {
+    #[serde(rename = "__typename")]
+    kind: String,
+    before_commit: Option<Oid>,
+    after_commit: Option<Oid>,
+    previous_ref_name: Option<String>,
+    current_ref_name: Option<String>,
+    old_base: Option<String>,
+    new_base: Option<String>,
+}
+
+impl EventNode {
+    fn into_event(self) -> Option<Event> {
+        let changed = |from: Option<String>, to: Option<String>| {
+            let (from, to) = (from?, to?);
+            Some(Event::BaseChanged { from, to })
+        };
+        match self.kind.as_str() {
+            "HeadRefForcePushedEvent" => Some(Event::HeadRewritten {
+                before: self.before_commit.map(|commit| commit.oid),
+                after: self.after_commit.map(|commit| commit.oid),
+            }),
+            "BaseRefChangedEvent" => changed(self.previous_ref_name, self.current_ref_name),
+            "AutomaticBaseChangeSucceededEvent" => changed(self.old_base, self.new_base),
+            "BaseRefDeletedEvent" => Some(Event::BaseDeleted),
+            _ => None,
+        }
+    }
+}
+
+/// A pull request as the fragment `Layer` asks for it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Node {
+    number: u64,
+    state: String,
+    is_cross_repository: bool,
+    maintainer_can_modify: bool,
+    is_in_merge_queue: bool,
+    merged_at: Option<Timestamp>,
+    additions: u64,
+    deletions: u64,
+    head_repository: Option<HeadRepository>,
+    base_ref_name: String,
+    base_ref: Option<RefNode>,
+    head_ref_name: String,
+    head_ref_oid: String,
+    head_ref: Option<RefNode>,
+    merge_commit: Option<MergeNode>,
+    commits: Counted,
+    timeline_items: Nodes<EventNode>,
+}
+
+impl Node {
+    fn into_layer(self) -> Layer {
+        let tip = |reference: Option<RefNode>| Some(reference?.target?.oid);
+        let items = self.timeline_items;
+        Layer {
+            number: self.number,
+            state: match self.state.as_str() {
+                "OPEN" => State::Open,
+                "MERGED" => State::Merged,
+                _ => State::Closed,
+            },
+            merged_at: self.merged_at,
+            from_fork: self.is_cross_repository,
+            head_repo: self.head_repository.map(|repo| repo.name_with_owner),
+            maintainer_can_modify: self.maintainer_can_modify,
+            queued: self.is_in_merge_queue,
+            base: self.base_ref_name,
+            base_tip: tip(self.base_ref),
+            head: self.head_ref_name,
+            head_sha: self.head_ref_oid,
+            head_tip: tip(self.head_ref),
+            merge_commit: self.merge_commit.map(|merge| MergeCommit {
+                oid: merge.oid,
+                parents: merge.parents.total_count,
+                lines: merge.additions + merge.deletions,
+            }),
+            lines: self.additions + self.deletions,
+            events_complete: items.page_info.is_some_and(|page| !page.has_previous_page),
+            events: items
+                .nodes
+                .into_iter()
+                .filter_map(EventNode::into_event)
+                .collect(),
+            commits: Vec::new(),
+            commits_total: self.commits.total_count,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Commits {
+    commits: Nodes<CommitNode>,
+}
+
+#[derive(Deserialize)]
+struct CommitNode {
+    commit: CommitFields,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CommitFields {
+    oid: String,
+    message_headline: String,
+    authored_date: String,
+    author: Option<Author>,
+    parents: Nodes<Oid>,
+}
+
+#[derive(Deserialize)]
+struct Author {
+    email: Option<String>,
+}
+
+impl CommitNode {
+    fn into_commit(self) -> Commit {
+        let commit = self.commit;
+        let email = commit.author.and_then(|author| author.email);
+        Commit {
+            oid: commit.oid,
+            subject: commit.message_headline,
+            author: (email.unwrap_or_default(), commit.authored_date),
+            parents: commit
+                .parents
+                .nodes
+                .into_iter()
+                .map(|parent| parent.oid)
+                .collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pull_request_as_github_writes_it() {
+        let node: Node = serde_json::from_value(json!({
+            "number": 100, "state": "MERGED", "isCrossRepository": false,
+            "maintainerCanModify": false, "isInMergeQueue": false,
+            "mergedAt": "2026-11-19T10:02:00Z", "additions": 40, "deletions": 2,
+            "headRepository": {"nameWithOwner": "acme/api"},
+            "baseRefName": "main", "baseRef": {"target": {"oid": "b1"}},
+            "headRefName": "auth", "headRefOid": "a2", "headRef": null,
+            "mergeCommit": {"oid": "m1", "additions": 40, "deletions": 2, "parents": {"totalCount": 1}},
+            "commits": {"totalCount": 3},
+            "timelineItems": {"pageInfo": {"hasPreviousPage": false}, "nodes": [
+                {"__typename": "HeadRefForcePushedEvent", "beforeCommit": {"oid": "a1"}, "afterCommit": {"oid": "a2"}},
+                {"__typename": "HeadRefForcePushedEvent", "beforeCommit": null, "afterCommit": null},
+                {"__typename": "AutomaticBaseChangeSucceededEvent", "oldBase": "x", "newBase": "main"},
+                {"__typename": "BaseRefChangedEvent", "previousRefName": "y", "currentRefName": "x"},
+                {"__typename": "BaseRefDeletedEvent"},
+                {"__typename": "MentionedEvent"}
+            ]}
+        }))
+        .unwrap();
+        let layer = node.into_layer();
+        assert_eq!(layer.merge_kind(), Some("squash"));
+        assert_eq!(layer.earlier_heads(), ["a1"]);
+        assert_eq!(
+            (layer.head_tip.as_deref(), layer.base_tip.as_deref()),
+            (None, Some("b1"))
+        );
+        assert_eq!(layer.events.len(), 5);
+        assert!(layer.events_complete && !layer.is_alive());
+        let moved = |from: &str, to: &str| Event::BaseChanged {
+            from: from.to_owned(),
+            to: to.to_owned(),
+        };
+        assert!(layer.events.contains(&moved("x", "main")));
+        assert!(layer.events.contains(&moved("y", "x")));
+    }
+}

@@ -1,0 +1,500 @@
+//! What each layer of a stack needs.
+//!
+//! A layer above a squashed or rewritten one still contains the old commits of the layer below.
+//! Replaying those gives conflicts or duplicates, so the question is always: where do its own
+//! commits begin? The answer is the *old base*: the newest common ancestor with that version of
+//! the layer below (its head, or any head that was pushed over) which covers most of the branch.
+//! `git merge-base --fork-point` is no help: it reads one clone's reflog and silently drops
+//! commits (git-spice #1024).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::discover::Stack;
+use super::facts::{Comparisons, Layer, State};
+
+/// Most earlier heads of one layer that are looked at.
+const VERSIONS_MAX: usize = 8;
+
+/// What a layer is or needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Nothing to do.
+    Ok,
+    /// Merged.
+    Merged,
+    /// Closed, and not by the loss of its base.
+    Closed,
+    /// The open layer below has new commits.
+    NeedsRestack,
+    /// The open layer below was rewritten.
+    ParentRewritten,
+    /// The layer below was merged as other commits: only the own ones may be replayed.
+    NeedsOnto,
+    /// The layer below was merged as it was: an ordinary rebase.
+    NeedsRebase,
+    /// The branch is right, the pull request's base is not.
+    NeedsRetarget,
+    /// Right as it is, but the layer below is about to move.
+    RestackWithParent,
+    /// No commit of its own is left.
+    Empty,
+    /// The layer below was closed without a merge: somebody has to decide.
+    ParentClosed,
+    /// It cannot be told where its own commits begin.
+    OldBaseUnknown,
+    /// The layer below cannot be moved yet.
+    WaitsForParent,
+    /// GitHub did not tell enough.
+    Unknown,
+}
+
+/// How a branch is moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strategy {
+    /// `git rebase TARGET`.
+    Regular,
+    /// `git rebase --onto TARGET OLD_BASE`.
+    Onto,
+}
+
+/// The last commit of a branch that belongs to the layer below.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OldBase {
+    /// The commit.
+    pub oid: String,
+    /// `parent_head`, `merge_base`, `force_push` or `common_prefix`.
+    pub source: &'static str,
+    /// Whether commits were compared (`high`) or only their authors and subjects (`medium`).
+    pub certain: bool,
+}
+
+/// Where a layer belongs now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Landing {
+    /// The branch.
+    pub branch: String,
+    /// The layer whose head that branch is.
+    pub layer: Option<u64>,
+}
+
+/// What was found out about one layer.
+#[derive(Clone, Debug)]
+pub struct Verdict {
+    /// The layer.
+    pub number: u64,
+    /// The one it builds on.
+    pub parent: Option<u64>,
+    /// What it is or needs.
+    pub status: Status,
+    /// Where it belongs.
+    pub landing: Option<Landing>,
+    /// How it is moved, if it is.
+    pub strategy: Option<Strategy>,
+    /// Where its own commits begin; with [`Status::OldBaseUnknown`] the best guess.
+    pub old_base: Option<OldBase>,
+    /// How many commits are its own, merges included.
+    pub own: Option<u64>,
+    /// Subjects of the own commits and how many of those are merges, when GitHub's list agrees.
+    pub own_list: Option<(Vec<String>, usize)>,
+    /// Commits that it has and what it is compared with lacks, and the reverse.
+    pub ahead_behind: Option<(u64, u64)>,
+}
+
+impl Verdict {
+    fn new(layer: &Layer, parent: Option<&Layer>, status: Status) -> Self {
+        Self {
+            number: layer.number,
+            parent: parent.map(|parent| parent.number),
+            status,
+            landing: None,
+            strategy: None,
+            old_base: None,
+            own: None,
+            own_list: None,
+            ahead_behind: None,
+        }
+    }
+
+    /// Whether its commits are replayed.
+    pub fn moves(&self) -> bool {
+        self.strategy.is_some()
+    }
+
+    /// Whether somebody has to do something about it.
+    pub fn wants_action(&self) -> bool {
+        !matches!(self.status, Status::Ok | Status::Merged | Status::Closed)
+    }
+}
+
+/// Judges all layers, each after the one it builds on.
+pub fn judge(stack: &Stack, comparisons: &Comparisons) -> Vec<Verdict> {
+    let mut judge = Judge {
+        stack,
+        comparisons,
+        done: BTreeMap::new(),
+    };
+    let members = stack.members();
+    for number in &members {
+        if let Some(layer) = stack.layer(*number) {
+            let verdict = judge.layer(layer);
+            judge.done.insert(*number, verdict);
+        }
+    }
+    let take = |number: &u64| judge.done.remove(number);
+    members.iter().filter_map(take).collect()
+}
+
+struct Judge<'a> {
+    stack: &'a Stack,
+    comparisons: &'a Comparisons,
+    done: BTreeMap<u64, Verdict>,
+}
+
+impl<'a> Judge<'a> {
+    fn layer(&self, layer: &Layer) -> Verdict {
+        let parent = self.stack.parent(layer.number);
+        let verdict = |status| Verdict::new(layer, parent, status);
+        match layer.state {
+            State::Merged => return verdict(Status::Merged),
+            State::Closed if !layer.lost_its_base() => return verdict(Status::Closed),
+            _ => {}
+        }
+        match parent {
+            Some(parent) => self.above(layer, parent),
+            None => Verdict {
+                ahead_behind: self.ahead_behind(layer.base_tip.as_deref(), layer),
+                ..verdict(Status::Ok)
+            },
+        }
+    }
+
+    /// A layer that builds on another.
+    fn above(&self, layer: &Layer, parent: &'a Layer) -> Verdict {
+        let mut below = parent;
+        loop {
+            if below.is_alive() {
+                return self.above_alive(layer, below);
+            }
+            if below.state == State::Closed {
+                return Verdict::new(layer, Some(parent), Status::ParentClosed);
+            }
+            let merge = below.merge_commit.as_ref();
+            let compared =
+                merge.and_then(|merge| self.comparisons.get(&merge.oid, &layer.head_sha));
+            let ahead_behind = compared.as_ref().map(|found| (found.ahead, found.behind));
+            if compared.is_none_or(|found| found.behind > 0) {
+                let mut verdict = self.above_merged(layer, below);
+                verdict.ahead_behind = ahead_behind;
+                return verdict;
+            }
+            // It already stands on the merge. What that went into may have been merged since.
+            match self.merged_into(below) {
+                Some(next) => below = next,
+                None => {
+                    let mut verdict = self.in_place(layer, below);
+                    if let (Some(merge), Some((ahead, _))) = (merge, ahead_behind) {
+                        let (own_list, own) = self.own_counted(layer, &merge.oid, ahead);
+                        (verdict.own_list, verdict.own) = (own_list, Some(own));
+                    }
+                    verdict.ahead_behind = ahead_behind;
+                    return verdict;
+                }
+            }
+        }
+    }
+
+    /// The layer that a merged one was merged into, if it was one.
+    fn merged_into(&self, merged: &Layer) -> Option<&'a Layer> {
+        let below = self.stack.parent(merged.number)?;
+        (below.head == merged.base).then_some(below)
+    }
+
+    /// Where layers above a merged one belong.
+    fn landing(&self, merged: &Layer) -> Landing {
+        let mut last = merged;
+        while let Some(below) = self.merged_into(last) {
+            if below.state != State::Merged {
+                return Landing {
+                    branch: below.head.clone(),
+                    layer: Some(below.number),
+                };
+            }
+            last = below;
+        }
+        Landing {
+            branch: last.base.clone(),
+            layer: None,
+        }
+    }
+
+    /// A branch that needs no new commits; its pull request may need another base.
+    fn in_place(&self, layer: &Layer, merged: &Layer) -> Verdict {
+        let landing = self.landing(merged);
+        let right = layer.base == landing.branch && layer.state == State::Open;
+        let status = if right {
+            Status::Ok
+        } else {
+            Status::NeedsRetarget
+        };
+        Verdict {
+            landing: Some(landing),
+            ..Verdict::new(layer, Some(merged), status)
+        }
+    }
+
+    fn above_merged(&self, layer: &Layer, merged: &Layer) -> Verdict {
+        let landing = self.landing(merged);
+        let (old_base, own, sure) = match self.old_base(layer, merged) {
+            Some(found) => found,
+            None => return Verdict::new(layer, Some(merged), Status::Unknown),
+        };
+        let tip = match landing.layer {
+            Some(number) => self.stack.layer(number).map(|layer| &*layer.head_sha),
+            None => self.stack.tip(&landing.branch),
+        };
+        // With no answer the careful way: --onto is right in either case.
+        let landed = tip
+            .and_then(|tip| self.comparisons.get(tip, &old_base.oid))
+            .is_some_and(|found| found.ahead == 0);
+        if !sure {
+            return self.unsure(layer, merged, landing, old_base);
+        }
+        let (own_list, own) = self.own_counted(layer, &old_base.oid, own);
+        let is_of_parent = old_base.source != "merge_base" || contains(merged, &old_base.oid);
+        if landed && !is_of_parent {
+            // It was put on the target before, without anything of the layer below.
+            return Verdict {
+                own: Some(own),
+                own_list,
+                ..self.in_place(layer, merged)
+            };
+        }
+        let blocked = landing.layer.is_some_and(|number| self.is_blocked(number));
+        let (status, strategy) = match (own, blocked, landed) {
+            (0, _, _) => (Status::Empty, None),
+            (_, true, _) => (Status::WaitsForParent, None),
+            (_, _, true) => (Status::NeedsRebase, Some(Strategy::Regular)),
+            (_, _, false) => (Status::NeedsOnto, Some(Strategy::Onto)),
+        };
+        Verdict {
+            landing: Some(landing),
+            strategy,
+            old_base: Some(old_base),
+            own: Some(own),
+            own_list,
+            ..Verdict::new(layer, Some(merged), status)
+        }
+    }
+
+    fn above_alive(&self, layer: &Layer, parent: &Layer) -> Verdict {
+        let ahead_behind = self.ahead_behind(Some(&parent.head_sha), layer);
+        let (old_base, own, sure) = match self.old_base(layer, parent) {
+            Some(found) => found,
+            None => return Verdict::new(layer, Some(parent), Status::Unknown),
+        };
+        let below = self.done.get(&parent.number);
+        // A layer without commits that is on its way out is no base.
+        let skipped = below.filter(|below| below.status == Status::Empty);
+        let skipped = skipped.and_then(|below| below.landing.clone());
+        let landing = skipped.clone().unwrap_or_else(|| Landing {
+            branch: parent.head.clone(),
+            layer: Some(parent.number),
+        });
+        if !sure {
+            let mut verdict = self.unsure(layer, parent, landing, old_base);
+            verdict.ahead_behind = ahead_behind;
+            return verdict;
+        }
+        let (own_list, own) = self.own_counted(layer, &old_base.oid, own);
+        let behind = ahead_behind.is_some_and(|(_, behind)| behind > 0);
+        let status = if own == 0 {
+            Status::Empty
+        } else if self.is_blocked(parent.number) {
+            Status::WaitsForParent
+        } else if skipped.is_some() {
+            Status::NeedsOnto
+        } else if behind && parent.was_rewritten() {
+            Status::ParentRewritten
+        } else if behind {
+            Status::NeedsRestack
+        } else if below.is_some_and(Verdict::moves) {
+            Status::RestackWithParent
+        } else if layer.base != landing.branch || layer.state == State::Closed {
+            Status::NeedsRetarget
+        } else {
+            Status::Ok
+        };
+        let moves = matches!(
+            status,
+            Status::NeedsOnto
+                | Status::ParentRewritten
+                | Status::NeedsRestack
+                | Status::RestackWithParent
+        );
+        Verdict {
+            // An empty layer above an open one waits for its first commit; nothing passes it by.
+            landing: if status == Status::Empty {
+                skipped
+            } else {
+                Some(landing)
+            },
+            strategy: moves.then_some(Strategy::Onto),
+            old_base: moves.then_some(old_base),
+            own: Some(own),
+            own_list,
+            ahead_behind,
+            ..Verdict::new(layer, Some(parent), status)
+        }
+    }
+
+    fn unsure(&self, layer: &Layer, parent: &Layer, landing: Landing, guess: OldBase) -> Verdict {
+        Verdict {
+            landing: Some(landing),
+            old_base: Some(guess),
+            ..Verdict::new(layer, Some(parent), Status::OldBaseUnknown)
+        }
+    }
+
+    /// Whether a layer has to move and cannot be moved by commands.
+    fn is_blocked(&self, number: u64) -> bool {
+        self.done.get(&number).is_some_and(|below| {
+            matches!(
+                below.status,
+                Status::OldBaseUnknown
+                    | Status::WaitsForParent
+                    | Status::ParentClosed
+                    | Status::Unknown
+            )
+        })
+    }
+
+    /// Where the own commits of a layer begin, how many follow, and whether that can be trusted.
+    fn old_base(&self, layer: &Layer, parent: &Layer) -> Option<(OldBase, u64, bool)> {
+        let of_head = self.comparisons.get(&parent.head_sha, &layer.head_sha);
+        if let Some(found) = of_head.as_ref().filter(|found| found.behind == 0) {
+            let old_base = OldBase {
+                oid: parent.head_sha.clone(),
+                source: "parent_head",
+                certain: true,
+            };
+            return Some((old_base, found.ahead, true));
+        }
+        let versions = parent.earlier_heads();
+        let mut complete = of_head.is_some()
+            && parent.events_complete
+            && versions.len() <= VERSIONS_MAX
+            && !lost_versions(parent);
+        let mut best = of_head.map(|found| (found.ahead, found.merge_base, "merge_base"));
+        for version in versions.into_iter().take(VERSIONS_MAX) {
+            let Some(found) = self.comparisons.get(version, &layer.head_sha) else {
+                complete = false;
+                continue;
+            };
+            if best.as_ref().is_none_or(|(ahead, ..)| found.ahead < *ahead) {
+                best = Some((found.ahead, found.merge_base, "force_push"));
+            }
+        }
+        let by_name = common_prefix(layer, parent);
+        if let Some((ahead, oid)) = by_name
+            && best.as_ref().is_none_or(|(least, ..)| ahead < *least)
+        {
+            let old_base = OldBase {
+                oid,
+                source: "common_prefix",
+                certain: false,
+            };
+            return Some((old_base, ahead, true));
+        }
+        let (ahead, oid, source) = best?;
+        // A gap in the history matters unless something of the layer below was found.
+        let found_some = source == "force_push" || contains(parent, &oid);
+        let old_base = OldBase {
+            oid,
+            source,
+            certain: complete,
+        };
+        Some((old_base, ahead, complete || found_some))
+    }
+
+    fn ahead_behind(&self, base: Option<&str>, layer: &Layer) -> Option<(u64, u64)> {
+        let found = self.comparisons.get(base?, &layer.head_sha)?;
+        Some((found.ahead, found.behind))
+    }
+
+    /// Own commits by the comparison; without merges where the list shows them: those are not
+    /// replayed.
+    fn own_counted(&self, layer: &Layer, old_base: &str, ahead: u64) -> (OwnList, u64) {
+        let (list, listed) = self.own(layer, Some(old_base));
+        match list {
+            Some((_, merges)) if listed == ahead => {
+                let merges_count = u64::try_from(merges).unwrap_or_default();
+                (list, ahead - merges_count)
+            }
+            // GitHub's list may be of an earlier moment.
+            _ => (None, ahead),
+        }
+    }
+
+    /// The commits of a layer's list that the old base does not reach, and how many they are.
+    fn own(&self, layer: &Layer, old_base: Option<&str>) -> (OwnList, u64) {
+        if layer.commits_total != u64::try_from(layer.commits.len()).unwrap_or_default() {
+            return (None, 0);
+        }
+        let mut reached: BTreeSet<&str> = old_base.into_iter().collect();
+        for commit in layer.commits.iter().rev() {
+            if reached.contains(commit.oid.as_str()) {
+                reached.extend(commit.parents.iter().map(String::as_str));
+            }
+        }
+        let own: Vec<_> = layer
+            .commits
+            .iter()
+            .filter(|commit| !reached.contains(commit.oid.as_str()))
+            .collect();
+        let plain = own.iter().filter(|commit| commit.parents.len() < 2);
+        let subjects: Vec<String> = plain.map(|commit| commit.subject.clone()).collect();
+        let merges = own.len() - subjects.len();
+        (
+            Some((subjects, merges)),
+            u64::try_from(own.len()).unwrap_or_default(),
+        )
+    }
+}
+
+type OwnList = Option<(Vec<String>, usize)>;
+
+fn contains(layer: &Layer, oid: &str) -> bool {
+    layer.head_sha == oid || layer.commits.iter().any(|commit| commit.oid == oid)
+}
+
+/// Whether GitHub has lost what was pushed over.
+fn lost_versions(layer: &Layer) -> bool {
+    layer.events.iter().any(|event| {
+        matches!(
+            event,
+            super::facts::Event::HeadRewritten { before: None, .. }
+        )
+    })
+}
+
+/// The longest beginning of a branch that consists of versions of the parent's commits: how many
+/// commits follow it, and its last one.
+fn common_prefix(layer: &Layer, parent: &Layer) -> Option<(u64, String)> {
+    let whole = layer.commits_total == u64::try_from(layer.commits.len()).ok()?;
+    let linear = layer.commits.iter().all(|commit| commit.parents.len() < 2);
+    if !whole || !linear {
+        return None;
+    }
+    let mut theirs = parent.commits.iter();
+    let shared = layer
+        .commits
+        .iter()
+        .take_while(|commit| theirs.any(|other| commit.is_version_of(other)))
+        .count();
+    let last = layer.commits.get(shared.checked_sub(1)?)?;
+    let ahead = u64::try_from(layer.commits.len() - shared).ok()?;
+    Some((ahead, last.oid.clone()))
+}

@@ -1,0 +1,26 @@
+//! Stacked pull requests: which ones build on each other, what each needs after the one below it
+//! was merged or rewritten, and the git commands that do it. Nothing is run here.
+//!
+//! - [`discover`]: from one pull request to its whole stack, by questions about branches;
+//! - [`judge`]: what each layer needs, above all its *old base*: the last commit of its branch
+//!   that belongs to the layer below and must not be replayed;
+//! - [`commands`] and [`report`]: the plan and the answer;
+//! - `fetch`: GitHub's answers to the questions.
+//!
+//! All but `fetch` is pure. Discovery and judgement say what they still need to know; whoever
+//! drives them (GitHub here, a real git repository in `tests/it/stack_topologies.rs`) fills it in.
+//!
+//! Invariants: a command replays only commits that no known version of the layer below contains;
+//! where that cannot be told there is no command; no branch name reaches a shell unquoted.
+
+pub mod commands;
+pub mod discover;
+pub mod facts;
+mod fetch;
+pub mod judge;
+pub mod report;
+
+pub use fetch::manage_stacked_prs;
+
+/// Name of the tool.
+pub const TOOL: &str = "manage_stacked_prs";

@@ -1,0 +1,550 @@
+//! The answer: the stack, what each layer needs, the plan, and what can go wrong with it.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::commands::{self, Command, Obstacle, Setting, obstacle, quote, short};
+use super::discover::Stack;
+use super::facts::{Comparisons, Layer, State};
+use super::judge::{Status, Strategy, Verdict};
+use crate::domain::limits;
+use crate::pulls::Warning;
+
+/// Room that a transport may need around the answer.
+const AROUND: usize = 256;
+/// Most subjects of own commits that are shown.
+const SUBJECTS_MAX: usize = 10;
+/// Most hazards that are shown.
+const HAZARDS_MAX: usize = 10;
+
+/// The answer of `manage_stacked_prs`.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    pr: String,
+    repo: String,
+    head_sha: String,
+    fetched_at: Timestamp,
+    stack: StackShown,
+    is_stacked: bool,
+    /// Whether any layer needs something.
+    changes_detected: bool,
+    /// Whether a layer was merged below one that is not.
+    upstream_merge_detected: bool,
+    squash_merge: bool,
+    /// For the selected layer if it moves, else for the first that does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rebase_strategy: Option<RebaseStrategy>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    hazards: Vec<Hazard>,
+    /// To be run in this order by whoever asked.
+    pub commands: Vec<Command>,
+    /// Layers for which there was no room: call again when the commands were run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub deferred: Vec<u64>,
+    summary: Summary,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<Warning>,
+    untrusted: [&'static str; 2],
+}
+
+#[derive(Debug, Serialize)]
+struct StackShown {
+    /// `derived` from bases, or `native`: kept by GitHub.
+    source: &'static str,
+    target: String,
+    layers: Vec<LayerShown>,
+    #[serde(skip_serializing_if = "is_zero")]
+    layers_left_off: usize,
+    visualization: String,
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct LayerShown {
+    pr: u64,
+    branch: String,
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    merge_kind: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent: Option<u64>,
+    base: String,
+    head: String,
+    status: Status,
+    /// Where it belongs, if that is not its base.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    belongs_on: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    own_commits: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ahead: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    behind: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct RebaseStrategy {
+    pr: u64,
+    /// `onto`, `regular` or `decide`.
+    recommended: &'static str,
+    old_base: String,
+    old_base_source: &'static str,
+    /// `high`: commits were compared; `medium`: authors, dates and subjects were; `low`: a guess.
+    confidence: &'static str,
+    reason: String,
+    regular_command: String,
+    onto_command: String,
+    ai_should_decide: bool,
+    /// What is replayed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    own_subjects: Vec<String>,
+}
+
+/// Something that goes wrong when it is not known.
+#[derive(Debug, Serialize)]
+struct Hazard {
+    code: &'static str,
+    text: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Summary {
+    action_required: bool,
+    reason: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    then: Option<&'static str>,
+}
+
+/// What an answer is made of.
+pub struct Material<'a> {
+    /// `owner/name#number`.
+    pub pr: String,
+    /// Where and how commands are run.
+    pub setting: &'a Setting,
+    /// The stack.
+    pub stack: &'a Stack,
+    /// What each layer needs.
+    pub verdicts: &'a [Verdict],
+    /// What was compared.
+    pub comparisons: &'a Comparisons,
+    /// What could not be read.
+    pub warnings: Vec<Warning>,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// Puts the answer together, with as many layers' commands as fit into it.
+pub fn report(material: &Material<'_>) -> Report {
+    let movable = commands::movable(material.stack, material.verdicts);
+    let all = material.verdicts.len();
+    for shown in [all, all / 2, all / 4, 1] {
+        // Commands for fewer layers, but for one at least: the next call brings the others.
+        for count in (1..=movable.len().max(1)).rev() {
+            let report = assemble(material, &movable, count.min(movable.len()), shown);
+            if fits(&report) {
+                return report;
+            }
+        }
+    }
+    assemble(material, &movable, 0, 1)
+}
+
+fn fits(report: &Report) -> bool {
+    let bytes = serde_json::to_vec(report).map_or(usize::MAX, |json| json.len());
+    bytes <= limits::ANSWER_BYTES_MAX - AROUND
+}
+
+fn assemble(material: &Material<'_>, movable: &[&Verdict], count: usize, shown: usize) -> Report {
+    let Material {
+        stack,
+        verdicts,
+        setting,
+        ..
+    } = material;
+    let selected = stack.layer(stack.selected);
+    let (now, later) = movable.split_at(count);
+    let commands = commands::plan(setting, stack, now);
+    let leading = |verdict: &&Verdict| {
+        verdict.old_base.is_some() && (verdict.moves() || verdict.status == Status::OldBaseUnknown)
+    };
+    let own = verdicts
+        .iter()
+        .find(|verdict| verdict.number == stack.selected);
+    let strategy = own.filter(|verdict| leading(verdict));
+    let strategy = strategy.or_else(|| verdicts.iter().find(leading));
+    let merged_below: Vec<&Layer> = verdicts
+        .iter()
+        .filter(|verdict| verdict.wants_action())
+        .filter_map(|verdict| stack.layer(verdict.parent?))
+        .filter(|parent| parent.state == State::Merged)
+        .collect();
+    let squashed = |layer: &&Layer| {
+        layer
+            .merge_kind()
+            .is_some_and(|kind| kind.starts_with("squash"))
+    };
+    let changes_detected = verdicts.iter().any(Verdict::wants_action);
+    Report {
+        pr: material.pr.clone(),
+        repo: setting.repo.to_string(),
+        head_sha: selected
+            .map(|layer| short(&layer.head_sha).to_owned())
+            .unwrap_or_default(),
+        fetched_at: material.now,
+        stack: show_stack(material, shown),
+        is_stacked: verdicts.len() > 1,
+        changes_detected,
+        upstream_merge_detected: !merged_below.is_empty(),
+        squash_merge: merged_below.iter().any(squashed),
+        rebase_strategy: strategy.and_then(|verdict| rebase_strategy(material, verdict)),
+        hazards: hazards(material),
+        summary: Summary {
+            action_required: changes_detected,
+            reason: reason(material),
+            then: (!commands.is_empty()).then_some(if later.is_empty() {
+                "call get_failing_tests for every pushed pull request"
+            } else {
+                "call manage_stacked_prs again for the deferred ones"
+            }),
+        },
+        commands,
+        deferred: later.iter().map(|verdict| verdict.number).collect(),
+        warnings: warnings(material),
+        untrusted: ["stack.layers[].branch", "rebase_strategy.own_subjects"],
+    }
+}
+
+fn show_stack(material: &Material<'_>, shown: usize) -> StackShown {
+    let Material {
+        stack, verdicts, ..
+    } = material;
+    let root = verdicts
+        .first()
+        .and_then(|verdict| stack.layer(verdict.number));
+    let target = root.map(|layer| layer.base.clone()).unwrap_or_default();
+    let layers: Vec<LayerShown> = verdicts
+        .iter()
+        .enumerate()
+        .filter(|(place, verdict)| *place < shown || verdict.number == stack.selected)
+        .filter_map(|(_, verdict)| Some(show_layer(verdict, stack.layer(verdict.number)?)))
+        .collect();
+    let drawing = root
+        .map(|root| draw(material, root.number))
+        .unwrap_or_default();
+    StackShown {
+        source: if material.setting.native {
+            "native"
+        } else {
+            "derived"
+        },
+        visualization: format!("{target} <- {drawing}"),
+        target,
+        layers_left_off: verdicts.len() - layers.len(),
+        layers,
+    }
+}
+
+fn show_layer(verdict: &Verdict, layer: &Layer) -> LayerShown {
+    let elsewhere = verdict
+        .landing
+        .as_ref()
+        .filter(|landing| landing.branch != layer.base);
+    LayerShown {
+        pr: layer.number,
+        branch: layer.head.clone(),
+        state: match layer.state {
+            State::Open => "open",
+            State::Merged => "merged",
+            State::Closed => "closed",
+        },
+        merge_kind: layer.merge_kind(),
+        parent: verdict.parent,
+        base: layer.base.clone(),
+        head: short(&layer.head_sha).to_owned(),
+        status: verdict.status,
+        belongs_on: elsewhere.map(|landing| landing.branch.clone()),
+        own_commits: verdict.own,
+        ahead: verdict.ahead_behind.map(|(ahead, _)| ahead),
+        behind: verdict.ahead_behind.map(|(_, behind)| behind),
+    }
+}
+
+/// `#100 (squash) <- #101*`, several children in brackets.
+fn draw(material: &Material<'_>, number: u64) -> String {
+    let stack = material.stack;
+    let kind = stack.layer(number).and_then(|layer| match layer.state {
+        State::Open => None,
+        State::Merged => Some(layer.merge_kind().unwrap_or("merged")),
+        State::Closed => Some("closed"),
+    });
+    let kind = kind.map_or_else(String::new, |kind| format!(" ({kind})"));
+    let mark = if number == stack.selected { "*" } else { "" };
+    let above = material
+        .verdicts
+        .iter()
+        .filter(|verdict| {
+            stack
+                .parent(verdict.number)
+                .is_some_and(|below| below.number == number)
+        })
+        .map(|verdict| draw(material, verdict.number));
+    let above: Vec<String> = above.collect();
+    match above.as_slice() {
+        [] => format!("#{number}{mark}{kind}"),
+        [only] => format!("#{number}{mark}{kind} <- {only}"),
+        several => format!("#{number}{mark}{kind} <- ({})", several.join(", ")),
+    }
+}
+
+fn rebase_strategy(material: &Material<'_>, verdict: &Verdict) -> Option<RebaseStrategy> {
+    let layer = material.stack.layer(verdict.number)?;
+    let (landing, old_base) = (verdict.landing.as_ref()?, verdict.old_base.as_ref()?);
+    let unknown = verdict.status == Status::OldBaseUnknown;
+    let branch = quote(&layer.head);
+    let onto = quote(&format!("{}/{}", material.setting.remote, landing.branch));
+    let subjects = verdict.own_list.iter().flat_map(|(subjects, _)| subjects);
+    Some(RebaseStrategy {
+        pr: layer.number,
+        recommended: match verdict.strategy {
+            None => "decide",
+            Some(Strategy::Regular) => "regular",
+            Some(_) => "onto",
+        },
+        old_base: short(&old_base.oid).to_owned(),
+        old_base_source: old_base.source,
+        confidence: match old_base.certain {
+            _ if unknown => "low",
+            true => "high",
+            false => "medium",
+        },
+        reason: explain(material, verdict, layer),
+        regular_command: format!("git rebase {onto} {branch}"),
+        onto_command: format!("git rebase --onto {onto} {} {branch}", short(&old_base.oid)),
+        ai_should_decide: unknown || !old_base.certain,
+        own_subjects: subjects.take(SUBJECTS_MAX).cloned().collect(),
+    })
+}
+
+/// Why a layer is what it is, in a sentence.
+fn explain(material: &Material<'_>, verdict: &Verdict, layer: &Layer) -> String {
+    let number = layer.number;
+    let parent = verdict
+        .parent
+        .map_or_else(String::new, |parent| format!("#{parent}"));
+    let target = verdict
+        .landing
+        .as_ref()
+        .map_or("", |landing| landing.branch.as_str());
+    let own = verdict
+        .own
+        .map_or_else(|| "its own".to_owned(), |own| format!("its {own} own"));
+    let merged_as = verdict
+        .parent
+        .and_then(|parent| material.stack.layer(parent)?.merge_kind());
+    match verdict.status {
+        Status::NeedsOnto => match merged_as {
+            Some(kind) => format!(
+                "{parent} went into {target} by {kind}, as other commits: #{number} must replay {own} commits only"
+            ),
+            None => format!("{parent} is empty: #{number} moves {own} commits onto {target}"),
+        },
+        Status::NeedsRebase => format!(
+            "the commits of {parent} are in {target}: #{number} can be rebased; without that it only lags behind"
+        ),
+        Status::NeedsRestack => format!("{parent} has new commits that #{number} lacks"),
+        Status::ParentRewritten => format!(
+            "{parent} was force-pushed: #{number} still holds its old commits, {own} are replayed"
+        ),
+        Status::RestackWithParent => format!("#{number} follows {parent}, which moves"),
+        Status::NeedsRetarget => {
+            format!("#{number} needs the base {target}, its commits are right")
+        }
+        Status::Empty => format!("#{number} has no commit of its own left: close it, or push some"),
+        Status::ParentClosed => format!(
+            "{parent} below #{number} was closed without a merge: reopen that, or move #{number}"
+        ),
+        Status::OldBaseUnknown => format!(
+            "where the own commits of #{number} begin cannot be told: compare git log of both before choosing"
+        ),
+        Status::WaitsForParent => format!("#{number} waits until {parent} is settled"),
+        Status::Unknown => format!("GitHub did not compare #{number} with {parent}"),
+        Status::Ok | Status::Merged | Status::Closed => String::new(),
+    }
+}
+
+fn reason(material: &Material<'_>) -> String {
+    const SENTENCES_MAX: usize = 3;
+    let wanting: Vec<&Verdict> = material
+        .verdicts
+        .iter()
+        .filter(|verdict| verdict.wants_action())
+        .collect();
+    let sentences = wanting.iter().take(SENTENCES_MAX).filter_map(|verdict| {
+        Some(explain(
+            material,
+            verdict,
+            material.stack.layer(verdict.number)?,
+        ))
+    });
+    let mut sentences: Vec<String> = sentences.collect();
+    if wanting.len() > SENTENCES_MAX {
+        sentences.push(format!(
+            "{} more layers follow",
+            wanting.len() - SENTENCES_MAX
+        ));
+    }
+    if sentences.is_empty() {
+        sentences.push("every layer is on what it builds on".to_owned());
+    }
+    sentences.join("; ")
+}
+
+fn hazards(material: &Material<'_>) -> Vec<Hazard> {
+    let mut hazards = Vec::new();
+    for verdict in material.verdicts {
+        if let Some(layer) = material.stack.layer(verdict.number) {
+            layer_hazards(material, verdict, layer, &mut hazards);
+        }
+    }
+    if material.setting.native {
+        hazards.push(Hazard {
+            code: "native_stack",
+            text: "GitHub keeps the bases of this stack: use Rebase Stack there (gh stack rebase); gh pr edit --base is refused".to_owned(),
+        });
+    }
+    hazards.truncate(HAZARDS_MAX);
+    hazards
+}
+
+fn layer_hazards(
+    material: &Material<'_>,
+    verdict: &Verdict,
+    layer: &Layer,
+    hazards: &mut Vec<Hazard>,
+) {
+    let number = layer.number;
+    let mut add = |code, text| hazards.push(Hazard { code, text });
+    let parent = material.stack.parent(number);
+    let on_merged =
+        parent.is_some_and(|below| below.state == State::Merged && below.head == layer.base);
+    if layer.state == State::Open && on_merged && layer.base_tip.is_some() {
+        add(
+            "base_branch_live_dependents",
+            format!(
+                "retarget #{number} before the branch '{}' is deleted: deleting a base outside the merge closes the pull request (cli/cli#14223)",
+                layer.base
+            ),
+        );
+    }
+    if layer.lost_its_base() {
+        add(
+            "closed_by_lost_base",
+            format!(
+                "#{number} was closed because its base was deleted: reopen it before any push to '{}', or it stays closed",
+                layer.head
+            ),
+        );
+    }
+    if verdict.moves()
+        && let Some((_, merges @ 1..)) = verdict.own_list
+    {
+        add(
+            "merges_are_dropped",
+            format!(
+                "#{number} has {merges} merge commits: the rebase drops them, and conflicts solved in them come again"
+            ),
+        );
+    }
+    if verdict.status == Status::Empty {
+        add(
+            "no_own_commits",
+            format!(
+                "#{number}: gh pr close {number} -R {}",
+                material.setting.repo
+            ),
+        );
+    }
+    if !verdict.wants_action() {
+        return;
+    }
+    match obstacle(layer) {
+        Some(Obstacle::ToolManaged) => add(
+            "tool_managed",
+            format!(
+                "#{number} is kept by ghstack or spr: use that tool, a rebase by hand breaks its mapping"
+            ),
+        ),
+        Some(Obstacle::Queued) => add(
+            "queued",
+            format!("#{number} is in the merge queue: a push takes it out; wait"),
+        ),
+        Some(Obstacle::BranchName) => add(
+            "branch_name",
+            format!("#{number}: a branch name starts with a dash; rename it"),
+        ),
+        Some(Obstacle::ForkIsClosed) => add(
+            "fork_head",
+            format!(
+                "#{number} comes from a fork that cannot be pushed to: its author has to rebase it"
+            ),
+        ),
+        Some(Obstacle::CannotReopen) => add(
+            "cannot_reopen",
+            format!(
+                "#{number} was pushed to after it was closed: GitHub does not reopen it, open a new one from '{}'",
+                layer.head
+            ),
+        ),
+        None if layer.from_fork => add(
+            "fork_head",
+            format!(
+                "#{number} comes from a fork: the push goes to {}",
+                layer.head_repo.as_deref().unwrap_or("it")
+            ),
+        ),
+        None => {}
+    }
+}
+
+fn warnings(material: &Material<'_>) -> Vec<Warning> {
+    let mut warnings = material.warnings.clone();
+    if let Some((_, reason)) = material.comparisons.failures().next() {
+        warnings.push(Warning::new(
+            "compare",
+            reason,
+            "a layer's old base may be unknown",
+        ));
+    }
+    if material.stack.is_cut() {
+        let reason = format!("more than {} layers", super::discover::LAYERS_MAX);
+        warnings.push(Warning::new(
+            "stack",
+            reason,
+            "layers further up are not shown",
+        ));
+    }
+    for branch in material.stack.trunks() {
+        let reason = format!("many pull requests were merged into '{branch}'");
+        warnings.push(Warning::new(
+            "stack",
+            reason,
+            "it is taken for a trunk, not for a layer",
+        ));
+    }
+    let long = material.verdicts.iter().find(|verdict| {
+        let layer = material.stack.layer(verdict.number);
+        layer.is_some_and(|layer| layer.commits_total > layer.commits.len() as u64)
+    });
+    if let Some(verdict) = long {
+        let reason = format!("#{} has more commits than are listed", verdict.number);
+        warnings.push(Warning::new(
+            "commits",
+            reason,
+            "own commits are counted, not listed",
+        ));
+    }
+    warnings
+}
