@@ -165,6 +165,10 @@ fn no_leftovers() {
     let mut wrong = Vec::new();
     for folder in ["src", "tests", "scripts"] {
         for file in files_below(&root().join(folder), "rs") {
+            // The Test Anything Protocol has a directive of this name.
+            if file.ends_with("ci_log/tap.rs") || file.ends_with("ci_log/node_test.rs") {
+                continue;
+            }
             let text = fs::read_to_string(&file).expect("a readable file");
             wrong.extend(
                 banned

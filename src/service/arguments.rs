@@ -212,12 +212,12 @@ arguments! {
     }
     /// Arguments of `check_merge_readiness`.
     CheckMergeReadiness {
-        /// owner/name#1 or URL
+        /// owner/name#1
         pr: String,
         /// merge, squash or rebase
         #[serde(default, skip_serializing_if = "Option::is_none")]
         method: Optional<String>,
-        /// While GitHub computes, 15
+        /// 0 to 45
         #[serde(default, skip_serializing_if = "Option::is_none")]
         wait_seconds: Optional<u64>,
     }

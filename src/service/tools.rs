@@ -114,7 +114,7 @@ define_tools! {
     GetFailingTests "get_failing_tests" reads "Failing tests"
         "Tell which CI tests and checks of a pull request fail, why, and how to reproduce each.";
     CheckMergeReadiness "check_merge_readiness" reads "Check merge readiness"
-        "Tell whether a pull request can be merged: every blocker, who must act, the command.";
+        "Tell whether a pull request can be merged: every blocker, who must act, how.";
     FindUnresolvedComments "find_unresolved_comments" reads "Unresolved comments"
         "List unresolved review comments of a pull request. needs: author_reply or reviewer.";
     ResolveReviewThread "resolve_review_thread" writes "Resolve a thread"

@@ -42,6 +42,10 @@ pub struct Merges {
     pub(super) check_runs: BTreeMap<String, Vec<Value>>,
     pub(super) statuses: BTreeMap<String, Vec<Value>>,
     pub(super) workflow_runs: BTreeMap<String, Vec<Value>>,
+    /// Logs and annotations by job, changed files by pull request.
+    pub(super) logs: BTreeMap<u64, Vec<u8>>,
+    pub(super) annotations: BTreeMap<u64, Vec<Value>>,
+    pub(super) files: BTreeMap<u64, Vec<Value>>,
 }
 
 impl Merges {
@@ -112,6 +116,36 @@ impl Merges {
             "check_suite": {"id": 90},
         }));
         self
+    }
+
+    /// Gives the last reported check run of a commit a log.
+    pub fn log(&mut self, sha: &str, log: impl Into<Vec<u8>>) -> &mut Self {
+        let id = self.last_job(sha);
+        self.logs.insert(id, log.into());
+        self
+    }
+
+    /// Marks a line of a file in the last reported check run of a commit.
+    pub fn annotate(&mut self, sha: &str, path: &str, line: u32, message: &str) -> &mut Self {
+        let annotations = self.annotations.entry(self.last_job(sha)).or_default();
+        annotations.push(json!({
+            "path": path, "start_line": line, "end_line": line, "annotation_level": "failure",
+            "title": null, "message": message, "raw_details": null,
+        }));
+        self
+    }
+
+    /// Says that a pull request changes a file.
+    pub fn changes(&mut self, number: u64, path: &str) -> &mut Self {
+        let files = self.files.entry(number).or_default();
+        files.push(json!({"filename": path, "status": "modified", "additions": 1, "deletions": 1}));
+        self
+    }
+
+    fn last_job(&self, sha: &str) -> u64 {
+        let last = self.check_runs.get(sha).and_then(|runs| runs.last());
+        last.and_then(|run| run["id"].as_u64())
+            .expect("a check run was reported")
     }
 
     /// Reports a commit status.

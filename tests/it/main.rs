@@ -23,6 +23,7 @@ mod doctor;
 mod durability;
 mod enterprise;
 mod events;
+mod failing_tests;
 mod full_disk;
 mod http_errors;
 mod issue_details;

@@ -221,6 +221,24 @@ fn sources_that_fail_are_named_and_never_taken_for_passed() {
     place.github.change(|world| {
         world.issue("acme/api", 2).touch();
     });
+    // Jobs of workflow runs may be seen by who may not see check runs.
+    let fault = Fault::respond(403, forbidden).on("/check-runs");
+    place.github.inject(fault);
+    let answer = asked(&server);
+    assert_eq!(
+        answer["branch_protection"]["passing_checks"],
+        json!(["test"]),
+        "{answer}"
+    );
+    assert!(
+        answer["checks"]["ci_passing"].is_null(),
+        "other apps' checks are unknown"
+    );
+    assert_eq!(answer["warnings"].as_array().map(Vec::len), Some(1));
+    place.github.clear_faults();
+    place.github.change(|world| {
+        world.issue("acme/api", 2).touch();
+    });
     place.github.inject(Fault::graphql_refused());
     let answer = asked(&server);
     assert_eq!(answer["warnings"][0]["source"], "graphql", "{answer}");

@@ -5,8 +5,10 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, Input, MatchKind};
 
 use super::{
-    Log, Run, dotnet, eslint, exunit, gradle, jest, minitest, mocha, mypy, node_test, phpunit,
-    playwright, prettier, pytest, rspec, ruff, surefire, tap, tsc, unittest, vitest, xctest,
+    Log, Run, c_compiler, cargo_test, ctest, dotnet, eslint, exunit, go_build, go_test,
+    go_test_json, gotestsum, gradle, gtest, jest, minitest, mocha, mypy, nextest, node_test,
+    phpunit, playwright, prettier, pytest, rspec, ruff, rustc, surefire, tap, tsc, unittest,
+    vitest, xctest,
 };
 
 /// One log format.
@@ -216,6 +218,91 @@ pub(super) static FORMATS: &[Format] = &[
         sentinels: &["Checking formatting..."],
         is_diagnostic: true,
         parse: prettier::parse,
+    },
+    Format {
+        name: "cargo-test",
+        sentinels: &[
+            "test result: ",
+            ", to rerun pass ",
+            "unittests src",
+            " ... FAILED",
+            " ... \x1b[31mFAILED",
+        ],
+        is_diagnostic: false,
+        parse: cargo_test::parse,
+    },
+    Format {
+        name: "nextest",
+        sentinels: &["nextest profile: ", "tests across ", "test across "],
+        is_diagnostic: false,
+        parse: nextest::parse,
+    },
+    Format {
+        name: "go-test",
+        sentinels: &["--- FAIL: ", "=== RUN   ", "FAIL\t"],
+        is_diagnostic: false,
+        parse: go_test::parse,
+    },
+    Format {
+        name: "go-test",
+        sentinels: &["\"Action\":\""],
+        is_diagnostic: false,
+        parse: go_test_json::parse,
+    },
+    Format {
+        name: "go-test",
+        sentinels: &["=== Failed"],
+        is_diagnostic: false,
+        parse: gotestsum::parse,
+    },
+    Format {
+        name: "go-build",
+        sentinels: &[".go:"],
+        is_diagnostic: true,
+        parse: go_build::parse,
+    },
+    Format {
+        name: "rustc",
+        sentinels: &[
+            "error[E",
+            "could not compile `",
+            "Diff in ",
+            "custom build command for `",
+            "no matching package",
+            "failed to select a version",
+            "Cargo.toml",
+            "Cargo.lock",
+        ],
+        is_diagnostic: true,
+        parse: rustc::parse,
+    },
+    Format {
+        name: "c-compiler",
+        sentinels: &[
+            "error: ",
+            "undefined reference to `",
+            "ld: cannot find ",
+            "multiple definition of `",
+            "Undefined symbols for architecture",
+        ],
+        is_diagnostic: true,
+        parse: c_compiler::parse,
+    },
+    Format {
+        name: "ctest",
+        sentinels: &[
+            "tests passed, ",
+            "Test project ",
+            "The following tests FAILED:",
+        ],
+        is_diagnostic: false,
+        parse: ctest::parse,
+    },
+    Format {
+        name: "gtest",
+        sentinels: &["[==========]"],
+        is_diagnostic: false,
+        parse: gtest::parse,
     },
 ];
 

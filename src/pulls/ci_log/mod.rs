@@ -3,12 +3,21 @@
 //! [`parse`] cleans the log once, looks once for the sentinels of all formats, and lets only those
 //! parsers read it whose sentinel is there. What no parser knows is never turned into a test.
 
+mod c_compiler;
+mod cargo_test;
+mod ctest;
 mod dotnet;
 mod eslint;
 mod exunit;
 mod failure;
 mod formats;
+mod go_build;
+mod go_package;
+mod go_test;
+mod go_test_json;
+mod gotestsum;
 mod gradle;
+mod gtest;
 mod infra;
 mod java_trace;
 mod javascript;
@@ -18,6 +27,7 @@ mod log;
 mod minitest;
 mod mocha;
 mod mypy;
+mod nextest;
 mod node_test;
 mod phpunit;
 mod place;
@@ -27,6 +37,8 @@ mod pytest;
 mod python_trace;
 mod rspec;
 mod ruff;
+mod rust_panic;
+mod rustc;
 mod surefire;
 mod tap;
 #[cfg(test)]
@@ -161,6 +173,8 @@ type Place = (Option<String>, Option<u32>, String);
 /// What makes two failures the same: a test by its name, a diagnostic by its place and words too.
 fn identity(failure: &Failure) -> (String, Option<Place>) {
     let place = || (failure.file.clone(), failure.line, failure.error.clone());
-    let name = format!("{} {}", failure.framework, failure.test);
+    // Two packages may have a test of one name: the command tells them apart.
+    let command = failure.reproduce.as_deref().unwrap_or_default();
+    let name = format!("{} {} {command}", failure.framework, failure.test);
     (name, (failure.kind != FailureKind::Test).then(place))
 }

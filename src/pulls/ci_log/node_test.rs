@@ -53,7 +53,9 @@ pub(super) fn parse(log: &Log<'_>) -> Vec<Run> {
 /// The name in `✖ name (1.5ms)`. What has ` # TODO` after it may fail.
 fn cross(text: &str) -> Option<&str> {
     let (name, time) = text.strip_prefix("✖ ")?.rsplit_once(" (")?;
-    time.strip_suffix("ms)")?.parse::<f64>().ok().map(|_| name)
+    time.strip_suffix("ms)")?.parse::<f64>().ok()?;
+    // gotestsum has two spaces before the name of a package.
+    (!name.starts_with(' ')).then_some(name)
 }
 
 /// The end of the run whose counts end at `index`, and its list of failures.

@@ -5,6 +5,7 @@
 //! protection, checks and reviews explain it. Where they do not, the answer says so.
 
 mod analyse;
+mod blockers;
 mod commands;
 mod graph;
 mod policy;

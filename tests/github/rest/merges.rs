@@ -38,6 +38,16 @@ pub(super) fn route(repository: &Repository, rest: &[&str], query: &Query) -> Re
                 merges.workflow_runs.get(sha).unwrap_or(&none),
             )
         }
+        ["actions", "runs", id, "jobs"] => {
+            let part = format!("/actions/runs/{id}/");
+            let of_run = |run: &&Value| {
+                let url = run["details_url"].as_str();
+                url.is_some_and(|url| url.contains(&part))
+            };
+            let runs = merges.check_runs.values().flatten();
+            let jobs: Vec<Value> = runs.filter(of_run).map(job).collect();
+            wrapped(query, "jobs", &jobs)
+        }
         ["rules", "branches", branch] => reply(&json!(page(
             query,
             merges.rules.get(*branch).unwrap_or(&none)
@@ -53,8 +63,44 @@ pub(super) fn route(repository: &Repository, rest: &[&str], query: &Query) -> Re
             reply(&json!({"name": branch, "protected": protection.is_some(),
                 "protection": protection.unwrap_or(&off)}))
         }
+        ["actions", "jobs", id, "logs"] => match merges.logs.get(&number(id)) {
+            Some(log) => text(log),
+            None => Reply::message(404, "Not Found"),
+        },
+        ["check-runs", id, "annotations"] => {
+            let annotations = merges.annotations.get(&number(id));
+            reply(&json!(page(query, annotations.unwrap_or(&none))))
+        }
+        ["pulls", id, "files"] => {
+            let files = merges.files.get(&number(id));
+            reply(&json!(page(query, files.unwrap_or(&none))))
+        }
         _ => Reply::message(404, "Not Found"),
     }
+}
+
+fn number(segment: &str) -> u64 {
+    segment.parse().unwrap_or_default()
+}
+
+/// Plain text, as the storage behind GitHub's logs delivers it.
+fn text(body: &[u8]) -> Reply {
+    let mut reply = Reply::new(200);
+    reply.headers.retain(|(name, _)| name != "content-type");
+    reply.header("content-type", "text/plain");
+    Reply {
+        body: body.to_vec(),
+        ..reply
+    }
+}
+
+/// A check run as the list of a workflow run's jobs shows it.
+fn job(run: &Value) -> Value {
+    json!({
+        "id": run["id"], "name": run["name"], "status": run["status"], "conclusion": run["conclusion"],
+        "started_at": run["started_at"], "completed_at": run["completed_at"],
+        "html_url": run["details_url"], "run_attempt": 1, "steps": [],
+    })
 }
 
 fn page<'a>(query: &Query, items: &'a [Value]) -> Vec<&'a Value> {

@@ -1,0 +1,415 @@
+//! What failed in a Go package, by what its test binary wrote: the same with `go test`, `-v` and
+//! `-json`.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+
+use super::place::{self, Place};
+use super::{Failure, FailureKind, LINE_CHARS_MAX, cut, shell_word};
+
+const NAME: &str = "go-test";
+/// What the names of tests begin with.
+const TEST_KINDS: [&str; 4] = ["Test", "Fuzz", "Example", "Benchmark"];
+/// Lines of a test's output that are read.
+const OUTPUT_LINES_MAX: usize = 100;
+/// Lines of a stack trace that are read.
+const TRACE_LINES_MAX: usize = 60;
+
+/// Name of the test of `--- PASS: TestA (0.00s)`, whatever its result.
+pub(super) fn finished(line: &str) -> Option<&str> {
+    let (result, rest) = line.trim_start().strip_prefix("--- ")?.split_once(": ")?;
+    let (name, _) = rest.strip_suffix("s)")?.rsplit_once(" (")?;
+    matches!(result, "PASS" | "FAIL" | "SKIP" | "BENCH").then_some(name)
+}
+
+/// Name of the test of `--- FAIL: TestA/b (0.00s)`, of a benchmark without time. It stands behind
+/// what the test printed last, if that does not end its line.
+pub(super) fn failed(line: &str) -> Option<&str> {
+    if !line.ends_with("s)") && !line.starts_with("--- FAIL: Bench") {
+        return None;
+    }
+    let (before, rest) = line.rsplit_once("--- FAIL: ")?;
+    let name = rest.rsplit_once(" (").map_or(rest, |(name, _)| name);
+    let is_glued = !before.trim_start().is_empty();
+    if is_glued && (before.starts_with(' ') || name.contains('/')) {
+        return None;
+    }
+    is_test(name).then_some(name)
+}
+
+fn is_test(name: &str) -> bool {
+    TEST_KINDS.iter().any(|kind| name.starts_with(kind))
+}
+
+fn top(name: &str) -> &str {
+    name.split('/').next().unwrap_or(name)
+}
+
+/// What failed in a package that failed, by the lines its test binary wrote.
+pub(super) fn failures(lines: &[Cow<'_, str>], package: &str) -> Vec<Failure> {
+    let failed = failed_tests(lines);
+    let mut outputs = outputs(lines, &failed);
+    let crash = crash(lines, package);
+    let mut failures: Vec<Failure> = Vec::new();
+    for name in failed {
+        let output = outputs.remove(name).unwrap_or_default();
+        match &crash {
+            Some(crash) if crash.test == name => {}
+            _ => failures.push(explain(failure(name, package), &output, lines)),
+        }
+    }
+    match crash {
+        Some(crash) => failures.push(crash),
+        None if failures.is_empty() => failures.push(exited(lines, package)),
+        None => {}
+    }
+    failures
+}
+
+/// The tests that failed, without those that failed only because a subtest did, in their order.
+fn failed_tests<'a>(lines: &'a [Cow<'_, str>]) -> Vec<&'a str> {
+    let started = lines
+        .iter()
+        .filter_map(|line| line.strip_prefix("=== RUN   "));
+    let started: HashSet<&str> = started.collect();
+    let names = lines.iter().filter_map(|line| failed(line));
+    let names = names.filter(|name| started.is_empty() || started.contains(name));
+    let mut seen = HashSet::new();
+    let names: Vec<&str> = names.filter(|name| seen.insert(*name)).collect();
+    let mut parents = HashSet::new();
+    for name in &names {
+        parents.extend(name.match_indices('/').map(|(at, _)| &name[..at]));
+    }
+    // A test whose parent did not fail was only printed.
+    let mut names = names;
+    names.retain(|name| !parents.contains(name) && seen.contains(top(name)));
+    names
+}
+
+/// What these tests printed.
+fn outputs<'a>(lines: &'a [Cow<'_, str>], names: &[&'a str]) -> HashMap<&'a str, Vec<&'a str>> {
+    let mut outputs: HashMap<_, Vec<_>> = names.iter().map(|name| (*name, Vec::new())).collect();
+    let mut current = None;
+    // With `-v` all that is printed between two such lines is of one test.
+    let mut all = false;
+    for line in lines {
+        let line = &**line;
+        let named = || line.strip_prefix("=== ")?.split_at_checked(6);
+        if line.starts_with("=== ")
+            && let Some((_, name)) = named()
+        {
+            current = Some(name);
+            all = true;
+        } else if line == "FAIL" || line.starts_with("panic: ") {
+            current = None;
+        } else if let Some(name) = failed(line).or_else(|| finished(line)) {
+            current = Some(name);
+            all = name.starts_with("Example");
+        } else if (all || line.starts_with([' ', '\t']))
+            && let Some(output) = current.and_then(|name| outputs.get_mut(name))
+            && output.len() < OUTPUT_LINES_MAX
+        {
+            output.push(line);
+        }
+    }
+    outputs
+}
+
+/// A failed test, of which nothing is known yet but its name.
+pub(super) fn failure(name: &str, package: &str) -> Failure {
+    let package = if package.is_empty() { "./..." } else { package };
+    let is_benchmark = name.starts_with("Benchmark");
+    let flag = if is_benchmark {
+        "-run '^$' -bench"
+    } else {
+        "-run"
+    };
+    let command = format!(
+        "go test {} {flag} {}",
+        shell_word(package),
+        shell_word(&pattern(name))
+    );
+    Failure::new(FailureKind::Test, NAME, name, "the test failed").reproduced_by(command)
+}
+
+/// The pattern for exactly this test: a regular expression for each level of subtests.
+fn pattern(name: &str) -> String {
+    let mut pattern = String::new();
+    for part in name.split('/') {
+        pattern.push_str(if pattern.is_empty() { "^" } else { "/^" });
+        for character in part.chars() {
+            if r"\.+*?()|[]{}^$".contains(character) {
+                pattern.push('\\');
+            }
+            pattern.push(character);
+        }
+        pattern.push('$');
+    }
+    pattern
+}
+
+/// The failure of a package as a whole.
+fn whole(package: &str, error: &str) -> Failure {
+    let command = format!("go test {}", shell_word(package));
+    Failure::new(FailureKind::Test, NAME, package, error).reproduced_by(command)
+}
+
+/// The failure of a package that was not even built, for that reason: `build failed`.
+pub(super) fn unbuilt(package: &str, reason: &str) -> Failure {
+    Failure {
+        kind: FailureKind::Build,
+        ..whole(package, reason)
+    }
+}
+
+/// The test binary exited without a failed test: amid a test, or outside of all.
+fn exited(lines: &[Cow<'_, str>], package: &str) -> Failure {
+    let texts = || lines.iter().map(|line| &**line);
+    let is_said = |line: &&str| {
+        !line.trim().is_empty()
+            && !["FAIL", "PASS"].contains(line)
+            && !["exit status ", "coverage: ", "=== ", "--- "]
+                .iter()
+                .any(|start| line.starts_with(start))
+    };
+    let count = texts().count();
+    let said = texts().rev().take(OUTPUT_LINES_MAX).find(is_said);
+    let error = said.unwrap_or("the test binary exited").trim();
+    let failure = match running(lines) {
+        Some(name) => Failure {
+            error: cut(error, LINE_CHARS_MAX),
+            ..failure(name, package)
+        },
+        None => whole(package, error),
+    };
+    failure.shown_by(texts().skip(count.saturating_sub(super::EXCERPT_LINES_MAX)))
+}
+
+/// The test that was started last and has not finished.
+fn running<'a>(lines: &'a [Cow<'_, str>]) -> Option<&'a str> {
+    let done: HashSet<&str> = lines.iter().filter_map(|line| finished(line)).collect();
+    let started = lines
+        .iter()
+        .rev()
+        .filter_map(|line| line.strip_prefix("=== RUN   "));
+    started.into_iter().find(|name| !done.contains(name))
+}
+
+/// Completes the failure of a test by what it printed.
+pub(super) fn explain(mut failure: Failure, output: &[&str], lines: &[Cow<'_, str>]) -> Failure {
+    if failure.test.starts_with("Example")
+        && let Some(got) = output.iter().position(|line| *line == "got:")
+        && let Some(want) = output.iter().position(|line| *line == "want:")
+        && got < want
+    {
+        let text = |lines: &[&str]| lines.join("\n").trim_end().to_owned();
+        let error = format!(
+            "got {:?}, want {:?}",
+            text(&output[got + 1..want]),
+            text(&output[want + 1..])
+        );
+        let error = cut(&error, LINE_CHARS_MAX);
+        return Failure { error, ..failure }.shown_by(output.iter().copied());
+    }
+    // The fuzzer keeps the input that failed as a case of its own.
+    let kept = output
+        .iter()
+        .find_map(|line| line.trim().strip_prefix("go test -run="));
+    if let Some(name) = kept
+        && let Some((before, _)) = failure
+            .reproduce
+            .as_deref()
+            .and_then(|own| own.split_once(" -run "))
+    {
+        failure.reproduce = Some(format!("{before} -run {}", shell_word(&pattern(name))));
+    }
+    // `t.Log` writes as `t.Error` does; what was logged before an error is seldom about it.
+    let said = output
+        .iter()
+        .enumerate()
+        .filter_map(|(at, line)| Some((at, logged(line)?)));
+    let said: Vec<(usize, Place<'_>)> = said.collect();
+    let telling = said.iter().find(|(_, place)| is_telling(place.rest));
+    let Some((at, place)) = telling.or(said.last()) else {
+        let lines: Vec<Cow<'_, str>> = output.iter().copied().map(Cow::from).collect();
+        if let Some(crash) = crash(&lines, "") {
+            return Failure {
+                test: failure.test,
+                reproduce: failure.reproduce,
+                ..crash
+            };
+        }
+        let last = output.iter().rfind(|line| !line.trim().is_empty());
+        let error = last.map_or(failure.error.clone(), |line| line.trim().to_owned());
+        return Failure { error, ..failure }.shown_by(output.iter().copied());
+    };
+    let shown = output[*at..].iter().copied();
+    if place.file == "testing.go" {
+        let error = place.rest.to_owned();
+        return race(Failure { error, ..failure }, lines);
+    }
+    let error = if place.rest.is_empty() {
+        testify(&output[at + 1..])
+    } else {
+        place.rest.to_owned()
+    };
+    Failure { error, ..failure }
+        .at(place.file, Some(place.line))
+        .shown_by(shown)
+}
+
+/// `    a_test.go:4: got 1 want 2`, as the log functions of `testing.T` write it.
+fn logged(line: &str) -> Option<Place<'_>> {
+    let text = line.strip_prefix("    ")?.trim_start_matches(' ');
+    let place = place::leading(text)?;
+    (place.file.ends_with(".go") && !place.file.contains(' ')).then_some(place)
+}
+
+/// Whether a logged text is about what is wrong; testify begins with an empty line.
+fn is_telling(text: &str) -> bool {
+    let words = [
+        "want",
+        "expect",
+        "got",
+        "fail",
+        "error",
+        "mismatch",
+        "invalid",
+        "wrong",
+        "race detected",
+    ];
+    let text = text.to_ascii_lowercase();
+    text.is_empty() || words.iter().any(|word| text.contains(word))
+}
+
+/// The error of an assertion of testify, which labels its lines (`Error:      \tNot equal: `).
+fn testify(lines: &[&str]) -> String {
+    let mut told: Vec<&str> = Vec::new();
+    for line in lines.iter().take(OUTPUT_LINES_MAX) {
+        let line = line.trim();
+        let label = line
+            .split_once(":")
+            .filter(|(label, _)| ["Error Trace", "Error", "Test", "Messages"].contains(label));
+        match label {
+            Some(("Error", text)) => told.push(text.trim()),
+            Some(_) if !told.is_empty() => break,
+            None if !told.is_empty() && told.len() < 4 && !line.is_empty() => told.push(line),
+            _ => {}
+        }
+    }
+    told.join(" ")
+}
+
+/// Completes the failure of a test in which the race detector found something.
+fn race(failure: Failure, lines: &[Cow<'_, str>]) -> Failure {
+    let Some(start) = lines.iter().position(|line| line == "WARNING: DATA RACE") else {
+        return failure;
+    };
+    let report: Vec<&str> = lines[start..]
+        .iter()
+        .take(TRACE_LINES_MAX)
+        .map(|line| &**line)
+        .collect();
+    let place = frames(&report).find(Frame::is_own).map(|frame| frame.place);
+    let failure = failure.shown_by(report);
+    match place {
+        Some(place) => failure.at(place.file, Some(place.line)),
+        None => failure,
+    }
+}
+
+/// A frame of a stack trace: a line with the function, and an indented one with the place.
+struct Frame<'a> {
+    function: &'a str,
+    place: Place<'a>,
+}
+
+fn frames<'a>(lines: &[&'a str]) -> impl Iterator<Item = Frame<'a>> {
+    lines.windows(2).filter_map(|pair| {
+        let place = pair[1].strip_prefix(['\t', ' '])?.trim_start();
+        let (place, _) = place.rsplit_once(" +0x").unwrap_or((place, ""));
+        let place = place::leading(place).filter(|place| place.file.ends_with(".go"))?;
+        let function = pair[0].trim_start().trim_start_matches("created by ");
+        Some(Frame { function, place })
+    })
+}
+
+impl<'a> Frame<'a> {
+    /// Whether it is neither of the standard library nor of a dependency.
+    fn is_own(&self) -> bool {
+        let file = self.place.file;
+        let path_end = self.function.rfind('/').map_or(0, |slash| slash + 1);
+        let package_end = self.function[path_end..].find(['.', '(']);
+        let package =
+            &self.function[..package_end.map_or(self.function.len(), |dot| path_end + dot)];
+        let is_standard = file.contains(&format!("/src/{package}/"))
+            || file.contains("/src/runtime/")
+            || file == "_testmain.go";
+        !is_standard && !file.contains("/pkg/mod/")
+    }
+
+    /// The test this is a frame of: `example.com/api/crash.TestA.func1(…)`.
+    fn test(&self) -> Option<&'a str> {
+        let name = self.function.rsplit('/').next()?.split_once('.')?.1;
+        let name = name.split(['.', '(', ' ']).next()?;
+        is_test(name).then_some(name)
+    }
+}
+
+/// The line of the first goroutine, if at that line the runtime panics.
+pub(super) fn is_panic(lines: &[Cow<'_, str>], at: usize) -> Option<usize> {
+    let lines = lines.get(at..)?;
+    let first = lines.first()?;
+    if !first.starts_with("panic: ") && !first.starts_with("fatal error: ") {
+        return None;
+    }
+    let is_goroutine = |line: &Cow<'_, str>| line.starts_with("goroutine ") && line.ends_with("]:");
+    let below = lines.iter().take(TRACE_LINES_MAX).position(is_goroutine);
+    below.map(|below| at + below)
+}
+
+/// The panic that ended the test binary.
+fn crash(lines: &[Cow<'_, str>], package: &str) -> Option<Failure> {
+    let (at, goroutine) = (0..lines.len()).find_map(|at| Some((at, is_panic(lines, at)?)))?;
+    let text: Vec<&str> = lines[at..]
+        .iter()
+        .take(2 * TRACE_LINES_MAX)
+        .map(|line| &**line)
+        .collect();
+    let (message, trace) = text.split_at_checked(goroutine - at)?;
+    let trace = trace.split(|line| line.is_empty()).next()?;
+    let own = || frames(trace).filter(Frame::is_own);
+    let error = message.first()?.split(" [recovered").next()?;
+    let is_timeout = error.starts_with("panic: test timed out after ");
+    let above = || lines[..at].last().and_then(|line| failed(line));
+    let name = if is_timeout {
+        // Newer releases list what ran, subtests last.
+        let listed = message
+            .iter()
+            .rev()
+            .find_map(|line| line.strip_prefix("\t\t"));
+        listed.and_then(|line| Some(line.rsplit_once(" (")?.0))
+    } else {
+        above().or_else(|| own().find_map(|frame| frame.test()))
+    };
+    let failure = match name.or_else(|| running(&lines[..at])) {
+        Some(name) => Failure {
+            error: cut(error, LINE_CHARS_MAX),
+            ..failure(name, package)
+        },
+        None => whole(package, error),
+    };
+    if is_timeout {
+        let failure = Failure {
+            kind: FailureKind::Timeout,
+            ..failure
+        };
+        return Some(failure.shown_by(text));
+    }
+    let place = own().next().map(|frame| frame.place);
+    let failure = match place {
+        Some(place) => failure.at(place.file, Some(place.line)),
+        None => failure,
+    };
+    Some(failure.shown_by(text))
+}

@@ -1,0 +1,243 @@
+//! What fails on a pull request, with the real gh against the stand-in.
+
+use serde_json::{Value, json};
+
+use crate::github::{Fault, World};
+use crate::support::{Place, Server, field, issues};
+
+const TOOL: &str = "get_failing_tests";
+const PYTEST: &str = "\
+============================= test session starts ==============================
+platform linux -- Python 3.12.1, pytest-9.2.0, pluggy-1.6.0
+rootdir: /home/runner/work/api/api
+collected 2 items
+
+tests/test_auth.py .F                                                    [100%]
+
+=================================== FAILURES ===================================
+__________________________________ test_login __________________________________
+
+    def test_login():
+>       assert status() == 200
+E       assert 401 == 200
+E        +  where 401 = status()
+
+tests/test_auth.py:45: AssertionError
+=========================== short test summary info ============================
+FAILED tests/test_auth.py::test_login - assert 401 == 200
+========================= 1 failed, 1 passed in 0.03s ==========================
+##[error]Process completed with exit code 1.
+";
+
+/// A world with the pull request `acme/api#2`, and its head commit.
+fn world() -> (World, String) {
+    let mut world = issues(1);
+    let pull = world
+        .repository("acme/api")
+        .add_pull_request("Fix it", &[1]);
+    let pull = pull.pull_request.as_ref().expect("it is one");
+    let head = pull.head_sha.clone();
+    (world, head)
+}
+
+/// Two legs that fail alike, one lost runner that is lost on the base branch too, one that passes.
+fn failing() -> (World, String) {
+    let (mut world, head) = world();
+    let merges = &mut world.repository("acme/api").merges;
+    merges.check_run(&head, "test (3.11)", "failure");
+    merges.log(&head, stamped(PYTEST));
+    merges.check_run(&head, "test (3.12)", "failure");
+    merges.log(&head, stamped(&coloured()));
+    merges.check_run(&head, "windows", "failure");
+    merges.log(
+        &head,
+        "##[error]The runner has received a shutdown signal.\n",
+    );
+    merges.check_run(&head, "lint", "success");
+    merges.check_run("main", "windows", "failure");
+    merges.changes(2, "tests/test_auth.py");
+    merges.protect("main", &["test (3.12)"]);
+    (world, head)
+}
+
+/// As GitHub stamps each line.
+fn stamped(log: &str) -> String {
+    log.lines()
+        .map(|line| format!("2026-11-20T10:00:00.1234567Z {line}\r\n"))
+        .collect()
+}
+
+/// What gh refuses to print unless it is told to.
+fn coloured() -> String {
+    PYTEST.replace("FAILED", "\u{1b}[31mFAILED\u{1b}[0m")
+}
+
+fn asked(server: &Server) -> Value {
+    server.tool(TOOL, json!({"pr": "acme/api#2"})).expect(200)
+}
+
+#[test]
+fn failures_are_named_with_what_reproduces_them() {
+    let (world, head) = failing();
+    let place = Place::new(world);
+    let server = place.serve_synced();
+    place.github.clear_requests();
+    let answer = asked(&server);
+    assert_eq!(answer["status"], "failed", "{answer}");
+    assert_eq!(answer["settled"], true);
+    assert_eq!(answer["head_sha"], head[..7]);
+    let counts = &answer["counts"];
+    assert_eq!(
+        (&counts["failed"], &counts["passed"]),
+        (&json!(3), &json!(1))
+    );
+    let failures = answer["failures"].as_array().expect("a list");
+    assert_eq!(failures.len(), 2, "{answer}");
+    let test = &failures[0];
+    assert_eq!(test["id"], "pytest:tests/test_auth.py::test_login");
+    assert_eq!(test["kind"], "test");
+    assert_eq!(
+        (&test["file"], &test["line"]),
+        (&json!("tests/test_auth.py"), &json!(45))
+    );
+    assert_eq!(test["checks"], json!(["test (3.11)", "test (3.12)"]));
+    assert_eq!(
+        (&test["required"], &test["in_pr_diff"]),
+        (&json!(true), &json!(true))
+    );
+    assert_eq!(test["reproduce"], "pytest tests/test_auth.py::test_login");
+    let lost = &failures[1];
+    assert_eq!(
+        (&lost["id"], &lost["also_fails_on_base"]),
+        (&json!("infra:windows"), &json!(true))
+    );
+    assert_eq!(lost["reproduce"], "gh run rerun 9 --failed -R acme/api");
+    assert!(answer["warnings"].is_null(), "{answer}");
+    // Pull request, checks, statuses, runs, rules, branch, three logs, base, files.
+    assert_eq!(place.github.requests().len(), 11);
+    asked(&server);
+    assert_eq!(place.github.requests().len(), 12, "memory serves the rest");
+}
+
+#[test]
+fn the_same_answer_comes_by_mcp_and_by_the_command_line() {
+    let (world, _) = failing();
+    let place = Place::new(world);
+    let client = place.mcp().joined().synced();
+    let by_mcp = client.tool(TOOL, json!({"pr": "acme/api#2"})).record();
+    let run = |arguments: &[&str]| {
+        let (mut command, _) = place.command(arguments);
+        let output = command.output().expect("it runs");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let told = run(&["get-failing-tests", "--pr", "acme/api/pull/2", "--json"]);
+    let told: Value = serde_json::from_str(&told).expect("JSON");
+    assert_eq!(told["failures"], by_mcp["failures"]);
+    let text = run(&["get-failing-tests", "--pr", "acme/api#2"]);
+    assert!(text.contains("tests/test_auth.py::test_login"), "{text}");
+    assert!(
+        text.contains("$ pytest tests/test_auth.py::test_login"),
+        "{text}"
+    );
+    assert!(!text.contains('\u{1b}'), "no colours in a pipe: {text}");
+}
+
+#[test]
+fn a_log_that_no_parser_knows_is_never_a_test() {
+    let (mut world, head) = world();
+    let merges = &mut world.repository("acme/api").merges;
+    merges.check_run(&head, "deploy", "failure");
+    merges.log(
+        &head,
+        "pushing\nerror: cannot frobnicate\n##[error]Process completed with exit code 3.\n",
+    );
+    merges.check_run(&head, "odd", "failure");
+    merges.annotate(&head, "src/a.rs", 7, "this is wrong");
+    merges.check_run(&head, "gone", "timed_out");
+    let place = Place::new(world);
+    let answer = asked(&place.serve_synced());
+    let failures = answer["failures"].as_array().expect("a list");
+    let by_check = |name: &str| {
+        let found = failures
+            .iter()
+            .find(|failure| failure["checks"] == json!([name]));
+        found.unwrap_or_else(|| panic!("{name} in {answer}"))
+    };
+    assert_eq!(by_check("deploy")["kind"], "unknown");
+    assert_eq!(by_check("deploy")["error"], "error: cannot frobnicate");
+    assert_eq!(
+        (&by_check("odd")["file"], &by_check("odd")["line"]),
+        (&json!("src/a.rs"), &json!(7))
+    );
+    assert_eq!(by_check("gone")["kind"], "timeout");
+}
+
+#[test]
+fn no_checks_are_explained_and_never_a_pass() {
+    let (mut world, _) = world();
+    world
+        .repository("acme/api")
+        .merges
+        .protect("main", &["e2e"]);
+    let place = Place::new(world);
+    let server = place.serve_synced();
+    let answer = asked(&server);
+    assert_eq!(answer["status"], "no_checks", "{answer}");
+    assert_eq!(answer["no_ci_reason"], "not_registered_yet");
+    assert_eq!(answer["counts"]["missing_required"], json!(["e2e"]));
+    assert_eq!(answer["poll_info"]["next_call"]["tool"], TOOL);
+}
+
+#[test]
+fn waiting_ends_with_the_first_failure() {
+    let (mut world, head) = world();
+    let merges = &mut world.repository("acme/api").merges;
+    merges.check_run(&head, "slow", "in_progress");
+    let place = Place::new(world);
+    let server = place.serve_synced();
+    let first = asked(&server);
+    assert_eq!(first["status"], "running", "{first}");
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| server.tool(TOOL, json!({"pr": "acme/api#2", "wait": true})));
+        place.until_asked(|requests| {
+            let of_checks = requests
+                .iter()
+                .filter(|request| request.path.contains("/check-runs"));
+            of_checks.count() >= 2
+        });
+        place.github.change(|world| {
+            let merges = &mut world.repository("acme/api").merges;
+            merges.check_run(&head, "test", "failure");
+            merges.log(&head, PYTEST);
+        });
+        let answer = waiting.join().expect("it answers").expect(200);
+        assert_eq!(answer["status"], "failed", "{answer}");
+        assert_eq!(answer["counts"]["running"], 1);
+    });
+}
+
+#[test]
+fn bad_input_and_failing_sources_are_told() {
+    let (world, _) = failing();
+    let place = Place::new(world);
+    let server = place.serve_synced();
+    for (pr, code) in [
+        ("acme/api", 400),
+        ("acme/api#1", 400),
+        ("acme/api#77", 404),
+        ("-x/y#1", 400),
+    ] {
+        let error = server.tool(TOOL, json!({"pr": pr})).expect(code);
+        assert!(error["suggestion"].is_string(), "{pr}: {error}");
+    }
+    let refused = Fault::respond(403, r#"{"message":"Resource not accessible"}"#);
+    place.github.inject(refused.on("/rules/branches/"));
+    let answer = asked(&server);
+    assert_eq!(answer["status"], "failed");
+    assert_eq!(answer["warnings"][0]["source"], "rulesets", "{answer}");
+    let error = server
+        .tool(TOOL, json!({"pr": "acme/api#2", "cursor": "x"}))
+        .expect(400);
+    assert_eq!(field(&error, "code"), "invalid_argument");
+}
