@@ -1,6 +1,7 @@
-//! IssueCommand hands out GitHub issues to coding agents: an agent asks for the next one and holds
-//! it exclusively from claim to pull request to merge to close, over MCP, HTTP and the command
-//! line, all on one shared state, however many processes there are.
+//! IssueCommand hands out GitHub issues to coding agents and helps to land their pull requests. An
+//! agent asks for the next issue and holds it exclusively from claim to pull request to merge to
+//! close, over MCP, HTTP and the command line, all on one shared state, however many processes
+//! there are.
 //!
 //! # Floors
 //! A folder imports only from lower floors; two folders on one floor never import each other.
@@ -14,6 +15,7 @@
 //! | 2 | [`process`] | children: one way to run a program, a bounded pool |
 //! | 3 | [`gh`] | GitHub through the gh command-line program |
 //! | 4 | [`coordinator`] | the one writer; feed, catalogue, sync |
+//! | 4 | [`pulls`] | pull-request tools: each fetches, then analyses; `ci_log` reads job logs |
 //! | 5 | [`service`] | the front desk: one request with a variant a tool |
 //! | 6 | [`mcp`], then [`http`] | the transports; HTTP carries MCP, so it stands above it |
 //! | 7 | [`app`], then [`cli`] | configuration and composition; commands, built on it |
