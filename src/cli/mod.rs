@@ -6,6 +6,7 @@ mod flags;
 mod mcp;
 mod output;
 mod render;
+mod render_stack;
 mod serve;
 mod tool;
 mod watch;

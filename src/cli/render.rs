@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use super::render_stack;
 use crate::domain::text;
 use crate::service::Reply;
 
 /// One column: its heading and where its value is.
-type Column = (&'static str, &'static str);
+pub(super) type Column = (&'static str, &'static str);
 
 const REPO_COLUMNS: [Column; 4] = [
     ("REPOSITORY", "repo"),
@@ -51,6 +52,9 @@ const CELL_CHARS_MAX: usize = 60;
 /// The reply as text. `colours` only for a terminal.
 pub(super) fn render(tool: &str, reply: &Reply, colours: bool) -> String {
     let record: Value = serde_json::from_str(&reply.json()).unwrap_or(Value::Null);
+    if tool == "manage_stacked_prs" {
+        return render_stack::render(&record, colours);
+    }
     let mut out = String::new();
     let lists: [(&str, &[Column], &str); 4] = [
         ("repos", &REPO_COLUMNS, "no repositories"),
@@ -132,7 +136,7 @@ fn failing_tests(out: &mut String, record: &Value, colours: bool) {
     fields(out, record, &told, 0, colours);
 }
 
-fn bold(words: &str, colours: bool) -> String {
+pub(super) fn bold(words: &str, colours: bool) -> String {
     if colours {
         format!("\u{1b}[1m{words}\u{1b}[0m")
     } else {
@@ -140,7 +144,7 @@ fn bold(words: &str, colours: bool) -> String {
     }
 }
 
-fn table(out: &mut String, columns: &[Column], rows: &[Value], colours: bool) {
+pub(super) fn table(out: &mut String, columns: &[Column], rows: &[Value], colours: bool) {
     let used: Vec<&Column> = columns
         .iter()
         .filter(|(_, field)| rows.iter().any(|row| !row[*field].is_null()))

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 
 use super::clock::Clock;
+use super::history::BranchSide;
 use super::review::Reviews;
 
 /// Where an issue is: its repository and its number there.
@@ -57,6 +58,8 @@ pub struct PullRequest {
     pub closes: Vec<IssueKey>,
     /// What reviewers said.
     pub reviews: Reviews,
+    /// What it has to do with commits.
+    pub branches: BranchSide,
 }
 
 /// What the issues of one repository have in common.

@@ -64,6 +64,12 @@ impl Merges {
         self
     }
 
+    /// Whether a field of a pull request was said.
+    pub(super) fn is_said(&self, number: u64, field: &str) -> bool {
+        let fields = self.pulls.get(&number);
+        fields.is_some_and(|fields| fields.contains_key(field))
+    }
+
     /// A field of a pull request.
     pub(super) fn of(&self, number: u64, field: &str) -> &Value {
         let said = self.pulls.get(&number).and_then(|fields| fields.get(field));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::history::{BranchSide, History};
 use super::issue::{Common, Issue, IssueKey, PullRequest};
 use super::merges::Merges;
 use super::review::Reviews;
@@ -53,6 +54,8 @@ pub struct Repository {
     pub former_names: Vec<String>,
     /// What merges depend on: checks, reviews, rules of branches.
     pub merges: Merges,
+    /// Commits and branches, where a test needs them.
+    pub history: History,
     pub(super) common: Arc<Common>,
 }
 
@@ -93,6 +96,7 @@ impl Repository {
             base_ref,
             closes,
             reviews: Reviews::default(),
+            branches: BranchSide::default(),
         });
         pull
     }

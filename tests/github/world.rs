@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::clock::{Clock, RateLimit};
+use super::history::History;
 use super::issue::{Common, Issue, IssueKey};
 use super::merges::Merges;
 use super::repository::{Gone, Repository};
@@ -67,6 +68,7 @@ impl World {
             gone: BTreeMap::new(),
             former_names: Vec::new(),
             merges: Merges::default(),
+            history: History::default(),
             common: Common::new(self.clock.clone(), full_name.to_owned(), self.user.clone()),
         });
         self.repositories

@@ -29,6 +29,7 @@ mod http_errors;
 mod issue_details;
 mod leases;
 mod load;
+mod manage_stacked_prs;
 mod mcp_calls;
 mod mcp_content;
 mod mcp_http;

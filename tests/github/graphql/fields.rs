@@ -3,6 +3,7 @@
 use super::super::issue::{Comment, Issue, IssueKey, Milestone};
 use super::super::repository::Repository;
 use super::super::world::World;
+use super::git::pull_field;
 use super::node::{Context, Node, Outcome};
 use super::resolve::list;
 use super::values::Arguments;
@@ -91,6 +92,9 @@ pub(super) fn issue_field<'w>(
             let Some(pull) = &issue.pull_request else {
                 return Outcome::Null;
             };
+            if let Some(outcome) = pull_field(context, home, pull, field, arguments) {
+                return outcome;
+            }
             match field {
                 "reviewDecision" => pull.reviews.decision.map_or(Outcome::Null, Outcome::text),
                 "reviewThreads" => {

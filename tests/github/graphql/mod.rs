@@ -5,6 +5,7 @@ mod arguments;
 mod check;
 mod execute;
 mod fields;
+mod git;
 mod mutation;
 mod node;
 mod page;

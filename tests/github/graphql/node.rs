@@ -11,6 +11,7 @@ use super::super::issue::{Comment, Issue, IssueKey, Milestone};
 use super::super::repository::Repository;
 use super::super::review::{Review, ReviewComment, ReviewThread};
 use super::super::world::World;
+use super::git::{self, GitNode};
 use super::mutation::Done;
 use super::page::Page;
 use super::schema::Schema;
@@ -46,6 +47,8 @@ pub(super) enum Node<'w> {
     /// An object of a type as the world holds it.
     Told(&'static str, &'w serde_json::Value),
     Edge(Rc<Page<'w>>, usize),
+    /// A commit, a branch or what happened to one.
+    Git(GitNode<'w>),
 }
 
 /// A field that cannot be given; the answer has null in its place.
@@ -165,6 +168,7 @@ impl<'w> Context<'w> {
             Node::PageInfo(_) => "PageInfo",
             Node::Told(name, _) => name,
             Node::Edge(page, _) => of_page(page, "Edge"),
+            Node::Git(node) => git::type_of(*node),
         }
     }
 

@@ -8,6 +8,7 @@ use super::super::issue::{Issue, Milestone};
 use super::super::repository::Repository;
 use super::super::world::World;
 use super::fields::{comment_field, dependencies, issue_field, label, milestone_field};
+use super::git::git_field;
 use super::node::{Context, Failure, Node, Outcome};
 use super::page::{Key, Page};
 use super::told;
@@ -33,7 +34,8 @@ pub(super) fn resolve<'w>(
                 None => repository_field(context, repository, field, arguments),
             }
         }
-        Node::Branch(name) => Outcome::text(name),
+        Node::Branch(name) if field == "name" => Outcome::text(name),
+        Node::Branch(_) => Outcome::Null,
         Node::Issue(home, issue) => match told::of_pull(context, home, issue, field, arguments) {
             Some(outcome) => outcome,
             None => issue_field(context, home, issue, field, arguments),
@@ -51,7 +53,8 @@ pub(super) fn resolve<'w>(
             review::review_field(world, home, issue, submitted, field)
         }
         Node::ReviewState(state) => Outcome::text(state),
-        Node::Commit(oid) => Outcome::text(oid),
+        Node::Commit(oid) if field == "oid" => Outcome::text(oid),
+        Node::Commit(_) => Outcome::Null,
         Node::Changed(home, issue, thread) => Outcome::Object(Node::Thread(home, issue, thread)),
         Node::Replied(home, issue, comment) => {
             Outcome::Object(Node::ThreadComment(home, issue, comment))
@@ -60,6 +63,7 @@ pub(super) fn resolve<'w>(
         Node::Milestone(home, milestone) => milestone_field(home, milestone, field),
         Node::Connection(page) => connection(page, field),
         Node::PageInfo(page) => page_info(page, field),
+        Node::Git(node) => git_field(*node, field, arguments),
         Node::Edge(page, place) => match field {
             "cursor" => Outcome::owned(Page::cursor(page.items[*place].0)),
             _ => Outcome::Object(page.items[*place].1.clone()),

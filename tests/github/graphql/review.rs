@@ -95,6 +95,7 @@ pub(super) fn review_field<'w>(
         "state" => Outcome::text(review.state),
         "body" => Outcome::text(&review.body),
         "isMinimized" => Outcome::Flag(false),
+        "commit" => Outcome::Null,
         "url" => {
             let page = web_page(world, home, issue);
             Outcome::owned(format!("{page}#pullrequestreview-{}", review.id))

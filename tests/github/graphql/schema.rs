@@ -87,7 +87,10 @@ impl Schema {
                     if let (Some(Kind::Composite(known)), Kind::Composite(more)) =
                         (types.get_mut(more.name), fields)
                     {
-                        known.extend(more);
+                        for (field, kind) in more {
+                            let before = known.insert(field, kind);
+                            assert!(before.is_none(), "{field} is defined twice");
+                        }
                     }
                     continue;
                 }
@@ -115,7 +118,8 @@ impl Schema {
                     (object.name, composite(&object.fields))
                 }
             };
-            types.insert(name, kind);
+            let before = types.insert(name, kind);
+            assert!(before.is_none(), "{name} is defined twice");
         }
         let mut schema = Self { types, is_a };
         if !issue_dependencies && let Some(Kind::Composite(fields)) = schema.types.get_mut("Issue")
@@ -136,6 +140,19 @@ impl Schema {
             Kind::Composite(fields) => fields.get(name),
             _ => None,
         }
+    }
+
+    /// The name that an enumeration of types has for a type: `BaseRefDeletedEvent` is
+    /// `BASE_REF_DELETED_EVENT`.
+    pub(super) fn enum_name(&self, type_name: &str) -> String {
+        let mut name = String::new();
+        for letter in type_name.chars() {
+            if letter.is_uppercase() && !name.is_empty() {
+                name.push('_');
+            }
+            name.extend(letter.to_uppercase());
+        }
+        name
     }
 
     /// The type's own name for a name found in a document.

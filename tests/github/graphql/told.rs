@@ -34,6 +34,12 @@ const OF_PULL: [&str; 14] = [
     "commits",
 ];
 
+/// Fields of a pull request that come from the history where there is one.
+const OF_HISTORY: [&str; 3] = ["isInMergeQueue", "baseRef", "commits"];
+
+/// Fields of a pull request that come from its reviews unless they were said.
+const OF_REVIEWS: [&str; 2] = ["reviewDecision", "reviewThreads"];
+
 /// A field of a repository, if it is one of these.
 pub(super) fn of_repository<'w>(
     context: &Context<'w>,
@@ -56,6 +62,12 @@ pub(super) fn of_pull<'w>(
     arguments: &Arguments<'_, '_>,
 ) -> Option<Outcome<'w>> {
     if issue.pull_request.is_none() || !OF_PULL.contains(&field) {
+        return None;
+    }
+    let said = home.merges.is_said(issue.number, field);
+    if (OF_HISTORY.contains(&field) && home.history.is_told())
+        || (OF_REVIEWS.contains(&field) && !said)
+    {
         return None;
     }
     let value = home.merges.of(issue.number, field);

@@ -1,5 +1,6 @@
 //! The REST API: finds the route, and dresses every answer as GitHub does.
 
+mod compare;
 mod merges;
 mod render;
 mod review;

@@ -70,6 +70,9 @@ pub(super) fn route(
                 _ => Reply::message(404, "Not Found"),
             }
         }
+        ["compare", pair] if repository.history.is_told() => {
+            super::compare::compare(&repository.history, pair, query)
+        }
         ["compare", range] => review::compare(repository, range),
         ["pulls", "comments", number] => review::comment(repository, number),
         ["pulls", number] => match look_up(method, world, repository, number) {

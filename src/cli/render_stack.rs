@@ -1,0 +1,63 @@
+//! A stack of pull requests for people: the drawing, a table, and the plan as lines to copy.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::render::{Column, bold, table};
+use crate::domain::text;
+
+const LAYER_COLUMNS: [Column; 6] = [
+    ("#", "pr"),
+    ("BRANCH", "branch"),
+    ("STATE", "state"),
+    ("STATUS", "status"),
+    ("OWN", "own_commits"),
+    ("BELONGS ON", "belongs_on"),
+];
+
+/// The answer of `manage_stacked_prs` as text.
+pub(super) fn render(record: &Value, colours: bool) -> String {
+    let words = |value: &Value| text::one_line(value.as_str().unwrap_or_default());
+    let list = |name: &str| {
+        record[name]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default()
+    };
+    let stack = &record["stack"];
+    let mut out = format!("{}\n\n", words(&stack["visualization"]));
+    let layers = stack["layers"].as_array().map(Vec::as_slice);
+    table(
+        &mut out,
+        &LAYER_COLUMNS,
+        layers.unwrap_or_default(),
+        colours,
+    );
+    let _ = writeln!(out, "\n{}", words(&record["summary"]["reason"]));
+    for hazard in list("hazards") {
+        let _ = writeln!(out, "! {}", words(&hazard["text"]));
+    }
+    for warning in list("warnings") {
+        let (source, reason) = (words(&warning["source"]), words(&warning["reason"]));
+        let effect = words(&warning["effect"]);
+        let _ = writeln!(out, "warning: {source}: {reason}: {effect}");
+    }
+    let commands = list("commands");
+    if !commands.is_empty() {
+        let _ = writeln!(
+            out,
+            "\n{}",
+            bold("run in your clone, in this order:", colours)
+        );
+    }
+    for command in commands {
+        let (line, about) = (words(&command["command"]), words(&command["description"]));
+        let _ = writeln!(out, "# {about}\n{line}");
+    }
+    let then = words(&record["summary"]["then"]);
+    if !then.is_empty() {
+        let _ = writeln!(out, "# then: {then}");
+    }
+    out
+}

@@ -1,0 +1,201 @@
+//! `manage_stacked_prs` from end to end: what GitHub is asked, and the answer over every transport.
+//! Whether the plans are right is proven in `stack_topologies`.
+
+use serde_json::{Value, json};
+
+use crate::github::{Fault, PullEvent, World, oid};
+use crate::support::{Place, Server, issues};
+
+/// `acme/api` with `auth` (#2), squashed into main as `s`, `auth-ui` (#3) moved to main by that, and
+/// `docs` (#4) on it. #1 is an issue, #5 builds on nothing.
+fn stack() -> World {
+    let mut world = issues(1);
+    let clock = world.clock.clone();
+    let repository = world.repository("acme/api");
+    for (branch, word, parents) in [
+        ("main", "0", &[][..]),
+        ("auth", "a1", &["0"]),
+        ("auth-ui", "b1", &["a1"]),
+        ("auth-ui", "b2", &["b1"]),
+        ("docs", "c1", &["b2"]),
+        ("auth", "a2", &["0"]),
+        ("alone", "d1", &["0"]),
+        ("main", "5", &["0"]),
+    ] {
+        repository
+            .history
+            .commit(branch, word, parents, clock.tick());
+    }
+    for (branch, base, head) in [
+        ("auth", "main", "a2"),
+        ("auth-ui", "main", "b2"),
+        ("docs", "auth-ui", "c1"),
+        ("alone", "main", "d1"),
+    ] {
+        let pull = repository.add_pull_request(branch, &[]).head(branch);
+        let details = pull.pull_request.as_mut().expect("it is one");
+        (details.base_ref, details.head_sha) = (base.to_owned(), oid(head));
+    }
+    repository.history.branches.remove("auth");
+    let mut add = |number: u64, event| {
+        let pull = repository.issue(number).pull_request.as_mut();
+        pull.expect("it is one").branches.events.push(event);
+    };
+    add(2, PullEvent::HeadForcePushed(oid("a1"), oid("a2")));
+    add(
+        3,
+        PullEvent::AutomaticBaseChange("auth".to_owned(), "main".to_owned()),
+    );
+    let merged = repository
+        .issue(2)
+        .pull_request
+        .as_mut()
+        .expect("it is one");
+    merged.branches.merged_as = Some((oid("0"), oid("5")));
+    world.merge_pull_request("acme/api", 2);
+    world
+}
+
+fn ask(server: &Server, pr: &str) -> Value {
+    server
+        .tool("manage_stacked_prs", json!({"pr": pr}))
+        .expect(200)
+}
+
+fn commands(answer: &Value) -> Vec<&str> {
+    let list = answer["commands"].as_array().expect("there are commands");
+    let texts = list.iter().map(|command| command["command"].as_str());
+    texts.map(|text| text.expect("it is text")).collect()
+}
+
+#[test]
+fn the_whole_stack_is_found_and_its_plan_written() {
+    let place = Place::new(stack());
+    let server = place.serve_synced();
+    place.github.clear_requests();
+    let answer = ask(&server, "acme/api#3");
+    let first = place.github.requests().len();
+    assert!(
+        first <= 12,
+        "{first} gh processes: {:?}",
+        place.github.requests()
+    );
+    assert_eq!(answer["pr"], "acme/api#3");
+    assert!(oid("b2").starts_with(answer["head_sha"].as_str().expect("it is text")));
+    assert_eq!(
+        answer["stack"]["visualization"],
+        "main <- #2 (squash_or_rebase) <- #3* <- #4"
+    );
+    let statuses = answer["stack"]["layers"]
+        .as_array()
+        .expect("there are layers")
+        .iter();
+    let statuses: Vec<&str> = statuses
+        .filter_map(|layer| layer["status"].as_str())
+        .collect();
+    assert_eq!(statuses, ["merged", "needs_onto", "restack_with_parent"]);
+    let strategy = &answer["rebase_strategy"];
+    assert_eq!(strategy["old_base_source"], "force_push");
+    assert_eq!(strategy["own_subjects"], json!(["commit b1", "commit b2"]));
+    let rebase = format!("rebase --onto origin/main {} auth-ui", &oid("a1")[..12]);
+    let above = format!("rebase --onto auth-ui {} docs", &oid("b2")[..12]);
+    let commands = commands(&answer).join("\n");
+    assert!(
+        commands.contains(&rebase) && commands.contains(&above),
+        "{commands}"
+    );
+    assert!(answer.get("warnings").is_none(), "{answer}");
+    // The second call looks whether the pull request is still the same, and at nothing else.
+    place.github.clear_requests();
+    let second = ask(&server, "https://github.com/acme/api/pull/3/files");
+    assert_eq!(second["commands"], answer["commands"]);
+    assert_eq!(place.github.requests().len(), 1);
+    // From the layers below and above the plan is the same.
+    for other in ["acme/api#2", "acme/api/pull/4"] {
+        assert_eq!(
+            ask(&server, other)["commands"],
+            answer["commands"],
+            "{other}"
+        );
+    }
+}
+
+#[test]
+fn every_transport_gives_the_same() {
+    let place = Place::new(stack());
+    let server = place.serve_synced();
+    let without_time = |mut answer: Value| {
+        answer["fetched_at"].take();
+        answer
+    };
+    let answer = without_time(ask(&server, "acme/api#3"));
+    let client = place.mcp().joined();
+    let told = client.tool("manage_stacked_prs", json!({"pr": "acme/api#3"}));
+    assert_eq!(without_time(told.record()), answer);
+    let ran = place.cli(&["manage-stacked-prs", "--pr", "acme/api#3", "--json"]);
+    assert_eq!(without_time(ran.json()), answer);
+    let text = place.cli(&[
+        "manage-stacked-prs",
+        "--pr",
+        "acme/api#3",
+        "--remote",
+        "upstream",
+    ]);
+    assert_eq!(text.code, Some(0), "{text:?}");
+    assert!(text.stdout.starts_with("main <- #2"), "{text:?}");
+    assert!(text.stdout.contains("\ngit fetch upstream "), "{text:?}");
+}
+
+#[test]
+fn what_cannot_be_restacked_is_refused() {
+    let place = Place::new(stack()).with("ALLOWED_REPOS", "acme/*");
+    let server = place.serve_synced();
+    let refused = |arguments: Value, status: u16| {
+        let error = server.tool("manage_stacked_prs", arguments).expect(status);
+        error["code"].as_str().expect("it is text").to_owned()
+    };
+    assert_eq!(refused(json!({"pr": "acme/api#5"}), 409), "not_stacked");
+    assert_eq!(
+        refused(json!({"pr": "acme/api#1"}), 400),
+        "not_a_pull_request"
+    );
+    assert_eq!(refused(json!({"pr": "acme/api#99"}), 404), "not_found");
+    assert_eq!(
+        refused(json!({"pr": "other/api#3"}), 403),
+        "repo_not_allowed"
+    );
+    assert_eq!(refused(json!({"pr": "three"}), 400), "invalid_argument");
+    assert_eq!(
+        refused(json!({"pr": "acme/api#3", "remote": "-x"}), 400),
+        "invalid_argument"
+    );
+    place
+        .github
+        .change(|world| world.close_pull_request("acme/api", 5));
+    assert_eq!(refused(json!({"pr": "acme/api#5"}), 409), "pr_not_open");
+}
+
+#[test]
+fn what_github_does_not_tell_is_said() {
+    let place = Place::new(stack());
+    let server = place.serve_synced();
+    place
+        .github
+        .inject(Fault::respond(404, r#"{"message":"Not Found"}"#).on("/compare/"));
+    let answer = ask(&server, "acme/api#3");
+    assert_eq!(answer["commands"], json!([]), "{answer}");
+    assert_eq!(answer["warnings"][0]["source"], "compare", "{answer}");
+    assert_eq!(answer["summary"]["action_required"], true);
+    place.github.clear_faults();
+    // Commits are not needed to find where the own ones begin.
+    place
+        .github
+        .change(|world| world.issue("acme/api", 3).touch().number);
+    let broken = r#"{"errors":[{"message":"Something went wrong"}]}"#;
+    place
+        .github
+        .inject(Fault::respond(200, broken).on("StackCommits"));
+    let answer = ask(&server, "acme/api#3");
+    assert_eq!(answer["warnings"][0]["source"], "commits", "{answer}");
+    assert!(!commands(&answer).is_empty());
+}
