@@ -45,9 +45,9 @@ pub(super) async fn answer(
     query: Option<&str>,
     shutdown: tokio_util::sync::CancellationToken,
 ) -> Result<Response<ResponseBody>, ApiError> {
-    let wanted = wanted(headers, query)?;
+    let mut wanted = wanted(headers, query)?;
     let subscription = source.coordinator.feed().subscribe(wanted.since);
-    let (older, gap) = missed_on_disk(source, &wanted, &subscription).await?;
+    let (older, gap) = missed_on_disk(source, &mut wanted, &subscription).await?;
     let (sender, channel) = Channel::new(BUFFER);
     let reader = Reader { sender, wanted };
     tokio::spawn(async move {
@@ -107,7 +107,7 @@ fn wanted(headers: &HeaderMap, query: Option<&str>) -> Result<Wanted, ApiError> 
 /// Events that are no longer in memory, and whether some are not even on disk.
 async fn missed_on_disk(
     source: &EventSource,
-    wanted: &Wanted,
+    wanted: &mut Wanted,
     subscription: &Subscription,
 ) -> Result<(Vec<FeedEvent>, bool), ApiError> {
     let Some(since) = wanted.since else {
@@ -119,8 +119,13 @@ async fn missed_on_disk(
     }
     let newest = source.coordinator.read(|view| view.ledger.seq()).await;
     let newest = newest.map_err(|error| error.to_api())?;
-    if since >= newest {
+    if since == newest {
         return Ok((Vec::new(), false));
+    }
+    if since > newest {
+        // The state was begun anew or restored: the reader is told and goes on from here.
+        wanted.since = Some(newest);
+        return Ok((Vec::new(), true));
     }
     let (disk, files) = (source.disk.clone(), source.files.clone());
     let read = tokio::task::spawn_blocking(move || read_changes_since(&*disk, &files, since)).await;

@@ -13,10 +13,12 @@ mod pull_id;
 pub mod required;
 mod source;
 pub mod stack;
+mod standing;
 
 pub use failing_tests::{FailingTests, Query as FailingTestsQuery, get_failing_tests};
 pub use pull_id::PullId;
 pub use source::{PullRequest, PullSource, Pulls};
+pub use standing::Standing;
 
 use serde::Serialize;
 

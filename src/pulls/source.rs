@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::PullId;
+use super::Standing;
 use super::ci_log::JobLog;
 use crate::domain::{ApiError, Category, Clock};
 use crate::gh::{ApiPath, Gh, GhError, GraphAnswer};
@@ -158,6 +159,7 @@ pub struct Pulls {
     clock: Arc<dyn Clock>,
     memory: Arc<Mutex<HashMap<String, Remembered>>>,
     logs: Arc<Mutex<HashMap<u64, Arc<JobLog>>>>,
+    standings: Arc<Mutex<HashMap<String, Standing>>>,
 }
 
 /// GitHub while one pull request is looked at.
@@ -181,7 +183,14 @@ impl Pulls {
             clock,
             memory: Arc::default(),
             logs: Arc::default(),
+            standings: Arc::default(),
         }
+    }
+
+    pub(super) fn standings(&self) -> MutexGuard<'_, HashMap<String, Standing>> {
+        self.standings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The present.
@@ -327,6 +336,11 @@ impl PullSource {
     ) -> Result<(Vec<T>, bool), GhError> {
         let list = self.gh().list::<Value>(path, member, items_max).await?;
         parse(&self.keep(list_key(path, member, items_max), &json!(list)))
+    }
+
+    /// Notes what was learned of the pull request.
+    pub fn learn(&self, learn: impl FnOnce(&mut Standing)) {
+        self.pulls.learn(&self.id, learn);
     }
 
     /// Notes that nothing more is expected for the head commit.

@@ -20,6 +20,7 @@ use crate::domain::{
 };
 use crate::gh::{FetchedIssue, IssueLookup};
 use crate::process::Priority;
+use crate::pulls::PullId;
 use crate::store::HistoryFilter;
 
 #[derive(Serialize)]
@@ -356,9 +357,25 @@ impl Parts {
             view.ledger.held_by(&agent_id).cloned().collect()
         };
         let claims = self.read(read).await?;
+        /// A claim with what its pull request waits for, as it was last seen.
+        #[derive(Serialize)]
+        struct Held<'a> {
+            #[serde(flatten)]
+            claim: &'a Claim,
+            #[serde(skip_serializing_if = "Vec::is_empty")]
+            waiting: Vec<String>,
+        }
+        let waiting = |claim: &Claim| {
+            let pull = PullId::parse(claim.pr_url.as_deref()?, self.host()).ok()?;
+            Some(self.pulls.standing(&pull).words())
+        };
         let mut page = Page::new(claims.len());
         for claim in &claims {
-            if !page.push(claim)? {
+            let held = Held {
+                claim,
+                waiting: waiting(claim).unwrap_or_default(),
+            };
+            if !page.push(&held)? {
                 break;
             }
         }

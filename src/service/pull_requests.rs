@@ -34,6 +34,10 @@ impl Parts {
             cursor: arguments.cursor,
         };
         let report = pulls::get_failing_tests(&self.pulls, &query, progress.as_deref()).await?;
+        if query.checks.is_empty() && !query.required_only {
+            self.pulls
+                .learn(&query.pr, |it| it.ci_fails = report.fails());
+        }
         Reply::new(&report)
     }
 
@@ -52,12 +56,16 @@ impl Parts {
             ));
         }
         let question = Question {
-            id,
+            id: id.clone(),
             method,
             patience: Duration::from_secs(seconds),
         };
         let now = self.read(|view| view.now).await?;
         let report = merge_readiness::check_merge_readiness(&self.pulls, question, now).await?;
+        self.pulls.learn(&id, |it| {
+            it.is_ready = Some(report.ready_to_merge);
+            it.conflicts = report.checks.no_conflicts.map(|none| !none);
+        });
         Reply::new(&report)
     }
 }

@@ -21,6 +21,7 @@ mod growth;
 mod http;
 mod issuecommand;
 mod load;
+mod logs;
 mod machine;
 mod memory;
 mod options;
@@ -62,7 +63,7 @@ pub struct Bench {
 
 type Section = fn(&Bench) -> Result<Report>;
 
-const SECTIONS: [(&str, Section); 7] = [
+const SECTIONS: [(&str, Section); 8] = [
     ("claims", claims::run),
     ("growth", growth::run),
     ("start", start::run),
@@ -70,6 +71,7 @@ const SECTIONS: [(&str, Section); 7] = [
     ("sync", sync::run),
     ("gh", gh::run),
     ("context", context::run),
+    ("logs", logs::run),
 ];
 
 fn main() -> ExitCode {

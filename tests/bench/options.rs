@@ -18,6 +18,7 @@ Sections (all, when none is named):
   sync      gh processes, points and CPU of syncs beside one `gh api` a repository
   gh        most gh at once, and what starting one costs
   context   bytes an agent reads beside those of `gh api`
+  logs      time to read a 50 MB job log beside `grep -c FAILED`
 
 Options:
   --rounds N           rounds (claims 5, start 20, sync 3, gh 20)

@@ -144,6 +144,35 @@ fn the_same_answer_comes_by_mcp_and_by_the_command_line() {
 }
 
 #[test]
+fn the_agents_claims_say_what_waits_for_it() {
+    let (world, _) = failing();
+    let place = Place::new(world);
+    let server = place.serve_synced();
+    let claimed = server.claim("agent-a", 1).expect(201);
+    let pr_url = "https://github.com/acme/api/pull/2";
+    for (status, pr_url) in [("in_progress", None), ("pr_submitted", Some(pr_url))] {
+        let mut update = json!({"claim_id": claimed["claim_id"], "status": status});
+        if let Some(pr_url) = pr_url {
+            update["pr_url"] = json!(pr_url);
+        }
+        server.tool("update_claim_status", update).expect(200);
+    }
+    let mine = || {
+        server
+            .tool("get_my_claims", json!({"agent_id": "agent-a"}))
+            .expect(200)
+    };
+    assert!(mine()["claims"][0]["waiting"].is_null());
+    asked(&server);
+    place.github.clear_requests();
+    assert_eq!(mine()["claims"][0]["waiting"], json!(["ci failing"]));
+    assert!(
+        place.github.requests().is_empty(),
+        "told from what is known"
+    );
+}
+
+#[test]
 fn a_log_that_no_parser_knows_is_never_a_test() {
     let (mut world, head) = world();
     let merges = &mut world.repository("acme/api").merges;

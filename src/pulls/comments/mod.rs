@@ -130,6 +130,14 @@ pub async fn find_unresolved_comments(
     let mut warnings = std::mem::take(&mut fetched.warnings);
     let mut analysis = analyse(&fetched, query.sort);
     warnings.append(&mut analysis.warnings);
+    let everything = CommentQuery {
+        include_bots: true,
+        sort: query.sort,
+        needs: Needs::default(),
+        since: None,
+    };
+    let waiting = analysis.summary(&everything).1.awaiting_author;
+    source.learn(|standing| standing.comments_waiting = Some(waiting));
     let (window, more) = window(&analysis, query, after.as_ref())?;
     let changes = changes(&source, &window, &mut warnings).await;
     let age = jiff::SignedDuration::try_from(source.age()).unwrap_or_default();

@@ -140,6 +140,17 @@ pub struct PollInfo {
     pub next_call: Value,
 }
 
+impl FailingTests {
+    /// Whether checks fail; `None` while that is not known.
+    pub fn fails(&self) -> Option<bool> {
+        match self.status {
+            Status::Failed => Some(true),
+            Status::Passed => Some(false),
+            Status::Running | Status::NoChecks | Status::Unknown => None,
+        }
+    }
+}
+
 /// The whole answer.
 #[derive(Debug, Serialize)]
 pub struct FailingTests {
