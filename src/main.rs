@@ -2,10 +2,6 @@
 
 use std::process::ExitCode;
 
-/// Requests are made on one thread and dropped on another, which the system's allocator is slow at.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     // What is no UTF-8 is refused as a wrong value where it is used, not by a panic here.
     let arguments = std::env::args_os();
