@@ -76,7 +76,7 @@ fn the_whole_stack_is_found_and_its_plan_written() {
     let answer = ask(&server, "acme/api#3");
     let first = place.github.requests().len();
     assert!(
-        first <= 12,
+        first <= 10,
         "{first} gh processes: {:?}",
         place.github.requests()
     );

@@ -255,6 +255,41 @@ fn the_bottom_was_squashed_after_the_top_had_followed() {
     lab.holds_its_own(102, "main");
 }
 
+/// The top belongs on a layer that has to move itself.
+#[test]
+fn the_bottom_was_squashed_and_a_higher_one_merged() {
+    let mut lab = three_layers();
+    lab.open(103, "cli", "docs");
+    lab.commit("cli", "cli.txt", "c\n", "cli: begin");
+    lab.merge(102, Merge::Squash);
+    lab.merge(100, Merge::Squash);
+    lab.delete("auth", Deleted::WithMerge);
+    let answer = lab.ask(103);
+    lab.fresh_clone("clone");
+    lab.run("clone", &answer)
+        .unwrap_or_else(|error| panic!("{error}\n{answer:#}"));
+    let again = lab.ask(103);
+    assert_eq!(again["summary"]["action_required"], false, "{again:#}");
+    let subjects = lab.git("hub.git", "git log --reverse --format=%s main..auth-ui");
+    assert_eq!(subjects, "ui: begin\nui: finish\nSquash #102");
+    lab.holds_its_own(103, "auth-ui");
+}
+
+/// The top stands on the merge already; what that went into has gone on.
+#[test]
+fn the_middle_was_merged_and_the_bottom_went_on() {
+    let mut lab = three_layers();
+    lab.merge(101, Merge::Squash);
+    restack(&mut lab, 102);
+    lab.amend("auth", "auth.txt", "three\n", "auth: amended squash");
+    let answer = lab.ask(102);
+    assert_eq!(status(&answer, 102), "parent_rewritten");
+    lab.fresh_clone("second");
+    lab.run("second", &answer)
+        .unwrap_or_else(|error| panic!("{error}\n{answer:#}"));
+    lab.holds_its_own(102, "auth");
+}
+
 #[test]
 fn the_bottom_was_squashed_and_the_middle_rewritten() {
     let mut lab = three_layers();
@@ -271,6 +306,9 @@ fn two_children_of_one_parent() {
     let mut lab = two_layers();
     lab.open(102, "cli", "auth");
     lab.commit("cli", "cli.txt", "c\n", "cli: begin");
+    // One that was given up is no layer.
+    lab.open(103, "dropped", "auth");
+    lab.close(103);
     lab.merge(100, Merge::Squash);
     let answer = restack(&mut lab, 101);
     assert_eq!(

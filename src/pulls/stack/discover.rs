@@ -89,15 +89,26 @@ impl Stack {
     pub fn members(&self) -> Vec<u64> {
         let links = self.links();
         let mut root = self.selected;
+        let mut path = BTreeSet::from([root]);
         while let Some(below) = links.get(&root) {
             root = *below;
+            path.insert(root);
         }
+        // What was given up matters only below the selected one.
+        let matters = |number: &u64| {
+            let given_up = |layer: &Layer| layer.state == State::Closed && !layer.lost_its_base();
+            path.contains(number) || !self.known.get(number).is_some_and(given_up)
+        };
         let mut members = vec![root];
         let mut place = 0;
         while let Some(below) = members.get(place).copied() {
             place += 1;
             let above = links.iter().filter(|(_, parent)| **parent == below);
-            members.extend(above.map(|(number, _)| *number));
+            members.extend(
+                above
+                    .map(|(number, _)| *number)
+                    .filter(|above| matters(above)),
+            );
         }
         if members.len() > LAYERS_MAX {
             self.nearest(&links, members)

@@ -130,7 +130,7 @@ impl Reader {
         for _ in 0..ROUNDS_MAX {
             let questions = stack.questions();
             if questions.is_empty() {
-                break;
+                return Ok(stack);
             }
             let new: Vec<Question> = questions
                 .iter()
@@ -146,6 +146,9 @@ impl Reader {
                 }
             }
         }
+        let reason = format!("deeper than {ROUNDS_MAX} layers");
+        self.warnings
+            .push(Warning::new("stack", reason, "its ends may be missing"));
         Ok(stack)
     }
 
