@@ -290,6 +290,35 @@ fn the_middle_was_merged_and_the_bottom_went_on() {
     lab.holds_its_own(102, "auth");
 }
 
+/// The top was put on the merge by hand and kept its base, a merged branch.
+#[test]
+fn the_top_was_moved_by_hand_and_the_bottom_went_on() {
+    let mut lab = three_layers();
+    let old_base = lab.head(101).to_owned();
+    lab.merge(101, Merge::Squash);
+    lab.rebase("docs", &format!("--onto origin/auth {old_base}"));
+    let answer = lab.ask(102);
+    assert_eq!(status(&answer, 102), "needs_retarget");
+    lab.commit("auth", "more.txt", "more\n", "auth: more");
+    let answer = restack(&mut lab, 102);
+    assert_eq!(status(&answer, 102), "needs_restack");
+    lab.holds_its_own(102, "auth");
+}
+
+/// Nothing is put on a layer that has to move and must not be touched.
+#[test]
+fn what_belongs_on_a_queued_layer_waits() {
+    let mut lab = three_layers();
+    lab.open(103, "cli", "docs");
+    lab.commit("cli", "cli.txt", "c\n", "cli: begin");
+    lab.merge(102, Merge::Squash);
+    lab.merge(100, Merge::Squash);
+    lab.queue(101);
+    let answer = lab.ask(103);
+    assert_eq!(status(&answer, 103), "needs_onto");
+    assert_eq!(answer["commands"], json!([]), "{answer:#}");
+}
+
 #[test]
 fn the_bottom_was_squashed_and_the_middle_rewritten() {
     let mut lab = three_layers();
