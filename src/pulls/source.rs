@@ -289,6 +289,12 @@ impl PullSource {
         Duration::from_millis(self.age_ms.load(Ordering::Relaxed))
     }
 
+    /// The time of which what was read through this tells, when it is `now`.
+    pub fn as_of(&self, now: Timestamp) -> Timestamp {
+        let age = jiff::SignedDuration::try_from(self.age()).unwrap_or_default();
+        now.checked_sub(age).unwrap_or(now)
+    }
+
     /// A path in the pull request's repository.
     pub fn path(&self) -> ApiPath {
         ApiPath::repo(&self.id.repo)
@@ -383,18 +389,6 @@ impl PullSource {
         }
         logs.insert(job, log.clone());
         Ok(log)
-    }
-
-    /// Reads bytes that are no JSON.
-    pub async fn raw(&self, path: &ApiPath, accept: &str) -> Result<Arc<Vec<u8>>, GhError> {
-        let key = format!("{path} {accept}");
-        match self.recall(&key) {
-            Some(body) => Ok(body),
-            None => {
-                let body = self.gh().raw(path, accept).await?;
-                Ok(self.pulls.remember(key, &self.stamp, body))
-            }
-        }
     }
 
     /// Asks a GraphQL query.

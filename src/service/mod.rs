@@ -12,7 +12,6 @@ mod pull_requests;
 mod refusal;
 mod reply;
 mod review_comments;
-mod stacks;
 mod tools;
 
 pub use arguments::*;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::desk::{Parts, Progress};
-use super::{CheckMergeReadiness, GetFailingTests, Reply};
+use super::{CheckMergeReadiness, GetFailingTests, ManageStackedPrs, Reply};
 use crate::domain::{ApiError, limits};
 use crate::pulls::merge_readiness::{self, Method, Question};
-use crate::pulls::{self, FailingTestsQuery, PullId};
+use crate::pulls::{self, FailingTestsQuery, PullId, stack};
 
 /// For how long GitHub may compute when the caller does not say.
 const PATIENCE_DEFAULT: u64 = 15;
@@ -66,6 +66,16 @@ impl Parts {
             it.is_ready = Some(report.ready_to_merge);
             it.conflicts = report.checks.no_conflicts.map(|none| !none);
         });
+        Reply::new(&report)
+    }
+
+    pub(super) async fn manage_stacked_prs(
+        &self,
+        arguments: ManageStackedPrs,
+    ) -> Result<Reply, ApiError> {
+        let id = self.pull_id(&arguments.pr)?;
+        let now = self.read(|view| view.now).await?;
+        let report = stack::manage_stacked_prs(&self.pulls, id, arguments.remote, now).await?;
         Reply::new(&report)
     }
 }

@@ -9,7 +9,7 @@ const TOOL: &str = "get_failing_tests";
 const PYTEST: &str = "\
 ============================= test session starts ==============================
 platform linux -- Python 3.12.1, pytest-9.2.0, pluggy-1.6.0
-rootdir: /home/runner/work/api/api
+rootdir: /github/workspace
 collected 2 items
 
 tests/test_auth.py .F                                                    [100%]

@@ -41,16 +41,7 @@ pub(super) fn parse(log: &Log<'_>) -> Vec<Run> {
             index += 1;
             continue;
         };
-        match runs.last_mut().filter(|run| run.lines.end == index) {
-            Some(run) => {
-                run.lines.end = end;
-                run.failures.push(failure);
-            }
-            None => runs.push(Run {
-                lines: index..end,
-                failures: vec![failure],
-            }),
-        }
+        Run::append(&mut runs, index..end, failure);
         index = end;
     }
     runs

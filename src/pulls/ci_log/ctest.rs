@@ -244,7 +244,7 @@ fn failure(
         pattern.push(character);
     }
     pattern.push('$');
-    let folder = shell_word(build_folder(folder));
+    let folder = shell_word(&build_folder(folder));
     let command = format!(
         "ctest --test-dir {folder} --output-on-failure -R {}",
         shell_word(&pattern)
@@ -303,14 +303,17 @@ fn told(listed: &Listed<'_>, text: &str, output: &[&str]) -> Option<String> {
 }
 
 /// The build folder as seen from the project's, where the runner keeps it in `work/api/api`.
-fn build_folder(path: &str) -> &str {
-    let of_runner = path.split_once("/work/").and_then(|(_, rest)| {
-        let (owner, rest) = rest.split_once('/')?;
-        rest.strip_prefix(owner)?.strip_prefix('/')
-    });
-    let last = path.rsplit(['/', '\\']).next();
-    of_runner
+fn build_folder(path: &str) -> String {
+    let parts: Vec<&str> = path.split('/').collect();
+    let is_project = |three: &[&str]| three[0] == "work" && three[1] == three[2];
+    let below_project = parts
+        .windows(3)
+        .position(is_project)
+        .map(|place| parts[place + 3..].join("/"));
+    let last = path.rsplit(['/', '\\']).next().map(str::to_owned);
+    below_project
+        .filter(|folder| !folder.is_empty())
         .or(last)
         .filter(|folder| !folder.is_empty())
-        .unwrap_or("build")
+        .unwrap_or_else(|| "build".to_owned())
 }

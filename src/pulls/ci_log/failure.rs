@@ -133,6 +133,22 @@ pub struct Run {
     pub failures: Vec<Failure>,
 }
 
+impl Run {
+    /// Adds a diagnostic on these lines to the last run if it ends there, else as a new run.
+    pub fn append(runs: &mut Vec<Self>, lines: Range<usize>, failure: Failure) {
+        match runs.last_mut().filter(|run| run.lines.end == lines.start) {
+            Some(run) => {
+                run.lines.end = lines.end;
+                run.failures.push(failure);
+            }
+            None => runs.push(Self {
+                lines,
+                failures: vec![failure],
+            }),
+        }
+    }
+}
+
 /// At most `chars` characters of `text`; what was cut is shown by an ellipsis.
 pub fn cut(text: &str, chars: usize) -> String {
     match text.char_indices().nth(chars) {

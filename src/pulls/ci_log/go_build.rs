@@ -71,16 +71,7 @@ fn runs(lines: &[Cow<'_, str>]) -> Vec<Run> {
         let is_vet = !line.starts_with("vet: ")
             && head.map_or_else(|| !is_about_loading(place.rest), |head| head.is_vet);
         let failure = failure(place, is_vet).shown_by(shown);
-        match runs.last_mut().filter(|run| run.lines.end == start) {
-            Some(run) => {
-                run.lines.end = index;
-                run.failures.push(failure);
-            }
-            None => runs.push(Run {
-                lines: start..index,
-                failures: vec![failure],
-            }),
-        }
+        Run::append(&mut runs, start..index, failure);
     }
     runs
 }

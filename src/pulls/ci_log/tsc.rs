@@ -20,16 +20,7 @@ pub(super) fn parse(log: &Log<'_>) -> Vec<Run> {
             .map(|(_, line)| line)
             .filter(|line| !line.is_empty());
         let failure = diagnostic.shown_by(shown);
-        match runs.last_mut().filter(|run| run.lines.end == index) {
-            Some(run) => {
-                run.lines.end = end;
-                run.failures.push(failure);
-            }
-            None => runs.push(Run {
-                lines: index..end,
-                failures: vec![failure],
-            }),
-        }
+        Run::append(&mut runs, index..end, failure);
         index = end;
     }
     runs

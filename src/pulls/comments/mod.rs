@@ -140,13 +140,12 @@ pub async fn find_unresolved_comments(
     source.learn(|standing| standing.comments_waiting = Some(waiting));
     let (window, more) = window(&analysis, query, after.as_ref())?;
     let changes = changes(&source, &window, &mut warnings).await;
-    let age = jiff::SignedDuration::try_from(source.age()).unwrap_or_default();
     let answer = Frame {
         source: &source,
         fetched: &fetched,
         query,
         pr,
-        fetched_at: now.checked_sub(age).unwrap_or(now),
+        fetched_at: source.as_of(now),
         warnings,
     };
     answer.fill(&analysis, &window, more, &changes)

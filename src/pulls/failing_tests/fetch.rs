@@ -38,7 +38,16 @@ pub(super) async fn read(
     required.mark(&mut checks);
     let mut warnings = std::mem::take(&mut checks.warnings);
     warnings.append(&mut required.warnings);
+    let any = !checks.all.is_empty();
     checks.all.retain(|check| query.wants(check));
+    required
+        .contexts
+        .retain(|context| query.names(&context.context));
+    if any && checks.all.is_empty() {
+        let reason = "no check is left by these filters";
+        let effect = "checks of other names may fail";
+        warnings.push(Warning::new("checks", reason, effect));
+    }
     let mut failed = failed_checks(source, &checks, &mut warnings).await;
     if query.wait && query.bail_on_first && failed.is_empty() {
         failed = failed_steps(source, &checks, &mut warnings).await;
@@ -88,9 +97,15 @@ async fn failed_checks(
     }
     let mut found: Vec<(usize, FailedCheck)> = Vec::new();
     while let Some(result) = reading.join_next().await {
-        if let Ok((place, (failed, warning))) = result {
-            found.push((place, failed));
-            warnings.extend(warning);
+        match result {
+            Ok((place, (failed, warning))) => {
+                found.push((place, failed));
+                warnings.extend(warning);
+            }
+            Err(error) => {
+                let effect = "one failed check is not listed";
+                warnings.push(Warning::new("job_logs", error, effect));
+            }
         }
     }
     found.sort_by_key(|(place, _)| *place);

@@ -10,6 +10,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use serde_json::json;
 
 pub use report::FailingTests;
@@ -55,9 +56,12 @@ pub struct Query {
 
 impl Query {
     fn wants(&self, check: &Check) -> bool {
-        let named = |text: &String| check.name.to_lowercase().contains(&text.to_lowercase());
-        (!self.required_only || check.required != Some(false))
-            && (self.checks.is_empty() || self.checks.iter().any(named))
+        (!self.required_only || check.required != Some(false)) && self.names(&check.name)
+    }
+
+    fn names(&self, check: &str) -> bool {
+        let named = |text: &String| check.to_lowercase().contains(&text.to_lowercase());
+        self.checks.is_empty() || self.checks.iter().any(named)
     }
 }
 
@@ -114,7 +118,7 @@ fn answer(
     verdict: &analyse::Verdict,
     head_changed_from: Option<String>,
     warnings: Vec<Warning>,
-    now: jiff::Timestamp,
+    now: Timestamp,
 ) -> Result<FailingTests, ApiError> {
     let pr = query.pr.to_string();
     let filters = (
@@ -148,7 +152,7 @@ fn answer(
     let mut answer = FailingTests {
         pr: pr.clone(),
         head_sha: source.pull.head_short().to_owned(),
-        fetched_at: now,
+        fetched_at: source.as_of(now),
         status: verdict.status,
         settled: verdict.settled,
         counts: verdict.counts.clone(),

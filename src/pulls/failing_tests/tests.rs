@@ -168,7 +168,7 @@ fn a_failure_of_several_jobs_is_told_once() {
             "tests/a.py::test_b",
             "assert 1 == 2",
         )
-        .at("/home/runner/work/r/r/tests/a.py", Some(4))
+        .at("/github/workspace/tests/a.py", Some(4))
         .reproduced_by("pytest tests/a.py::test_b".to_owned())
     };
     let shutdown = Failure::new(FailureKind::Infra, "github-actions", "", "shutdown signal");

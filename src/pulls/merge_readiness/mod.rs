@@ -83,6 +83,7 @@ pub async fn check_merge_readiness(
             Err(error) => warnings.push(Warning::new("signatures", error, effect)),
         }
     }
+    let seen_at = source.as_of(now);
     let facts = Facts {
         host: source.gh().host().clone(),
         id: source.id,
@@ -94,7 +95,7 @@ pub async fn check_merge_readiness(
         method: question.method,
         warnings,
     };
-    Ok(analyse(facts, now))
+    Ok(analyse(facts, seen_at))
 }
 
 fn head_moved() -> ApiError {

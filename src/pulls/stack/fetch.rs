@@ -79,7 +79,7 @@ pub async fn manage_stacked_prs(
         verdicts: &verdicts,
         comparisons: &comparisons,
         warnings: reader.warnings,
-        now,
+        now: source.as_of(now),
     }))
 }
 
