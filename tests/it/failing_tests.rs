@@ -117,6 +117,14 @@ fn failures_are_named_with_what_reproduces_them() {
     assert_eq!(place.github.requests().len(), 11);
     asked(&server);
     assert_eq!(place.github.requests().len(), 12, "memory serves the rest");
+    let lint = server.tool(TOOL, json!({"pr": "acme/api#2", "checks": ["lint"]}));
+    let lint = lint.expect(200);
+    assert_eq!(lint["status"], "passed", "{lint}");
+    assert_eq!(
+        lint["counts"]["missing_required"],
+        json!([]),
+        "only filtered out"
+    );
 }
 
 #[test]

@@ -6,6 +6,8 @@
 
 mod analyse;
 mod blockers;
+#[cfg(test)]
+mod case;
 mod commands;
 mod graph;
 mod policy;
