@@ -8,6 +8,7 @@ pub mod checks;
 pub mod ci_log;
 pub mod comments;
 mod failing_tests;
+pub mod files;
 pub mod merge_readiness;
 mod pull_id;
 pub mod required;

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde_json::Value;
 use tokio::task::JoinSet;
 
 use super::Query;
@@ -13,12 +12,10 @@ use super::report::Evidence;
 use crate::gh::GhError;
 use crate::pulls::checks::{self, ACTIONS_APP_ID, Check, CheckState, Checks, Freshness};
 use crate::pulls::ci_log::{Confidence, Failure, FailureKind};
-use crate::pulls::{PullSource, Warning, required};
+use crate::pulls::{PullSource, Warning, files, required};
 
 /// Logs read for one answer. A matrix of hundreds of legs fails in all of them for one reason.
 const LOGS_MAX: usize = 20;
-/// Files of the pull request that are compared with the places of failures.
-const FILES_MAX: usize = 3_000;
 /// Running workflow runs whose steps are looked at.
 const RUNS_LOOKED_INTO_MAX: usize = 5;
 /// Who reports what no parser reads.
@@ -342,17 +339,8 @@ async fn failing_on_base(
 }
 
 async fn changed_paths(source: &PullSource) -> Result<Vec<String>, Warning> {
-    let path = source
-        .path()
-        .then("pulls")
-        .then(source.id.number)
-        .then("files");
-    let files = source.list::<Value>(&path, None, FILES_MAX).await;
-    match files {
-        Ok((files, _)) => {
-            let name = |file: &Value| Some(file.get("filename")?.as_str()?.to_owned());
-            Ok(files.iter().filter_map(name).collect())
-        }
+    match files::fetch(source).await {
+        Ok((files, _)) => Ok(files.into_iter().map(|file| file.filename).collect()),
         Err(error) => {
             let effect = "whether failures lie in changed files is not known";
             Err(Warning::new("files", error, effect))
