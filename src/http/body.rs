@@ -41,7 +41,8 @@ where
     B::Error: std::fmt::Display,
 {
     let mut body = pin!(body);
-    let mut collected = BytesMut::new();
+    // Nearly every body arrives in one piece, which needs no copy.
+    let mut collected = Bytes::new();
     let mut length = 0;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {
@@ -54,16 +55,21 @@ where
             continue;
         };
         length += data.len();
-        if length <= limits::BODY_BYTES_MAX {
-            collected.extend_from_slice(&data);
-        } else if length > DRAINED_BYTES_MAX {
+        if length > DRAINED_BYTES_MAX {
             break;
+        }
+        if collected.is_empty() {
+            collected = data;
+        } else if length <= limits::BODY_BYTES_MAX {
+            let mut more = BytesMut::from(collected);
+            more.extend_from_slice(&data);
+            collected = more.freeze();
         }
     }
     if length > limits::BODY_BYTES_MAX {
         Err(too_large())
     } else {
-        Ok(collected.freeze())
+        Ok(collected)
     }
 }
 

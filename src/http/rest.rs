@@ -7,8 +7,9 @@ use serde_json::{Map, Value};
 
 use super::body::{self, ResponseBody};
 use super::router::{Matched, RouteId};
+use crate::claim::Claim;
 use crate::domain::{ApiError, Category};
-use crate::service::{Call, Reply, ReplyKind, Request, Service, arguments_from_text};
+use crate::service::{Call, Reply, ReplyKind, Request, arguments_from_text};
 
 /// What a REST route needs of a request.
 pub(super) struct RestRequest<'a> {
@@ -17,18 +18,8 @@ pub(super) struct RestRequest<'a> {
     pub body: Bytes,
 }
 
-/// Answers a REST route.
-pub(super) async fn answer(
-    service: &dyn Service,
-    request: &RestRequest<'_>,
-) -> Result<Response<ResponseBody>, ApiError> {
-    let route = request.matched.route;
-    let call = to_call(request)?;
-    let reply = service.call(call).await?;
-    Ok(render(route, &reply))
-}
-
-fn to_call(request: &RestRequest<'_>) -> Result<Call, ApiError> {
+/// The call that a REST request makes.
+pub(super) fn to_call(request: &RestRequest<'_>) -> Result<Call, ApiError> {
     let parameter = |name: &str| {
         let found = request
             .matched
@@ -141,7 +132,8 @@ fn decode(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
-fn render(route: RouteId, reply: &Reply) -> Response<ResponseBody> {
+/// The response for a reply.
+pub(super) fn render(route: RouteId, reply: &Reply) -> Response<ResponseBody> {
     let created = matches!(route, RouteId::Claim | RouteId::ClaimNext);
     let status = match reply.kind {
         ReplyKind::Created if created => StatusCode::CREATED,
@@ -150,12 +142,19 @@ fn render(route: RouteId, reply: &Reply) -> Response<ResponseBody> {
     };
     // These two answer with the bare record.
     let record = match (route, &reply.claim) {
-        (RouteId::Claim | RouteId::ReleaseClaim, Some(claim)) => {
-            serde_json::to_string(&**claim).ok()
-        }
+        (RouteId::Claim | RouteId::ReleaseClaim, Some(claim)) => claim_json(claim),
         _ => None,
     };
-    body::json(status, record.unwrap_or_else(|| reply.whole_json()))
+    let text = record.unwrap_or_else(|| reply.whole_json().into());
+    body::json(status, text)
+}
+
+/// A claim's record; written at once into enough space for most of them.
+fn claim_json(claim: &Claim) -> Option<Bytes> {
+    const SPACE: usize = 1 << 10;
+    let mut text = Vec::with_capacity(SPACE);
+    serde_json::to_writer(&mut text, claim).ok()?;
+    Some(text.into())
 }
 
 /// Bodies are JSON: a browser's form could be sent cross-site without a preflight.
@@ -163,11 +162,15 @@ pub(super) fn check_media_type(headers: &HeaderMap, has_body: bool) -> Result<()
     let given = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
-    let media_type = given.map(|given| given.split(';').next().unwrap_or("").trim().to_lowercase());
-    match media_type.as_deref() {
-        Some("application/json") => Ok(()),
+    let is_json = |given: &str| {
+        let media_type = given.split(';').next().unwrap_or_default().trim();
+        let suffix = media_type.rsplit_once('+').map(|(_, suffix)| suffix);
+        media_type.eq_ignore_ascii_case("application/json")
+            || suffix.is_some_and(|suffix| suffix.eq_ignore_ascii_case("json"))
+    };
+    match given {
         None if !has_body => Ok(()),
-        Some(other) if other.ends_with("+json") => Ok(()),
+        Some(given) if is_json(given) => Ok(()),
         _ => Err(ApiError::new(
             Category::User,
             "unsupported_media_type",
