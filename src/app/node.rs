@@ -99,7 +99,7 @@ impl Node {
     async fn try_own(&self) -> Result<Result<Arc<Owner>, Option<LockInfo>>, ApiError> {
         let shared = &*self.0;
         let (_, files) = open_folder(&shared.config)?;
-        let lock = match OwnerLock::try_acquire(&files.lock()) {
+        let lock = match OwnerLock::try_acquire(&files.folder.join(files.lock())) {
             Ok(lock) => lock,
             Err(LockError::Held(holder)) => return Ok(Err(holder)),
             Err(error @ LockError::Io { .. }) => {

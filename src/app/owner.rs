@@ -54,13 +54,15 @@ pub struct Owner {
     _lock: OwnerLock,
 }
 
-fn storage(error: &StoreError) -> ApiError {
+fn storage(error: &StoreError, files: &StateFiles) -> ApiError {
     let code = match error {
         StoreError::Io { .. } => "state_unavailable",
         StoreError::Damaged { .. } => "state_damaged",
         StoreError::Newer { .. } => "state_newer",
+        StoreError::Moved { .. } => "state_moved",
     };
-    ApiError::new(Category::User, code, error.to_string(), error.suggestion())
+    let message = format!("{error} (in the folder {})", files.folder.display());
+    ApiError::new(Category::User, code, message, error.suggestion())
 }
 
 fn process_lives(pid: u32) -> bool {
@@ -190,7 +192,8 @@ impl Drop for Owner {
 }
 
 fn load(config: &Config, disk: &Arc<dyn Disk>, files: &StateFiles) -> Result<Core, ApiError> {
-    let recovered = recover(disk.clone(), files, config.leases).map_err(|error| storage(&error))?;
+    let recovered =
+        recover(disk.clone(), files, config.leases).map_err(|error| storage(&error, files))?;
     for note in &recovered.notes {
         tracing::warn!("{note}");
     }

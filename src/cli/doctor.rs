@@ -202,7 +202,7 @@ async fn check_state(config: &Config) -> Vec<Check> {
 
 /// The owner, if one runs.
 async fn check_owner(config: &Config, files: &StateFiles) -> Option<Check> {
-    let info = read_lock_info(&files.lock())?;
+    let info = read_lock_info(&files.folder.join(files.lock()))?;
     let client = OwnerClient::new(info.clone());
     let call = Call::new(Request::SystemHealth(SystemHealth::default()));
     let asked = tokio::time::timeout(config.gh.time_limit, client.call(&call)).await;

@@ -1,12 +1,32 @@
 //! The disk as the store needs it: small enough to be simulated, fault by fault.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+
+/// Tells one file from another, whatever their names are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileId {
+    /// The file system.
+    pub device: u64,
+    /// The file in it.
+    pub inode: u64,
+}
+
+impl FileId {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        }
+    }
+}
 
 /// An open file that is written at offsets.
 pub trait DiskFile: Send {
+    /// Which file it is.
+    fn id(&self) -> io::Result<FileId>;
     /// Writes all of `bytes` at `offset`.
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
     /// Makes everything written so far survive power loss.
@@ -19,6 +39,8 @@ pub trait DiskFile: Send {
 pub trait Disk: Send + Sync {
     /// Opens a file for writing, making it when it is missing.
     fn open(&self, name: &str) -> io::Result<Box<dyn DiskFile>>;
+    /// Which file has this name; `None` when there is none.
+    fn id(&self, name: &str) -> io::Result<Option<FileId>>;
     /// The whole content of a file; `None` when it does not exist.
     fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>>;
     /// Writes a new file (or an old one anew) and syncs it.
@@ -71,6 +93,14 @@ impl Disk for FolderDisk {
         Ok(Box::new(RealFile(file)))
     }
 
+    fn id(&self, name: &str) -> io::Result<Option<FileId>> {
+        match std::fs::metadata(self.path(name)) {
+            Ok(metadata) => Ok(Some(FileId::of(&metadata))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
         let mut bytes = Vec::new();
         match File::open(self.path(name)) {
@@ -116,6 +146,10 @@ impl Disk for FolderDisk {
 struct RealFile(File);
 
 impl DiskFile for RealFile {
+    fn id(&self) -> io::Result<FileId> {
+        self.0.metadata().map(|metadata| FileId::of(&metadata))
+    }
+
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         self.0.write_all_at(bytes, offset)
     }
@@ -192,8 +226,8 @@ impl StateFiles {
     }
 
     /// The lock.
-    pub fn lock(&self) -> PathBuf {
-        self.folder.join(format!("{}.lock", self.stem))
+    pub fn lock(&self) -> String {
+        format!("{}.lock", self.stem)
     }
 
     /// First change numbers of the cut journals among `names`, ascending.

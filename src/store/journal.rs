@@ -13,7 +13,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Disk, DiskFile, StoreError, io_error};
+use super::{Disk, DiskFile, FileId, StoreError, io_error};
 use crate::claim::{Change, Recorded};
 use crate::domain::limits;
 
@@ -94,7 +94,7 @@ fn parse_line(line: &[u8]) -> Result<JournalLine, String> {
 }
 
 /// The changes of a journal, and how many of its bytes they take.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Parsed {
     /// Number of the first change, from the header.
     pub first_seq: Option<u64>,
@@ -106,21 +106,10 @@ pub(super) struct Parsed {
 
 /// Reads a journal's bytes. Changes must follow each other from `first_seq` of the header.
 pub(super) fn parse(file: &str, bytes: &[u8]) -> Result<Parsed, StoreError> {
-    let mut parsed = Parsed {
-        first_seq: None,
-        changes: Vec::new(),
-        valid_bytes: 0,
-        torn: false,
-    };
+    let mut parsed = Parsed::default();
     let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').enumerate();
-    let Some(header) = lines
-        .next()
-        .and_then(|(_, line)| read_header(file, line).transpose())
-    else {
-        parsed.torn = !bytes.is_empty();
-        return Ok(parsed);
-    };
-    let mut expected = header?.first_seq;
+    let first = lines.next().map_or(&b""[..], |(_, line)| line);
+    let mut expected = read_header(file, first)?.first_seq;
     parsed.first_seq = Some(expected);
     let mut offset = bytes
         .iter()
@@ -181,11 +170,8 @@ fn damaged(file: &str, index: usize, reason: String) -> StoreError {
     }
 }
 
-/// The header, or `None` when it was never written whole.
-fn read_header(file: &str, line: &[u8]) -> Result<Option<Header>, StoreError> {
-    let Some(line) = line.strip_suffix(b"\n") else {
-        return Ok(None);
-    };
+/// The header. A journal gets its name when its header is on disk: no crash leaves one without.
+fn read_header(file: &str, line: &[u8]) -> Result<Header, StoreError> {
     let header: Header = serde_json::from_slice(line)
         .map_err(|error| damaged(file, 0, format!("not a journal header: {error}")))?;
     if header.journal_version > VERSION {
@@ -195,7 +181,12 @@ fn read_header(file: &str, line: &[u8]) -> Result<Option<Header>, StoreError> {
             known: VERSION,
         });
     }
-    Ok(Some(header))
+    Ok(header)
+}
+
+/// The name of a journal that is being made.
+fn temporary_name(name: &str) -> String {
+    format!("{name}.new")
 }
 
 /// The open journal. One value of this type exists in one process at a time: the owner's.
@@ -207,6 +198,9 @@ pub struct Journal {
     file_name: String,
     folder_unsynced: bool,
     file: Box<dyn DiskFile>,
+    id: FileId,
+    /// The file whose lock lets this process write.
+    lock: Option<(String, FileId)>,
     /// Where the next line goes.
     offset: u64,
     /// How far the file is filled with spaces.
@@ -232,8 +226,11 @@ impl Journal {
         // What a dead owner wrote but never synced is state from now on: it must not be lost by the
         // next power failure after readers have seen it.
         file.sync_data().map_err(io_error("sync", &name))?;
+        let id = file.id().map_err(io_error("look at", &name))?;
         Ok(Self {
             disk,
+            id,
+            lock: None,
             file_name: name.clone(),
             name,
             folder_unsynced: false,
@@ -247,17 +244,37 @@ impl Journal {
         })
     }
 
+    /// Takes no more changes once the file `name`, which is there now, is another one: whoever makes
+    /// a new lock file owns the state as well.
+    pub(super) fn guarded_by(mut self, name: String) -> Result<Self, StoreError> {
+        let id = self.disk.id(&name).map_err(io_error("look at", &name))?;
+        self.lock = id.map(|id| (name, id));
+        Ok(self)
+    }
+
+    /// Whether the files still have their names: a state that was moved away may have another
+    /// owner by now.
+    fn check_in_place(&self) -> Result<(), StoreError> {
+        let own = (&self.file_name, self.id);
+        let lock = self.lock.iter().map(|(name, id)| (name, *id));
+        for (name, id) in [own].into_iter().chain(lock) {
+            let found = self.disk.id(name).map_err(io_error("look at", name))?;
+            if found != Some(id) {
+                return Err(StoreError::Moved { file: name.clone() });
+            }
+        }
+        Ok(())
+    }
+
     /// Begins a new journal whose first change will be `first_seq`.
     pub(super) fn create(
         disk: Arc<dyn Disk>,
         name: String,
         first_seq: u64,
     ) -> Result<Self, StoreError> {
-        let journal = Self::create_file(disk, name, first_seq)?;
-        journal
-            .disk
-            .sync_folder()
-            .map_err(io_error("sync", "the state folder"))?;
+        let mut journal = Self::create_file(disk, temporary_name(&name), first_seq)?;
+        journal.take_name(name)?;
+        journal.sync_folder()?;
         Ok(journal)
     }
 
@@ -294,6 +311,8 @@ impl Journal {
                 self.durable = last_seq;
                 Ok(())
             }
+            // Nothing was written, and what is there may be another owner's by now.
+            Err(error @ StoreError::Moved { .. }) => Err(error),
             Err(error) => {
                 self.unclean = true;
                 // At once, if the disk lets us: a process that dies now must not leave a change
@@ -307,6 +326,7 @@ impl Journal {
     }
 
     fn write_batch(&mut self) -> Result<(), StoreError> {
+        self.check_in_place()?;
         if self.folder_unsynced {
             self.sync_folder()?;
         }
@@ -373,22 +393,29 @@ impl Journal {
     /// try.
     pub(crate) fn rotate(&mut self, old_name: &str) -> Result<(), StoreError> {
         self.trim()?;
-        let temporary = format!("{}.new", self.name);
         let first_seq = self.durable + 1;
-        let mut next = Self::create_file(self.disk.clone(), temporary.clone(), first_seq)?;
+        let temporary = temporary_name(&self.name);
+        let mut next = Self::create_file(self.disk.clone(), temporary, first_seq)?;
         if self.file_name != old_name {
             let renamed = self.disk.rename(&self.file_name, old_name);
             renamed.map_err(io_error("rename", &self.file_name))?;
             old_name.clone_into(&mut self.file_name);
             self.folder_unsynced = true;
         }
-        let renamed = self.disk.rename(&temporary, &self.name);
-        renamed.map_err(io_error("rename", &temporary))?;
-        next.name.clone_from(&self.name);
-        next.file_name.clone_from(&self.name);
-        next.folder_unsynced = true;
+        next.take_name(self.name.clone())?;
+        next.lock = self.lock.take();
         *self = next;
         self.sync_folder()
+    }
+
+    /// Gives the file its name.
+    fn take_name(&mut self, name: String) -> Result<(), StoreError> {
+        let renamed = self.disk.rename(&self.file_name, &name);
+        renamed.map_err(io_error("rename", &self.file_name))?;
+        self.file_name.clone_from(&name);
+        self.name = name;
+        self.folder_unsynced = true;
+        Ok(())
     }
 
     /// A change must not be acknowledged while the name of its file could still be lost.
@@ -402,6 +429,7 @@ impl Journal {
 
     /// Cuts the spaces off: at a clean end the file holds lines only.
     pub fn trim(&mut self) -> Result<(), StoreError> {
+        self.check_in_place()?;
         if self.unclean {
             return self.blank_remains();
         }

@@ -18,7 +18,7 @@ mod lock;
 mod recovery;
 mod snapshot;
 
-pub use disk::{Disk, DiskFile, FolderDisk, StateFiles};
+pub use disk::{Disk, DiskFile, FileId, FolderDisk, StateFiles};
 pub use history::{HistoryFilter, HistoryPage, HistoryReader};
 pub use journal::{Journal, JournalLine, parse_lines};
 pub use lock::{LockError, LockInfo, OwnerLock, read_lock_info};
@@ -48,6 +48,12 @@ pub enum StoreError {
         /// What is wrong.
         reason: String,
     },
+    /// A file was moved, deleted or replaced while this process used it.
+    #[error("{file} was moved, deleted or replaced while it was in use")]
+    Moved {
+        /// Name of the file.
+        file: String,
+    },
     /// A newer version of this program wrote the file.
     #[error("{file} has format version {found}; this program knows versions up to {known}")]
     Newer {
@@ -76,6 +82,11 @@ impl StoreError {
                 "nothing was changed: restore {file} from a backup, or move it away together with \
                  the other files of the same name to begin anew (active claims are then forgotten)"
             ),
+            Self::Moved { .. } => {
+                "stop every issuecommand process of this state file, then put its \
+                                   files back together or begin anew without them"
+                    .to_owned()
+            }
             Self::Newer { .. } => {
                 "install the newer issuecommand again, or use another STATE_FILE_PATH".to_owned()
             }

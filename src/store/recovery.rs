@@ -54,6 +54,7 @@ pub fn recover(
         }
         None => Journal::create(disk, name, ledger.seq() + 1)?,
     };
+    let journal = journal.guarded_by(files.lock())?;
     Ok(Recovered {
         ledger,
         journal,
@@ -128,7 +129,10 @@ fn load(disk: &dyn Disk, files: &StateFiles, policy: LeasePolicy) -> Result<Load
 
 fn read_journal(disk: &dyn Disk, name: &str) -> Result<journal::Parsed, StoreError> {
     let bytes = disk.read(name).map_err(io_error("read", name))?;
-    journal::parse(name, &bytes.unwrap_or_default())
+    match bytes {
+        Some(bytes) => journal::parse(name, &bytes),
+        None => Ok(journal::Parsed::default()),
+    }
 }
 
 fn replay(

@@ -195,7 +195,11 @@ fn damage_in_the_middle_stops_the_start_and_nothing_is_overwritten() {
     let mut missing = lines.clone();
     missing.remove(damaged - 1);
     fs::write(&journal, missing.concat()).expect("it can be written");
-    assert_refused_untouched(&place, &["state.journal.jsonl", "line"]);
+    let folder = place.folder().display().to_string();
+    assert_refused_untouched(&place, &["state.journal.jsonl", "line", &folder]);
+    // Nothing that this program does leaves a journal without its first line.
+    fs::write(&journal, "").expect("it can be written");
+    assert_refused_untouched(&place, &["state.journal.jsonl, line 1"]);
     // An agent's process answers instead of leaving, and says the same.
     let client = place.mcp();
     let failure = client.tool("get_all_claims", json!({})).failure();

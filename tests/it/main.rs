@@ -35,6 +35,7 @@ mod mcp_content;
 mod mcp_http;
 mod mcp_stdio;
 mod merge_readiness;
+mod moved_state;
 mod next_issue;
 mod outage;
 mod owners;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use issuecommand::store::{Disk, DiskFile};
+use issuecommand::store::{Disk, DiskFile, FileId};
 
 use super::content::{Inode, Tear};
 use super::random::Random;
@@ -330,6 +330,10 @@ impl Disk for PowerDisk {
         }
     }
 
+    fn id(&self, name: &str) -> io::Result<Option<FileId>> {
+        Ok(self.state().names.get(name).copied().map(file_id))
+    }
+
     fn list(&self) -> io::Result<Vec<String>> {
         let state = self.state();
         if state.dead {
@@ -355,12 +359,23 @@ impl Disk for PowerDisk {
     }
 }
 
+fn file_id(inode: usize) -> FileId {
+    FileId {
+        device: 0,
+        inode: inode as u64,
+    }
+}
+
 struct PowerFile {
     disk: PowerDisk,
     inode: usize,
 }
 
 impl DiskFile for PowerFile {
+    fn id(&self) -> io::Result<FileId> {
+        Ok(file_id(self.inode))
+    }
+
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let offset = usize::try_from(offset).unwrap_or(usize::MAX);
         self.disk.state().write(self.inode, offset, bytes)
