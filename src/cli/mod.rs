@@ -2,6 +2,7 @@
 //! that `serve` prints.
 
 mod doctor;
+mod files;
 mod flags;
 mod mcp;
 mod output;

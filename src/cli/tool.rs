@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::{flags, output, render};
+use super::{files, flags, output, render};
 use crate::app::{Mode, Node, init_logging};
 use crate::domain::{ApiError, text};
 use crate::service::{
@@ -54,7 +54,14 @@ fn prepare(given: &[String], overrides: &flags::Overrides) -> Result<Prepared, A
     {
         return Ok(Prepared::Help(help(spec)));
     }
-    let pairs = pairs(spec, &given[1..])?;
+    let mut given = given[1..].to_vec();
+    let files = if takes_files(spec) {
+        files::take(&mut given, &working_directory()?)?
+    } else {
+        None
+    };
+    let mut pairs = pairs(spec, &given)?;
+    pairs.extend(files.map(|files| ("files".to_owned(), files)));
     let arguments = arguments_from_text(name, pairs)?;
     let mut request = Request::from_value(name, serde_json::Value::Object(arguments))?;
     let config = super::configuration(overrides)?;
@@ -62,6 +69,20 @@ fn prepare(given: &[String], overrides: &flags::Overrides) -> Result<Prepared, A
         request.default_agent(agent_id.as_str());
     }
     Ok(Prepared::Request(Box::new(config), request))
+}
+
+/// Whether the tool's files may come from the working directory.
+fn takes_files(spec: &ToolSpec) -> bool {
+    spec.schema["properties"].get("files").is_some()
+}
+
+fn working_directory() -> Result<std::path::PathBuf, ApiError> {
+    std::env::current_dir().map_err(|error| {
+        ApiError::invalid(
+            format!("the working directory cannot be read: {error}"),
+            "run the command in another folder",
+        )
+    })
 }
 
 /// `--issue-number 5`, `--issue-number=5` and `--stale` as pairs of field and text.
@@ -161,6 +182,7 @@ fn help(spec: &ToolSpec) -> String {
         let kind = match schema["type"].as_str().unwrap_or_default() {
             "boolean" => "",
             "integer" => " N",
+            "array" if schema["items"]["type"] == "object" => " JSON",
             "array" => " A,B",
             _ => " TEXT",
         };
@@ -171,6 +193,9 @@ fn help(spec: &ToolSpec) -> String {
         };
         let flag = format!("--{}{kind}", kebab(field));
         help.push_str(&format!("  {flag:<24}{about}{mark}\n"));
+    }
+    if takes_files(spec) {
+        help.push_str(files::HELP);
     }
     help.push_str("  --json                  print the tool's JSON\n");
     help

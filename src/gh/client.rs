@@ -98,8 +98,20 @@ pub(super) struct Call<'a> {
     pub conditional: bool,
     /// Media type that is asked for.
     pub accept: &'a str,
-    /// Whether doing it twice is doing it once.
-    pub repeatable: bool,
+    /// What it does there.
+    pub effect: Effect,
+}
+
+/// What a call does at GitHub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// Nothing: it may be repeated.
+    Reads,
+    /// It adds a git object that nothing refers to yet. Nobody is told, and added twice it is
+    /// there once: it may be repeated and needs no pause before it.
+    AddsObject,
+    /// It changes what others see: done once, at the pace that GitHub asks for.
+    Changes,
 }
 
 impl<'a> Call<'a> {
@@ -111,7 +123,7 @@ impl<'a> Call<'a> {
             priority: Priority::Ordinary,
             conditional: true,
             accept: JSON,
-            repeatable: true,
+            effect: Effect::Reads,
         }
     }
 
@@ -126,11 +138,6 @@ impl<'a> Call<'a> {
 
     fn resource(&self) -> &'static str {
         if self.is_graphql() { "graphql" } else { "core" }
-    }
-
-    /// Queries are sent by POST too.
-    fn is_write(&self) -> bool {
-        !self.repeatable || self.method != "GET" && !self.is_graphql()
     }
 }
 
@@ -273,7 +280,7 @@ impl Gh {
             };
             let pause = match &error {
                 // A write may have landed: the verb reads back before it tries again.
-                _ if call.is_write() => return Err(error),
+                _ if call.effect == Effect::Changes => return Err(error),
                 GhError::NotLoggedIn { .. } | GhError::Broken(_) => Duration::from_millis(700),
                 GhError::SecondaryLimit { retry_after } if *retry_after <= PATIENCE => *retry_after,
                 GhError::TimedOut(_) if tries > 1 => return Err(error),
@@ -304,7 +311,7 @@ impl Gh {
     }
 
     async fn call_admitted(&self, ready: &Ready, call: &Call<'_>) -> Result<Response, GhError> {
-        if call.is_write() {
+        if call.effect == Effect::Changes {
             tokio::time::sleep(self.0.gate.write_turn()?).await;
         }
         let known = if call.conditional {

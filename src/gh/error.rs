@@ -91,8 +91,9 @@ pub enum GhError {
 }
 
 impl GhError {
-    /// Whether the same call may succeed when it is made again at once or soon.
-    pub(super) fn is_transient(&self) -> bool {
+    /// Whether the same call may succeed when it is made again at once or soon. A write that ended
+    /// so may have happened.
+    pub fn is_transient(&self) -> bool {
         matches!(
             self,
             Self::Upstream { .. } | Self::Network(_) | Self::TimedOut(_) | Self::Malformed(_)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::client::{Call, Gh};
+use super::client::{Call, Effect, Gh};
 use super::error::GhError;
 use crate::process::Priority;
 
@@ -75,7 +75,7 @@ impl Gh {
         variables: Map<String, Value>,
         priority: Priority,
     ) -> Result<Answer, GhError> {
-        self.ask(document, variables, priority, true).await
+        self.ask(document, variables, priority, Effect::Reads).await
     }
 
     /// Sends a mutation, once.
@@ -84,7 +84,8 @@ impl Gh {
         document: &str,
         variables: Map<String, Value>,
     ) -> Result<Answer, GhError> {
-        self.ask(document, variables, Priority::Claim, false).await
+        self.ask(document, variables, Priority::Claim, Effect::Changes)
+            .await
     }
 
     async fn ask(
@@ -92,14 +93,14 @@ impl Gh {
         document: &str,
         variables: Map<String, Value>,
         priority: Priority,
-        repeatable: bool,
+        effect: Effect,
     ) -> Result<Answer, GhError> {
         let body = serde_json::json!({ "query": document, "variables": variables });
         let call = Call {
             method: "POST",
             body: Some(body.to_string().into_bytes()),
             conditional: false,
-            repeatable,
+            effect,
             ..Call::get("graphql").priority(priority)
         };
         let response = self.call(call).await?;

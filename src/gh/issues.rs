@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::client::{Call, Gh};
+use super::client::{Call, Effect, Gh};
 use super::error::GhError;
 use super::graphql::typed;
 use super::sync_queries::{ProbeScope, RepoProbe};
@@ -306,6 +306,7 @@ impl Gh {
             method: "PATCH",
             body: Some(body.to_string().into_bytes()),
             conditional: false,
+            effect: Effect::Changes,
             ..Call::get(&path).priority(Priority::Claim)
         };
         for last in [false, true] {

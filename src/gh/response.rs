@@ -4,6 +4,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::GhError;
 
+/// How many of an answer's `errors` its message tells.
+const ERRORS_TOLD_MAX: usize = 3;
+
 /// An HTTP answer as gh printed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Response {
@@ -73,13 +76,23 @@ impl Response {
         serde_json::from_slice(&self.body).map_err(|error| GhError::Malformed(error.to_string()))
     }
 
-    /// `message` of an error body.
+    /// `message` of an error body, with what its `errors` add: "Validation Failed" alone says
+    /// nothing.
     pub fn message(&self) -> Option<String> {
-        #[derive(serde::Deserialize)]
-        struct Body {
-            message: String,
+        let body: serde_json::Value = self.json().ok()?;
+        let mut message = body["message"].as_str()?.to_owned();
+        let errors = body["errors"].as_array().into_iter().flatten();
+        for error in errors.take(ERRORS_TOLD_MAX) {
+            let text = |name: &str| error[name].as_str().unwrap_or_default();
+            let told = match (error.as_str(), text("message")) {
+                (Some(told), _) => told.to_owned(),
+                (None, "") => [text("resource"), text("field"), text("code")].join(" "),
+                (None, told) => told.to_owned(),
+            };
+            message.push_str(": ");
+            message.push_str(told.trim());
         }
-        self.json().ok().map(|Body { message }| message)
+        Some(message)
     }
 
     /// Whether `Link` names a next page. Its address is never followed: it could lead anywhere, and
@@ -109,6 +122,33 @@ mod tests {
         assert_eq!(response.header("ETag"), Some("\"a\""));
         assert_eq!(response.number("x-ratelimit-remaining"), Some(42));
         assert_eq!(response.body, b"{\"a\":1}");
+    }
+
+    #[test]
+    fn a_refusal_says_what_is_wrong() {
+        let told = |body: &str| {
+            let response = Response {
+                status: 422,
+                headers: Vec::new(),
+                body: body.as_bytes().to_vec(),
+            };
+            response.message()
+        };
+        let invalid = r#"{"message":"Validation Failed","errors":[{"resource":"PullRequest","field":"head","code":"invalid"}]}"#;
+        assert_eq!(
+            told(invalid).as_deref(),
+            Some("Validation Failed: PullRequest head invalid")
+        );
+        let custom = r#"{"message":"Validation Failed","errors":[{"code":"custom","message":"No commits between main and x"},"and more"]}"#;
+        assert_eq!(
+            told(custom).as_deref(),
+            Some("Validation Failed: No commits between main and x: and more")
+        );
+        assert_eq!(
+            told(r#"{"message":"Not Found"}"#).as_deref(),
+            Some("Not Found")
+        );
+        assert_eq!(told("<html>"), None);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::client::{Call, Gh};
+use super::client::{Call, Effect, Gh};
 use super::error::GhError;
 use super::graphql::QueryError;
 use crate::domain::{RepoName, limits};
@@ -156,10 +156,31 @@ impl Gh {
         path: &ApiPath,
         body: &Value,
     ) -> Result<T, GhError> {
+        self.send(method, path, body, Effect::Changes).await
+    }
+
+    /// Adds a git object (a blob, a tree, a commit) that nothing refers to yet. A lost answer is
+    /// asked for again by itself.
+    pub async fn add_object<T: DeserializeOwned>(
+        &self,
+        path: &ApiPath,
+        body: &Value,
+    ) -> Result<T, GhError> {
+        self.send("POST", path, body, Effect::AddsObject).await
+    }
+
+    async fn send<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        path: &ApiPath,
+        body: &Value,
+        effect: Effect,
+    ) -> Result<T, GhError> {
         let call = Call {
             method,
             body: Some(body.to_string().into_bytes()),
             conditional: false,
+            effect,
             ..Call::get(&path.path).priority(Priority::Claim)
         };
         self.call(call).await?.json()

@@ -109,10 +109,13 @@ fn brief(schema: &Map<String, Value>) -> Map<String, Value> {
     let mut schema = schema.clone();
     let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
     for (name, property) in properties.into_iter().flatten() {
-        if let Some(property) = property.as_object_mut()
-            && !EXPLAINED.contains(&name.as_str())
-        {
-            property.remove("description");
+        if let Some(property) = property.as_object_mut() {
+            if !EXPLAINED.contains(&name.as_str()) {
+                property.remove("description");
+            }
+            if let Some(Value::Object(items)) = property.get_mut("items") {
+                *items = brief(items);
+            }
         }
     }
     schema

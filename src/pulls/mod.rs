@@ -7,6 +7,7 @@
 pub mod checks;
 pub mod ci_log;
 pub mod comments;
+pub mod create;
 mod failing_tests;
 pub mod files;
 pub mod merge_readiness;

@@ -4,6 +4,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::pulls::create::FileChange;
+
 macro_rules! arguments {
     ($($(#[$about:meta])* $name:ident { $($(#[$field_about:meta])* $field:ident: $kind:ty,)* })*) => {$(
         $(#[$about])*
@@ -189,6 +191,35 @@ arguments! {
         /// From next_cursor
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cursor: Optional<String>,
+    }
+    /// Arguments of `create_pull_request`.
+    CreatePullRequest {
+        /// owner/name
+        repo: String,
+        /// One line
+        title: String,
+        /// Markdown
+        body: String,
+        /// New branch for files, or a pushed one (owner:branch of a fork)
+        head: String,
+        /// Branch, the default one
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        base: Optional<String>,
+        /// Committed to head
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        files: Optional<Vec<FileChange>>,
+        /// Becomes pr_submitted
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        claim_id: Optional<String>,
+        /// It closes, where claim_id is not given
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        issue_number: Optional<u64>,
+        /// As a draft
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        draft: Optional<bool>,
+        /// Your name
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        agent_id: Optional<String>,
     }
     /// Arguments of `get_failing_tests`.
     GetFailingTests {

@@ -267,7 +267,7 @@ impl Parts {
         Ok(pull.url)
     }
 
-    async fn movable(
+    pub(super) async fn movable(
         &self,
         claim_id: ClaimId,
         actor: &Actor,
@@ -284,7 +284,7 @@ impl Parts {
     }
 
     /// The claim after a command that changes one.
-    async fn changed(&self, command: Command) -> Result<Arc<Claim>, ApiError> {
+    pub(super) async fn changed(&self, command: Command) -> Result<Arc<Claim>, ApiError> {
         let claim_id = match &command {
             Command::Update { claim_id, .. }
             | Command::Release {

@@ -151,6 +151,10 @@ impl Parts {
             Request::GetIssueDetails(arguments) => {
                 Box::pin(self.get_issue_details(arguments)).await
             }
+            Request::CreatePullRequest(arguments) => {
+                let agent_id = optional_agent(arguments.agent_id.as_deref())?;
+                Box::pin(self.create_pull_request(arguments, actor(agent_id))).await
+            }
             Request::GetFailingTests(arguments) => {
                 Box::pin(self.get_failing_tests(arguments, progress)).await
             }

@@ -7,6 +7,7 @@ mod claims;
 mod desk;
 mod discovery;
 mod health;
+mod new_pull_request;
 mod next;
 mod pull_requests;
 mod refusal;

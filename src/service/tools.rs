@@ -82,7 +82,7 @@ macro_rules! define_tools {
                 title: $title,
                 description: $description,
                 read_only: stringify!($access).len() == "reads".len(),
-                schema: Arc::new(lean_schema(schemars::schema_for!($variant))),
+                schema: Arc::new(lean_schema(inline_schema::<$variant>())),
             },)*
         ]);
     };
@@ -111,6 +111,8 @@ define_tools! {
         "List which agent works on which issue.";
     GetClaimHistory "get_claim_history" reads "Claim history"
         "List ended claims, newest first.";
+    CreatePullRequest "create_pull_request" writes "Open a pull request"
+        "Open a pull request from files (committed to a new branch) or a pushed branch; your claim becomes pr_submitted.";
     GetFailingTests "get_failing_tests" reads "Failing tests"
         "Tell which CI tests and checks of a pull request fail, why, and how to reproduce each.";
     CheckMergeReadiness "check_merge_readiness" reads "Check merge readiness"
@@ -136,7 +138,7 @@ pub fn tool(name: &str) -> Option<&'static ToolSpec> {
 }
 
 /// Arguments from text pairs (a query string, flags), typed by the tool's schema. A list takes
-/// its name several times or commas.
+/// its name several times or commas; a list of objects is JSON.
 pub fn arguments_from_text(
     name: &str,
     pairs: Vec<(String, String)>,
@@ -167,11 +169,16 @@ pub fn arguments_from_text(
             Some("array") => {
                 let known = arguments.get(&field).and_then(Value::as_array).cloned();
                 let mut list = known.unwrap_or_default();
-                let items = text
-                    .split(',')
-                    .map(str::trim)
-                    .filter(|item| !item.is_empty());
-                list.extend(items.map(Value::from));
+                if schema.is_some_and(lists_objects) {
+                    match serde_json::from_str(&text) {
+                        Ok(Value::Array(items)) => list.extend(items),
+                        Ok(item @ Value::Object(_)) => list.push(item),
+                        _ => return Err(wrong("a JSON list of objects")),
+                    }
+                } else {
+                    let items = text.split(',').map(str::trim);
+                    list.extend(items.filter(|item| !item.is_empty()).map(Value::from));
+                }
                 Value::Array(list)
             }
             _ => Value::String(text),
@@ -191,6 +198,7 @@ impl Request {
             Self::ReleaseIssue(arguments) => &mut arguments.agent_id,
             Self::UpdateClaimStatus(arguments) => &mut arguments.agent_id,
             Self::GetMyClaims(arguments) => &mut arguments.agent_id,
+            Self::CreatePullRequest(arguments) => &mut arguments.agent_id,
             _ => return,
         };
         slot.get_or_insert_with(|| agent_id.to_owned());
@@ -230,75 +238,117 @@ fn explain(name: &str, arguments: &Value, error: &serde_json::Error) -> ApiError
     let Some(given) = arguments.as_object() else {
         return not_an_object(name);
     };
-    let properties = tool.schema.get("properties").and_then(Value::as_object);
+    let flaw = flaw_of(name, "argument", &tool.schema, given);
+    flaw.unwrap_or_else(|| {
+        ApiError::invalid(
+            format!("{name}: {error}"),
+            format!("it takes {}", names(tool)),
+        )
+    })
+}
+
+/// The first member of an object that is unknown, of another type or missing. `place` is the
+/// tool, or `files[2]`; `kind` is what its members are called.
+fn flaw_of(
+    place: &str,
+    kind: &str,
+    schema: &Map<String, Value>,
+    given: &Map<String, Value>,
+) -> Option<ApiError> {
+    let properties = schema.get("properties").and_then(Value::as_object);
     for (field, value) in given {
-        let Some(schema) = properties.and_then(|properties| properties.get(field)) else {
+        let Some(schema_of_field) = properties.and_then(|properties| properties.get(field)) else {
             let known = properties
                 .into_iter()
                 .flat_map(|known| known.keys().map(String::as_str));
             let hint = text::nearest(field, known)
                 .map_or_else(String::new, |near| format!("did you mean {near}? "));
-            return ApiError::invalid(
+            return Some(ApiError::invalid(
                 format!(
-                    "{name} has no argument '{}'",
+                    "{place} has no {kind} '{}'",
                     text::one_line(text::cut(field, 60).0)
                 ),
-                format!("{hint}it takes {}", names(tool)),
-            );
+                format!("{hint}it takes {}", members(schema)),
+            ));
         };
-        let expected = schema
+        let expected = schema_of_field
             .get("type")
             .and_then(Value::as_str)
             .unwrap_or("value");
-        if !has_type(value, expected) {
+        if !has_type(value, schema_of_field) {
             let article = if expected.starts_with(['a', 'i', 'o']) {
                 "an"
             } else {
                 "a"
             };
-            return ApiError::invalid(
-                format!("'{field}' of {name} must be {article} {expected}"),
-                format!("send it as JSON {expected}; {name} takes {}", names(tool)),
-            );
+            return Some(ApiError::invalid(
+                format!("'{field}' of {place} must be {article} {expected}"),
+                format!(
+                    "send it as JSON {expected}; {place} takes {}",
+                    members(schema)
+                ),
+            ));
+        }
+        if let Some(flaw) = flaw_of_items(field, schema_of_field, value) {
+            return Some(flaw);
         }
     }
-    let required = tool.schema.get("required").and_then(Value::as_array);
-    let missing = required.into_iter().flatten().filter_map(Value::as_str);
-    if let Some(missing) = missing
-        .into_iter()
-        .find(|field| !given.contains_key(*field))
-    {
-        return ApiError::invalid(
-            format!("{name} needs '{missing}'"),
-            format!("it takes {}", names(tool)),
-        );
-    }
-    ApiError::invalid(
-        format!("{name}: {error}"),
-        format!("it takes {}", names(tool)),
-    )
+    let required = schema.get("required").and_then(Value::as_array);
+    let mut required = required.into_iter().flatten().filter_map(Value::as_str);
+    let missing = required.find(|field| !given.contains_key(*field))?;
+    Some(ApiError::invalid(
+        format!("{place} needs '{missing}'"),
+        format!("it takes {}", members(schema)),
+    ))
 }
 
-fn has_type(value: &Value, expected: &str) -> bool {
-    match expected {
-        "string" => value.is_string(),
-        "integer" => value.is_u64(),
-        "boolean" => value.is_boolean(),
-        "array" => value
-            .as_array()
-            .is_some_and(|list| list.iter().all(Value::is_string)),
+/// The first flaw of a list's objects.
+fn flaw_of_items(field: &str, schema: &Value, value: &Value) -> Option<ApiError> {
+    let item_schema = schema.get("items").and_then(Value::as_object)?;
+    let items = value.as_array()?.iter().enumerate();
+    let mut items = items.filter_map(|(index, item)| Some((index, item.as_object()?)));
+    items
+        .find_map(|(index, item)| flaw_of(&format!("{field}[{index}]"), "field", item_schema, item))
+}
+
+fn has_type(value: &Value, schema: &Value) -> bool {
+    match schema.get("type").and_then(Value::as_str) {
+        Some("string") => value.is_string(),
+        Some("integer") => value.is_u64(),
+        Some("boolean") => value.is_boolean(),
+        Some("array") => {
+            let is_item = |item: &Value| {
+                if lists_objects(schema) {
+                    item.is_object()
+                } else {
+                    item.is_string()
+                }
+            };
+            value
+                .as_array()
+                .is_some_and(|list| list.iter().all(is_item))
+        }
         _ => true,
     }
 }
 
+/// Whether a list of this schema has objects in it.
+fn lists_objects(schema: &Value) -> bool {
+    schema["items"]["type"] == "object"
+}
+
 fn names(tool: &ToolSpec) -> String {
-    let required: Vec<&str> = tool
-        .schema
+    members(&tool.schema)
+}
+
+/// The members of an object, the optional ones in brackets.
+fn members(schema: &Map<String, Value>) -> String {
+    let required: Vec<&str> = schema
         .get("required")
         .and_then(Value::as_array)
         .map(|list| list.iter().filter_map(Value::as_str).collect())
         .unwrap_or_default();
-    let properties = tool.schema.get("properties").and_then(Value::as_object);
+    let properties = schema.get("properties").and_then(Value::as_object);
     let mut listed: Vec<String> = required.iter().map(|name| (*name).to_owned()).collect();
     let optional = properties
         .into_iter()
@@ -312,6 +362,13 @@ fn names(tool: &ToolSpec) -> String {
     }
 }
 
+/// A schema that holds the schemas of its parts: a reference costs more than it saves here.
+fn inline_schema<T: schemars::JsonSchema>() -> schemars::Schema {
+    let settings = schemars::generate::SchemaSettings::draft2020_12();
+    let settings = settings.with(|settings| settings.inline_subschemas = true);
+    settings.into_generator().into_root_schema_for::<T>()
+}
+
 /// A schema without what only costs context: `$schema`, titles, formats, nulls, defaults.
 fn lean_schema(schema: schemars::Schema) -> Map<String, Value> {
     let mut value = schema.to_value();
@@ -320,7 +377,7 @@ fn lean_schema(schema: schemars::Schema) -> Map<String, Value> {
         Value::Object(schema) => schema,
         _ => Map::new(),
     };
-    for superfluous in ["$schema", "title", "description", "additionalProperties"] {
+    for superfluous in ["$schema", "title"] {
         schema.remove(superfluous);
     }
     schema
@@ -332,8 +389,12 @@ fn lean_schema(schema: schemars::Schema) -> Map<String, Value> {
 fn lean(value: &mut Value) {
     match value {
         Value::Object(map) => {
-            for superfluous in ["format", "default", "minimum"] {
+            for superfluous in ["format", "default", "minimum", "additionalProperties"] {
                 map.remove(superfluous);
+            }
+            // Of an object its members tell.
+            if map.contains_key("properties") {
+                map.remove("description");
             }
             if let Some(Value::Array(kinds)) = map.get_mut("type") {
                 kinds.retain(|kind| kind != "null");
@@ -380,6 +441,25 @@ mod tests {
         assert_eq!(message, "claim_issue needs 'issue_number'");
         let (message, _) = problem("next_issue", json!([]));
         assert_eq!(message, "the arguments must be one JSON object");
+        let pull = |file: Value| {
+            let file = [json!({"path": "a", "content": ""}), file];
+            json!({"repo": "a/b", "title": "t", "body": "", "head": "h", "files": file})
+        };
+        let (message, suggestion) = problem(
+            "create_pull_request",
+            pull(json!({"path": "b", "contents": "x"})),
+        );
+        assert_eq!(message, "files[1] has no field 'contents'");
+        assert_eq!(
+            suggestion,
+            "did you mean content? it takes path, [content], [encoding], [executable], [delete]"
+        );
+        let (message, _) = problem("create_pull_request", pull(json!({"content": "x"})));
+        assert_eq!(message, "files[1] needs 'path'");
+        let (message, _) = problem("create_pull_request", pull(json!({"path": 1})));
+        assert_eq!(message, "'path' of files[1] must be a string");
+        let (message, _) = problem("create_pull_request", pull(json!("b")));
+        assert_eq!(message, "'files' of create_pull_request must be an array");
         let (message, _) = problem("next_issue", json!({"labels": [1]}));
         assert_eq!(message, "'labels' of next_issue must be an array");
     }
@@ -398,7 +478,34 @@ mod tests {
     }
 
     #[test]
+    fn lists_come_from_text() {
+        let read = |name: &str, field: &str, texts: &[&str]| {
+            let pairs = texts
+                .iter()
+                .map(|text| (field.to_owned(), (*text).to_owned()));
+            let arguments = arguments_from_text(name, pairs.collect());
+            arguments.map(|arguments| arguments[field].clone())
+        };
+        let labels = read("next_issue", "labels", &["a, b", "c"]).unwrap();
+        assert_eq!(labels, json!(["a", "b", "c"]));
+        let (one, two) = (r#"{"path":"a,b"}"#, r#"[{"path":"c"},{"path":"d"}]"#);
+        let files = read("create_pull_request", "files", &[one, two]).unwrap();
+        assert_eq!(
+            files,
+            json!([{"path": "a,b"}, {"path": "c"}, {"path": "d"}])
+        );
+        let error = read("create_pull_request", "files", &["a.rs"]).unwrap_err();
+        let message = "'files' of create_pull_request must be a JSON list of objects";
+        assert_eq!(error.message, message);
+    }
+
+    #[test]
     fn schemas_are_lean() {
+        let create = tool("create_pull_request").unwrap();
+        let text = serde_json::to_string(&*create.schema).unwrap();
+        for fat in ["$ref", "$defs", "additionalProperties", "null"] {
+            assert!(!text.contains(fat), "{fat} in {text}");
+        }
         let next = tool("next_issue").unwrap();
         let text = serde_json::to_string(&*next.schema).unwrap();
         for fat in ["$schema", "null", "format", "default", "\"title\""] {
