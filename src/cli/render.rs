@@ -76,6 +76,7 @@ pub(super) fn render(tool: &str, reply: &Reply, colours: bool) -> String {
             }
             fields(&mut out, &record, &[field], 0, colours);
         }
+        None if tool == "create_pull_request" => created_pull(&mut out, &record, colours),
         None if tool == "get_failing_tests" => failing_tests(&mut out, &record, colours),
         None if tool == "next_issue" && record["claim_id"].is_null() => {
             let _ = writeln!(out, "no eligible issue");
@@ -92,6 +93,23 @@ pub(super) fn render(tool: &str, reply: &Reply, colours: bool) -> String {
         );
     }
     out
+}
+
+/// What was opened, or was open, and the rest of the answer below it.
+fn created_pull(out: &mut String, record: &Value, colours: bool) {
+    let deed = if record["created"] == true {
+        "opened"
+    } else {
+        "already open:"
+    };
+    let deed = bold(
+        &format!("{deed} pull request #{}", record["number"]),
+        colours,
+    );
+    let (head, base) = (whole(&record["head"]), whole(&record["base"]));
+    let _ = writeln!(out, "{deed} ({head} -> {base})\n{}", whole(&record["url"]));
+    let told = ["created", "number", "head", "base", "url"];
+    fields(out, record, &told, 0, colours);
 }
 
 /// Failures one below the other, each with what shows it; then what to do.
@@ -281,6 +299,16 @@ mod tests {
         let reply = Reply::new(&record).unwrap();
         let text = render("list_open_issues", &reply, false);
         let expected = "#   AGE  TITLE        LABELS\n7   3    Fix  [31mit  bug, P1\n12  1    Other\ntotal: 2\n";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_new_pull_request_is_two_lines() {
+        let record = json!({"number": 7, "url": "https://github.com/a/b/pull/7", "head": "x",
+            "base": "main", "created": true, "claim_status": "pr_submitted"});
+        let text = render("create_pull_request", &Reply::new(&record).unwrap(), false);
+        let expected = "opened pull request #7 (x -> main)\nhttps://github.com/a/b/pull/7\n\
+                        claim status: pr_submitted\n";
         assert_eq!(text, expected);
     }
 

@@ -86,7 +86,7 @@ static TOOLS: LazyLock<Vec<Tool>> = LazyLock::new(|| {
     let describe = |spec: &crate::service::ToolSpec| {
         let annotations =
             ToolAnnotations::from_raw(None, Some(spec.read_only), Some(false), None, None);
-        let described = Tool::new(spec.name, spec.description, Arc::new(brief(&spec.schema)))
+        let described = Tool::new(spec.name, spec.description, Arc::new(brief(spec)))
             .with_title(spec.title)
             .with_annotations(annotations);
         // These two are needed in every session: worth their place in the context at once.
@@ -102,19 +102,26 @@ static TOOLS: LazyLock<Vec<Tool>> = LazyLock::new(|| {
 });
 
 /// Arguments whose names do not say it all: every other description would only cost context.
-const EXPLAINED: [&str; 4] = ["wait_seconds", "state", "handoff_note", "since"];
+const EXPLAINED: [&str; 5] = ["wait_seconds", "state", "handoff_note", "since", "files"];
+
+/// Arguments that a client of this transport need not give: its session tells who it is.
+const UNLISTED: [(&str, &str); 1] = [("create_pull_request", "agent_id")];
 
 /// The schema without descriptions that a name makes superfluous.
-fn brief(schema: &Map<String, Value>) -> Map<String, Value> {
-    let mut schema = schema.clone();
-    let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+fn brief(spec: &crate::service::ToolSpec) -> Map<String, Value> {
+    let mut schema = (*spec.schema).clone();
+    let mut properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+    if let Some(properties) = &mut properties {
+        properties.retain(|name, _| !UNLISTED.contains(&(spec.name, name)));
+    }
     for (name, property) in properties.into_iter().flatten() {
         if let Some(property) = property.as_object_mut() {
             if !EXPLAINED.contains(&name.as_str()) {
                 property.remove("description");
             }
+            // The words name the members of a list's objects: shorter than their schema.
             if let Some(Value::Object(items)) = property.get_mut("items") {
-                *items = brief(items);
+                items.retain(|word, _| word == "type");
             }
         }
     }

@@ -205,7 +205,7 @@ arguments! {
         /// Branch, the default one
         #[serde(default, skip_serializing_if = "Option::is_none")]
         base: Optional<String>,
-        /// Committed to head
+        /// path, content, encoding, executable, delete
         #[serde(default, skip_serializing_if = "Option::is_none")]
         files: Optional<Vec<FileChange>>,
         /// Becomes pr_submitted

@@ -111,8 +111,8 @@ define_tools! {
         "List which agent works on which issue.";
     GetClaimHistory "get_claim_history" reads "Claim history"
         "List ended claims, newest first.";
-    CreatePullRequest "create_pull_request" writes "Open a pull request"
-        "Open a pull request from files (committed to a new branch) or a pushed branch; your claim becomes pr_submitted.";
+    CreatePullRequest "create_pull_request" writes "Open a PR"
+        "Open a PR from files or a pushed branch for your claim.";
     GetFailingTests "get_failing_tests" reads "Failing tests"
         "Tell which CI tests and checks of a pull request fail, why, and how to reproduce each.";
     CheckMergeReadiness "check_merge_readiness" reads "Check merge readiness"

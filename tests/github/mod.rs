@@ -36,6 +36,7 @@ mod repository;
 mod rest;
 mod review;
 mod server;
+mod store;
 mod synthetic;
 mod world;
 
@@ -48,4 +49,5 @@ pub use merges::Merges;
 pub use record::{RequestRecord, Summary};
 pub use repository::{Gone, Repository};
 pub use review::{Review, ReviewComment, ReviewThread, Reviews};
+pub use store::{Store, StoredEntry};
 pub use world::World;

@@ -9,6 +9,7 @@ use super::history::{BranchSide, History};
 use super::issue::{Common, Issue, IssueKey, PullRequest};
 use super::merges::Merges;
 use super::review::Reviews;
+use super::store::Store;
 
 /// What became of an issue that left its repository.
 #[derive(Debug, Clone)]
@@ -32,6 +33,8 @@ pub struct Repository {
     pub is_private: bool,
     /// Whether it is read-only.
     pub is_archived: bool,
+    /// Whether the user may push to it.
+    pub may_push: bool,
     /// Whether it is a fork.
     pub is_fork: bool,
     /// Whether issues are switched on.
@@ -56,6 +59,8 @@ pub struct Repository {
     pub merges: Merges,
     /// Commits and branches, where a test needs them.
     pub history: History,
+    /// Its objects and branches in a real git repository, where a test needs them.
+    pub store: Option<Store>,
     pub(super) common: Arc<Common>,
 }
 

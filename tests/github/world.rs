@@ -57,6 +57,7 @@ impl World {
             name: name.to_owned(),
             is_private: false,
             is_archived: false,
+            may_push: true,
             is_fork: false,
             has_issues: true,
             inaccessible: false,
@@ -69,6 +70,7 @@ impl World {
             former_names: Vec::new(),
             merges: Merges::default(),
             history: History::default(),
+            store: None,
             common: Common::new(self.clock.clone(), full_name.to_owned(), self.user.clone()),
         });
         self.repositories

@@ -19,6 +19,7 @@ mod claims;
 mod cli;
 mod cli_exit;
 mod configuration;
+mod create_pull_request;
 mod doctor;
 mod durability;
 mod enterprise;

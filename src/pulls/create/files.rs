@@ -77,7 +77,7 @@ pub(super) type Changes = BTreeMap<String, Act>;
 /// Checks the files of a call.
 ///
 /// # Errors
-/// `invalid_argument`, naming the file and its flaw; `too_large`.
+/// `invalid_argument`, naming the file and its flaw; `body_too_large`.
 pub(super) fn check(files: Vec<FileChange>) -> Result<Changes, ApiError> {
     if files.len() > FILES_MAX {
         return Err(ApiError::invalid(
@@ -112,7 +112,7 @@ pub(super) fn check(files: Vec<FileChange>) -> Result<Changes, ApiError> {
     if bytes > limits::BODY_BYTES_MAX {
         return Err(ApiError::new(
             Category::User,
-            "too_large",
+            "body_too_large",
             format!(
                 "the files have {bytes} bytes, more than {}",
                 limits::BODY_BYTES_MAX
@@ -347,7 +347,10 @@ mod tests {
             content: Some("x".repeat(limits::BODY_BYTES_MAX)),
             ..file("large")
         };
-        assert_eq!(check(vec![file("a"), large]).unwrap_err().code, "too_large");
+        assert_eq!(
+            check(vec![file("a"), large]).unwrap_err().code,
+            "body_too_large"
+        );
     }
 
     #[test]

@@ -63,7 +63,7 @@ impl NewPullRequest {
     /// Checks what was given.
     ///
     /// # Errors
-    /// `invalid_argument` and `too_large`.
+    /// `invalid_argument` and `body_too_large`.
     pub fn check(given: Given) -> Result<Self, ApiError> {
         let title = given.title.trim();
         let chars = title.chars().count();

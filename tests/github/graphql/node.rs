@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::super::issue::{Comment, Issue, IssueKey, Milestone};
 use super::super::repository::Repository;
 use super::super::review::{Review, ReviewComment, ReviewThread};
+use super::super::store::{Store, StoredEntry};
 use super::super::world::World;
 use super::git::{self, GitNode};
 use super::mutation::Done;
@@ -36,6 +37,10 @@ pub(super) enum Node<'w> {
     /// The review of a comment, by its state.
     ReviewState(&'static str),
     Commit(&'w str),
+    /// A commit in a real repository.
+    Stored(&'w Store, String),
+    /// What such a commit has at a path.
+    StoredEntry(StoredEntry),
     /// The payload of a mutation that resolved a thread or opened it again.
     Changed(&'w Repository, &'w Issue, &'w ReviewThread),
     /// The payload of a mutation that replied in a thread.
@@ -159,7 +164,8 @@ impl<'w> Context<'w> {
             Node::Thread(..) => "PullRequestReviewThread",
             Node::ThreadComment(..) => "PullRequestReviewComment",
             Node::Review(..) | Node::ReviewState(_) => "PullRequestReview",
-            Node::Commit(_) => "Commit",
+            Node::Commit(_) | Node::Stored(..) => "Commit",
+            Node::StoredEntry(_) => "TreeEntry",
             Node::Changed(..) => "ReviewThreadPayload",
             Node::Replied(..) => "ReplyPayload",
             Node::Label(_) => "Label",

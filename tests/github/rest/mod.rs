@@ -5,6 +5,7 @@ mod merges;
 mod render;
 mod review;
 mod routes;
+mod store;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 

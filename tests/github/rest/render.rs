@@ -128,7 +128,7 @@ impl<'w> Render<'w> {
             json.key("default_branch").text(&repository.default_branch);
             json.key("permissions").object(|json| {
                 json.key("admin").raw(repository.owner == self.world.user);
-                json.key("push").raw(true);
+                json.key("push").raw(repository.may_push);
                 json.key("pull").raw(true);
             });
         });

@@ -7,7 +7,7 @@ use super::super::issue::{Issue, IssueKey};
 use super::super::repository::{Gone, Repository};
 use super::super::world::World;
 use super::render::Render;
-use super::{Query, Reply, moved, paged, review};
+use super::{Query, Reply, moved, paged, review, store};
 
 /// Words that tie a pull request to the issue it closes.
 const CLOSING: [&str; 9] = [
@@ -35,6 +35,11 @@ pub(super) fn route(
         return write(world, place, method, rest, body);
     }
     let repository = &world.repositories[place];
+    if let Some(git) = &repository.store
+        && let Some(reply) = store::route(repository, git, method, rest, &Value::Null)
+    {
+        return reply;
+    }
     let render = Render::new(world);
     let path = format!("repositories/{id}/{}", rest.join("/"));
     match rest {
@@ -125,7 +130,7 @@ fn issues(world: &World, repository: &Repository, query: &Query, path: &str, pul
         .filter(|label| !label.is_empty())
         .collect();
     let wanted = |issue: &&Issue| {
-        (!pulls || issue.pull_request.is_some())
+        (!pulls || is_between(repository, issue, query))
             && (state == "all" || issue.open == (state == "open"))
             && since.is_none_or(|since| issue.updated_at >= since)
             && labels.iter().all(|label| {
@@ -157,6 +162,18 @@ fn issues(world: &World, repository: &Repository, query: &Query, path: &str, pul
     })
 }
 
+/// Whether a pull request has the head (`owner:branch`) and base that are asked for.
+fn is_between(repository: &Repository, issue: &Issue, query: &Query) -> bool {
+    let pull = issue.pull_request.as_ref();
+    pull.is_some_and(|pull| {
+        let label = format!("{}:{}", repository.owner, pull.head_ref);
+        let base = query.get("base");
+        // What is not owner:branch is no filter.
+        let head = query.get("head").filter(|head| head.contains(':'));
+        head.is_none_or(|head| head == label) && base.is_none_or(|base| base == pull.base_ref)
+    })
+}
+
 fn write(world: &mut World, place: usize, method: &str, rest: &[&str], body: &str) -> Reply {
     let Ok(body) = serde_json::from_str::<Value>(body) else {
         return Reply::message(400, "Problems parsing JSON");
@@ -164,6 +181,11 @@ fn write(world: &mut World, place: usize, method: &str, rest: &[&str], body: &st
     let repository = &world.repositories[place];
     if repository.is_archived {
         return Reply::message(403, "Repository was archived so is read-only.");
+    }
+    if let Some(git) = &repository.store
+        && let Some(reply) = store::route(repository, git, method, rest, &body)
+    {
+        return reply;
     }
     let user = world.user.clone();
     let number = match rest {
@@ -265,14 +287,19 @@ fn add_pull(world: &mut World, place: usize, body: &Value) -> Reply {
     let text = body["body"].as_str().unwrap_or_default();
     let repository = &mut world.repositories[place];
     let exists = |issue: &Issue| {
-        issue.open
-            && issue
-                .pull_request
-                .as_ref()
-                .is_some_and(|pull| pull.head_ref == head)
+        let pull = issue.pull_request.as_ref();
+        issue.open && pull.is_some_and(|pull| pull.head_ref == head && pull.base_ref == base)
     };
     if repository.issues.values().any(exists) {
-        return Reply::message(422, "Validation Failed");
+        let owner = &repository.owner;
+        let told = format!("A pull request already exists for {owner}:{head}.");
+        return store::validation_failed(&store::custom(&told));
+    }
+    let tip = repository.store.as_ref().and_then(|git| git.tip(head));
+    if let Some(git) = &repository.store
+        && let Some(refusal) = store::pull_refusal(git, head, base)
+    {
+        return refusal;
     }
     let closes = closing_references(text, &repository.full_name());
     for key in &closes {
@@ -289,6 +316,9 @@ fn add_pull(world: &mut World, place: usize, body: &Value) -> Reply {
         .as_mut()
         .expect("it was made as a pull request");
     details.closes = closes;
+    if let Some(tip) = tip {
+        details.head_sha = tip;
+    }
     base.clone_into(&mut details.base_ref);
     let number = pull.number;
     let (render, repository) = (Render::new(world), &world.repositories[place]);
