@@ -12,7 +12,8 @@ use super::graphql::QueryError;
 use crate::domain::{RepoName, limits};
 use crate::process::Priority;
 
-/// What would end or change a path segment or a query value.
+/// What would end or change a path segment or a query value. Also the colon: gh takes `:owner`,
+/// `:repo` and `:branch` for places that it fills in.
 const RESERVED: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -21,6 +22,7 @@ const RESERVED: &AsciiSet = &CONTROLS
     .add(b'&')
     .add(b'+')
     .add(b'/')
+    .add(b':')
     .add(b'<')
     .add(b'=')
     .add(b'>')
@@ -222,6 +224,8 @@ mod tests {
             path.to_string(),
             "repos/o/r/contents/a%20b/%2E%2E/%C3%A4%3F.rs?ref=x%26y%3Dz%23%2F"
         );
+        let path = ApiPath::repo(&repo).with("head", "o:branch");
+        assert_eq!(path.to_string(), "repos/o/r?head=o%3Abranch");
         assert_eq!(
             ApiPath::repo(&repo).then("heads/x").to_string(),
             "repos/o/r/heads%2Fx"

@@ -1,5 +1,5 @@
 //! Floor 4: pull-request tools. Each fetches through the gh floor and then analyses: what fails,
-//! who waits for whom, what blocks, and the commands that come next.
+//! who waits for whom, what blocks, and the commands that come next. [`create`] opens one.
 //!
 //! Invariants: every analysis is a pure function of what was fetched; a source that could not be
 //! read becomes a [`Warning`], never silence; what strangers wrote stays in fields of its own.

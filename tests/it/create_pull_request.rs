@@ -414,6 +414,11 @@ fn a_pushed_branch_needs_no_files() {
         .change(|world| world.merge_pull_request("acme/api", 2));
     let merged = refused(&server.tool(TOOL, call.clone()), 409, "already_merged");
     assert_eq!(merged["number"], 2);
+    let fork = server.tool(TOOL, with(call.clone(), "head", json!("bob:it's/pushed")));
+    assert_eq!(fork.expect(200)["head"], "bob:it's/pushed");
+    let requests = place.github.requests();
+    let sent = &requests.last().expect("it was asked").request_body;
+    assert!(sent.contains(r#""head":"bob:it's/pushed""#), "{sent}");
     call["head"] = json!("empty");
     git(&place, |git| {
         let main = git.tip("main").expect("there is a base");
@@ -585,7 +590,8 @@ fn every_transport_opens_them() {
     let place = Place::new(world());
     let _server = place.serve_synced();
     let mcp = place.mcp();
-    let by_mcp = mcp.tool(TOOL, ask("by-mcp", edit())).record();
+    // gh would fill in a `:branch` that reached it.
+    let by_mcp = mcp.tool(TOOL, ask("branch", edit())).record();
     assert_eq!(
         (&by_mcp["number"], &by_mcp["created"]),
         (&json!(2), &json!(true)),

@@ -220,13 +220,15 @@ pub async fn create_pull_request(pulls: &Pulls, ask: &NewPullRequest) -> Result<
     {
         return Ok(opening.found(open).await);
     }
-    let base = opening.base_name().await?;
+    let mut base = opening.base_name().await?;
     let mut warnings = Vec::new();
     if ask.changes.is_empty() {
         opening.check_branch(&known, &base).await?;
     } else {
-        let base = opening.base(&base).await?;
-        commit::commit(opening.gh, ask, &ask.message(), &base, &mut warnings).await?;
+        let from = opening.base(&base).await?;
+        commit::commit(opening.gh, ask, &ask.message(), &from, &mut warnings).await?;
+        // A branch that was renamed is found by its old name.
+        base = from.name;
     }
     let mut created = opening.open(&base).await?;
     created.warnings.extend(warnings);
