@@ -10,6 +10,7 @@ pub mod comments;
 pub mod create;
 mod failing_tests;
 pub mod files;
+mod kept;
 pub mod merge_readiness;
 mod pull_id;
 pub mod required;

@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 
 use super::PullId;
 use super::Standing;
-use super::ci_log::JobLog;
+use super::ci_log::{JobLog, TestReports};
+use super::kept::Kept;
 use crate::domain::{ApiError, Category, Clock};
 use crate::gh::{ApiPath, Gh, GhError, GraphAnswer};
 
@@ -25,8 +26,6 @@ const MEMORY: Duration = Duration::from_secs(30);
 /// Most answers in memory, and most bytes of one.
 const ANSWERS_MAX: usize = 256;
 const ANSWER_BYTES_MAX: usize = 4 << 20;
-/// Most jobs whose logs' failures are kept: a finished job's log never changes.
-const LOGS_MAX: usize = 128;
 
 /// A pull request as REST tells it, in the parts that the tools use.
 #[derive(Clone, Debug, Deserialize)]
@@ -158,7 +157,8 @@ pub struct Pulls {
     gh: Gh,
     clock: Arc<dyn Clock>,
     memory: Arc<Mutex<HashMap<String, Remembered>>>,
-    logs: Arc<Mutex<HashMap<u64, Arc<JobLog>>>>,
+    logs: Arc<Kept<JobLog>>,
+    reports: Arc<Kept<TestReports>>,
     standings: Arc<Mutex<HashMap<String, Standing>>>,
 }
 
@@ -183,6 +183,7 @@ impl Pulls {
             clock,
             memory: Arc::default(),
             logs: Arc::default(),
+            reports: Arc::default(),
             standings: Arc::default(),
         }
     }
@@ -363,14 +364,8 @@ impl PullSource {
 
     /// What the log of a finished job of GitHub Actions tells.
     pub async fn job_log(&self, job: u64) -> Result<Arc<JobLog>, GhError> {
-        let logs = || {
-            self.pulls
-                .logs
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-        };
-        if let Some(known) = logs().get(&job) {
-            return Ok(known.clone());
+        if let Some(known) = self.pulls.logs.get(job) {
+            return Ok(known);
         }
         let path = self
             .path()
@@ -379,16 +374,25 @@ impl PullSource {
             .then(job)
             .then("logs");
         let bytes = self.gh().raw(&path, "*/*").await?;
-        // Tens of megabytes take a while to read: not on the thread that serves everybody.
-        let read = tokio::task::spawn_blocking(move || JobLog::read(&bytes));
-        let log = read.await.map(Arc::new);
-        let log = log.map_err(|error| GhError::Malformed(error.to_string()))?;
-        let mut logs = logs();
-        if logs.len() >= LOGS_MAX {
-            logs.clear();
+        let log = aside(move || JobLog::read(&bytes)).await?;
+        Ok(self.pulls.logs.keep(job, log))
+    }
+
+    /// What the test reports in an artifact of GitHub Actions tell.
+    pub async fn test_reports(&self, artifact: u64) -> Result<Arc<TestReports>, GhError> {
+        if let Some(known) = self.pulls.reports.get(artifact) {
+            return Ok(known);
         }
-        logs.insert(job, log.clone());
-        Ok(log)
+        let path = self
+            .path()
+            .then("actions")
+            .then("artifacts")
+            .then(artifact)
+            .then("zip");
+        let bytes = self.gh().raw(&path, "*/*").await?;
+        let read = aside(move || TestReports::read(&bytes)).await?;
+        let reports = read.map_err(|error| GhError::Malformed(error.to_string()))?;
+        Ok(self.pulls.reports.keep(artifact, reports))
     }
 
     /// Asks a GraphQL query.
@@ -423,6 +427,12 @@ const SETTLED: &str = "settled ";
 
 fn list_key(path: &ApiPath, member: Option<&str>, items_max: usize) -> String {
     format!("{path} {member:?} {items_max}")
+}
+
+/// Reads tens of megabytes, which takes a while: not on the thread that serves everybody.
+async fn aside<T: Send + 'static>(read: impl FnOnce() -> T + Send + 'static) -> Result<T, GhError> {
+    let read = tokio::task::spawn_blocking(read).await;
+    read.map_err(|error| GhError::Malformed(error.to_string()))
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, GhError> {

@@ -46,6 +46,9 @@ pub struct Merges {
     pub(super) logs: BTreeMap<u64, Vec<u8>>,
     pub(super) annotations: BTreeMap<u64, Vec<Value>>,
     pub(super) files: BTreeMap<u64, Vec<Value>>,
+    /// Steps by job, and artifacts of workflow runs with their archives.
+    pub(super) steps: BTreeMap<u64, Vec<Value>>,
+    pub(super) artifacts: Vec<(Value, Vec<u8>)>,
 }
 
 impl Merges {
@@ -128,6 +131,34 @@ impl Merges {
     pub fn log(&mut self, sha: &str, log: impl Into<Vec<u8>>) -> &mut Self {
         let id = self.last_job(sha);
         self.logs.insert(id, log.into());
+        self
+    }
+
+    /// Adds a step to the last reported check run of a commit.
+    pub fn step(&mut self, sha: &str, name: &str, conclusion: Option<&str>) -> &mut Self {
+        let steps = self.steps.entry(self.last_job(sha)).or_default();
+        steps.push(json!({
+            "name": name, "number": steps.len() + 1, "conclusion": conclusion,
+            "status": if conclusion.is_some() { "completed" } else { "in_progress" },
+        }));
+        self
+    }
+
+    /// Uploads an archive as an artifact of a workflow run.
+    pub fn artifact(&mut self, run: u64, name: &str, archive: Vec<u8>) -> &mut Self {
+        let id = 700 + self.artifacts.len();
+        let told = json!({
+            "id": id, "name": name, "size_in_bytes": archive.len(), "expired": false,
+            "created_at": "2026-01-02T03:05:00Z", "workflow_run": {"id": run},
+        });
+        self.artifacts.push((told, archive));
+        self
+    }
+
+    /// Says a field of the last artifact, as `expired`.
+    pub fn say_of_artifact(&mut self, field: &str, value: Value) -> &mut Self {
+        let (told, _) = self.artifacts.last_mut().expect("there is an artifact");
+        told[field] = value;
         self
     }
 

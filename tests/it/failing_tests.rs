@@ -1,5 +1,7 @@
 //! What fails on a pull request, with the real gh against the stand-in.
 
+use std::io::Write as _;
+
 use serde_json::{Value, json};
 
 use crate::github::{Fault, World};
@@ -208,6 +210,112 @@ fn a_log_that_no_parser_knows_is_never_a_test() {
         (&json!("src/a.rs"), &json!(7))
     );
     assert_eq!(by_check("gone")["kind"], "timeout");
+}
+
+const JUNIT: &str = "<testsuites><testsuite name='pytest'>\
+    <testcase classname='tests.test_auth' name='test_login'>\
+    <failure message='assert 401 == 200'>E   assert 401 == 200</failure></testcase>\
+    <testcase classname='tests.test_auth' name='test_logout'/></testsuite></testsuites>";
+
+/// A zip archive with one file, not packed: its bytes pass through gh as they are.
+fn archive(name: &str, content: &[u8]) -> Vec<u8> {
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default();
+    let options = options.compression_method(zip::CompressionMethod::Stored);
+    writer.start_file(name, options).expect("a name");
+    writer.write_all(content).expect("memory takes it");
+    writer.finish().expect("memory takes it").into_inner()
+}
+
+/// A job whose log names no test.
+fn silent_job(world: &mut World, head: &str, name: &str) {
+    let merges = &mut world.repository("acme/api").merges;
+    merges.check_run(head, name, "failure");
+    merges.log(head, "##[error]Process completed with exit code 1.\n");
+}
+
+#[test]
+fn a_test_report_names_what_no_log_does() {
+    let (mut world, head) = world();
+    silent_job(&mut world, &head, "test");
+    let merges = &mut world.repository("acme/api").merges;
+    // Bytes that a terminal would take for commands reach us as they are.
+    let content = format!("{JUNIT}<!-- \u{1b}[31m\u{9b}\r\n\0 -->");
+    merges.artifact(9, "coverage", archive("coverage.xml", b"<coverage/>"));
+    merges.artifact(
+        9,
+        "test-results",
+        archive("out/junit.xml", content.as_bytes()),
+    );
+    merges.artifact(
+        8,
+        "junit-of-another-run",
+        archive("junit.xml", JUNIT.as_bytes()),
+    );
+    let place = Place::new(world);
+    let server = place.serve_synced();
+    place.github.clear_requests();
+    let answer = asked(&server);
+    let failures = answer["failures"].as_array().expect("a list");
+    assert_eq!(failures.len(), 1, "{answer}");
+    assert_eq!(failures[0]["test"], "tests/test_auth.py::test_login");
+    assert_eq!(failures[0]["source"], "junit");
+    assert_eq!(failures[0]["confidence"], "high");
+    assert_eq!(failures[0]["checks"], json!(["test"]));
+    assert!(answer["warnings"].is_null(), "{answer}");
+    let requests = place.github.requests();
+    let stored: Vec<_> = requests
+        .iter()
+        .filter(|request| request.path.contains("sig="))
+        .collect();
+    assert_eq!(stored.len(), 1, "{requests:?}");
+    assert!(!stored[0].had_authorization, "the token stays with GitHub");
+    // Pull request, checks, statuses, runs, rules, branch, log, annotations, artifacts, archive and
+    // where it is stored, base, files.
+    assert_eq!(requests.len(), 13, "{requests:?}");
+    asked(&server);
+    assert_eq!(place.github.requests().len(), 14, "memory serves the rest");
+}
+
+#[test]
+fn a_log_that_names_tests_needs_no_report() {
+    let (mut world, _) = failing();
+    let merges = &mut world.repository("acme/api").merges;
+    merges.artifact(9, "junit", archive("junit.xml", JUNIT.as_bytes()));
+    let place = Place::new(world);
+    let answer = asked(&place.serve_synced());
+    assert_eq!(answer["failures"][0]["source"], "log");
+    let asked_for = |request: &crate::github::RequestRecord| request.path.contains("/artifacts");
+    assert!(!place.github.requests().iter().any(asked_for));
+}
+
+#[test]
+fn reports_that_cannot_be_had_are_told() {
+    let (mut world, head) = world();
+    silent_job(&mut world, &head, "test");
+    let merges = &mut world.repository("acme/api").merges;
+    merges.artifact(9, "junit-old", archive("junit.xml", JUNIT.as_bytes()));
+    merges.say_of_artifact("expired", json!(true));
+    merges.artifact(9, "junit-huge", archive("junit.xml", JUNIT.as_bytes()));
+    merges.say_of_artifact("size_in_bytes", json!(21 << 20));
+    merges.artifact(9, "junit-broken", b"no archive".to_vec());
+    merges.artifact(9, "junit-refused", archive("junit.xml", JUNIT.as_bytes()));
+    let place = Place::new(world);
+    let server = place.serve_synced();
+    let refused = Fault::respond(403, r#"{"message":"Resource not accessible"}"#);
+    place.github.inject(refused.on("/artifacts/703/zip"));
+    let answer = asked(&server);
+    let told = answer["warnings"].as_array().expect("warnings");
+    let reasons: Vec<_> = told.iter().map(|it| field(it, "reason")).collect();
+    assert_eq!(told.len(), 4, "{answer}");
+    for part in ["expired", "larger than", "not accessible", "no archive"] {
+        assert!(
+            reasons.iter().any(|it| it.contains(part)),
+            "{part}: {reasons:?}"
+        );
+    }
+    assert!(told.iter().all(|it| it["source"] == "artifacts"));
+    assert_eq!(answer["failures"][0]["kind"], "unknown", "{answer}");
 }
 
 #[test]

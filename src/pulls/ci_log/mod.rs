@@ -3,6 +3,7 @@
 //! [`parse`] cleans the log once, looks once for the sentinels of all formats, and lets only those
 //! parsers read it whose sentinel is there. What no parser knows is never turned into a test.
 
+mod archive;
 mod c_compiler;
 mod cargo_test;
 mod ctest;
@@ -52,6 +53,7 @@ mod xml;
 
 use std::collections::HashSet;
 
+pub use archive::{ArchiveError, TestReports};
 pub use failure::{
     Confidence, EXCERPT_LINES_MAX, FAILURES_MAX, Failure, FailureKind, LINE_CHARS_MAX, Run, cut,
     shell_word,

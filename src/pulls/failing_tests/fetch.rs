@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 
 use super::Query;
 use super::analyse::{FailedCheck, Reading};
+use super::artifacts;
 use super::report::Evidence;
 use crate::gh::GhError;
 use crate::pulls::checks::{self, ACTIONS_APP_ID, Check, CheckState, Checks, Freshness};
@@ -46,6 +47,7 @@ pub(super) async fn read(
         warnings.push(Warning::new("checks", reason, effect));
     }
     let mut failed = failed_checks(source, &checks, &mut warnings).await;
+    artifacts::add(source, &mut failed, &mut warnings).await;
     if query.wait && query.bail_on_first && failed.is_empty() {
         failed = failed_steps(source, &checks, &mut warnings).await;
     }

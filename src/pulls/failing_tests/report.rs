@@ -63,6 +63,8 @@ pub struct Counts {
 pub enum Evidence {
     /// The job's log.
     Log,
+    /// A test report that a job uploaded (JUnit XML or TRX).
+    Junit,
     /// An annotation on the check.
     Annotation,
     /// The check's own line.

@@ -21,7 +21,7 @@ fn now() -> Timestamp {
     at("2026-11-20T12:00:00Z")
 }
 
-fn check(name: &str, state: CheckState) -> Check {
+pub(super) fn check(name: &str, state: CheckState) -> Check {
     Check {
         name: name.to_owned(),
         app: None,

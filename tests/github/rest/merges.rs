@@ -2,8 +2,13 @@
 
 use serde_json::{Value, json};
 
+use super::super::merges::Merges;
 use super::super::repository::Repository;
-use super::{Query, Reply, decode};
+use super::super::world::World;
+use super::{Call, Query, Reply, decode};
+
+/// Where artifacts are stored.
+pub(super) const STORAGE: &str = "storage.example.net";
 
 /// Answers a request below a repository that no other route knows.
 pub(super) fn route(repository: &Repository, rest: &[&str], query: &Query) -> Reply {
@@ -45,9 +50,34 @@ pub(super) fn route(repository: &Repository, rest: &[&str], query: &Query) -> Re
                 url.is_some_and(|url| url.contains(&part))
             };
             let runs = merges.check_runs.values().flatten();
-            let jobs: Vec<Value> = runs.filter(of_run).map(job).collect();
+            let jobs: Vec<Value> = runs.filter(of_run).map(|run| job(merges, run)).collect();
             wrapped(query, "jobs", &jobs)
         }
+        ["actions", "jobs", id] => {
+            let mut runs = merges.check_runs.values().flatten();
+            match runs.find(|run| run["id"] == number(id)) {
+                Some(run) => reply(&job(merges, run)),
+                None => Reply::message(404, "Not Found"),
+            }
+        }
+        ["actions", "runs", id, "artifacts"] => {
+            let of_run = |(told, _): &&(Value, Vec<u8>)| told["workflow_run"]["id"] == number(id);
+            let artifacts = merges.artifacts.iter().filter(of_run);
+            let artifacts: Vec<Value> = artifacts.map(|(told, _)| told.clone()).collect();
+            wrapped(query, "artifacts", &artifacts)
+        }
+        ["actions", "artifacts", id, "zip"] => match artifact(repository, number(id)) {
+            Some((told, _)) if told["expired"] == true => {
+                Reply::message(410, "Artifact has expired")
+            }
+            Some(_) => {
+                let mut reply = Reply::new(302);
+                let place = format!("https://{STORAGE}/{}/{id}?sig=s", repository.id);
+                reply.header("location", place);
+                reply
+            }
+            None => Reply::message(404, "Not Found"),
+        },
         ["rules", "branches", branch] => reply(&json!(page(
             query,
             merges.rules.get(*branch).unwrap_or(&none)
@@ -79,15 +109,43 @@ pub(super) fn route(repository: &Repository, rest: &[&str], query: &Query) -> Re
     }
 }
 
+fn artifact(repository: &Repository, id: u64) -> Option<&(Value, Vec<u8>)> {
+    let mut artifacts = repository.merges.artifacts.iter();
+    artifacts.find(|(told, _)| told["id"] == id)
+}
+
+/// Answers for the storage behind GitHub's artifacts, which is on a host of its own: it refuses
+/// whoever shows a token, for the signature in the address is another way to prove oneself.
+pub(super) fn storage(world: &World, call: &Call<'_>) -> Reply {
+    if call.authorized {
+        return Reply::new(400);
+    }
+    let path = call.path.split('?').next().unwrap_or_default();
+    let mut segments = path.split('/').skip(1).map(number);
+    let repository = segments.next().and_then(|id| {
+        let mut all = world.repositories.iter();
+        all.find(|repository| repository.id == id)
+    });
+    let id = segments.next().unwrap_or_default();
+    match repository.and_then(|repository| artifact(repository, id)) {
+        Some((_, archive)) => raw("application/zip", archive),
+        None => Reply::new(404),
+    }
+}
+
 fn number(segment: &str) -> u64 {
     segment.parse().unwrap_or_default()
 }
 
 /// Plain text, as the storage behind GitHub's logs delivers it.
 fn text(body: &[u8]) -> Reply {
+    raw("text/plain", body)
+}
+
+fn raw(kind: &str, body: &[u8]) -> Reply {
     let mut reply = Reply::new(200);
     reply.headers.retain(|(name, _)| name != "content-type");
-    reply.header("content-type", "text/plain");
+    reply.header("content-type", kind);
     Reply {
         body: body.to_vec(),
         ..reply
@@ -95,11 +153,12 @@ fn text(body: &[u8]) -> Reply {
 }
 
 /// A check run as the list of a workflow run's jobs shows it.
-fn job(run: &Value) -> Value {
+fn job(merges: &Merges, run: &Value) -> Value {
+    let steps = run["id"].as_u64().and_then(|id| merges.steps.get(&id));
     json!({
         "id": run["id"], "name": run["name"], "status": run["status"], "conclusion": run["conclusion"],
         "started_at": run["started_at"], "completed_at": run["completed_at"],
-        "html_url": run["details_url"], "run_attempt": 1, "steps": [],
+        "html_url": run["details_url"], "run_attempt": 1, "steps": steps.unwrap_or(&Vec::new()),
     })
 }
 

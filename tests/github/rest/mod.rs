@@ -144,6 +144,9 @@ fn decode(text: &str) -> String {
 
 /// Answers a REST request.
 pub(super) fn answer(world: &mut World, call: &Call<'_>) -> Reply {
+    if call.host == merges::STORAGE {
+        return merges::storage(world, call);
+    }
     let (path, query) = call.path.split_once('?').unwrap_or((call.path, ""));
     let path = path.strip_prefix("/api/v3").unwrap_or(path);
     let segments: Vec<&str> = path
