@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use super::PullId;
 use super::Standing;
 use super::ci_log::{JobLog, TestReports};
+use super::failing_tests::Passes;
 use super::kept::Kept;
 use crate::domain::{ApiError, Category, Clock};
 use crate::gh::{ApiPath, Gh, GhError, GraphAnswer};
@@ -160,6 +161,7 @@ pub struct Pulls {
     logs: Arc<Kept<JobLog>>,
     reports: Arc<Kept<TestReports>>,
     standings: Arc<Mutex<HashMap<String, Standing>>>,
+    passes: Arc<Passes>,
 }
 
 /// GitHub while one pull request is looked at.
@@ -185,7 +187,12 @@ impl Pulls {
             logs: Arc::default(),
             reports: Arc::default(),
             standings: Arc::default(),
+            passes: Arc::default(),
         }
+    }
+
+    pub(super) fn passes(&self) -> &Passes {
+        &self.passes
     }
 
     pub(super) fn standings(&self) -> MutexGuard<'_, HashMap<String, Standing>> {
@@ -350,16 +357,29 @@ impl PullSource {
         self.pulls.learn(&self.id, learn);
     }
 
-    /// Notes that nothing more is expected for the head commit.
-    pub fn note_settled(&self) {
-        self.pulls
-            .remember(SETTLED.to_owned() + &self.stamp, &self.stamp, Vec::new());
+    /// Notes that nothing more is expected for the head commit, and whether that is certain.
+    pub fn note_settled(&self, is_certain: bool) {
+        let mark = |note: &str| {
+            let key = note.to_owned() + &self.stamp;
+            self.pulls.remember(key, &self.stamp, Vec::new());
+        };
+        mark(SETTLED);
+        if is_certain {
+            mark(CERTAIN);
+        }
     }
 
-    /// Whether a moment ago nothing more was expected for the head commit.
-    pub fn is_settled(&self) -> bool {
-        let key = SETTLED.to_owned() + &self.stamp;
+    /// Whether a moment ago nothing more was expected for the head commit, and that for certain
+    /// where it must be.
+    pub fn is_settled(&self, must_be_certain: bool) -> bool {
+        let note = if must_be_certain { CERTAIN } else { SETTLED };
+        let key = note.to_owned() + &self.stamp;
         self.pulls.recall(&key, &self.stamp).is_some()
+    }
+
+    /// The present.
+    pub fn now(&self) -> Timestamp {
+        self.pulls.now()
     }
 
     /// What the log of a finished job of GitHub Actions tells.
@@ -422,8 +442,9 @@ impl PullSource {
     }
 }
 
-/// Key of the note that a head is settled.
+/// Keys of the notes that a head is settled, and that this is certain.
 const SETTLED: &str = "settled ";
+const CERTAIN: &str = "certain ";
 
 fn list_key(path: &ApiPath, member: Option<&str>, items_max: usize) -> String {
     format!("{path} {member:?} {items_max}")

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::passes::APART;
 use super::report::{Counts, Evidence, NoCiReason, ReportedFailure, Status};
 use crate::pulls::checks::{Check, CheckState, Checks};
 use crate::pulls::ci_log::{Failure, FailureKind};
@@ -47,6 +48,36 @@ pub(super) struct Verdict {
     pub no_ci_reason: Option<NoCiReason>,
     pub pull_request_runs_missing: bool,
     pub failures: Vec<ReportedFailure>,
+    /// For how long looks at GitHub have agreed that all has passed; `None` when memory served.
+    pub passed_for: Option<Duration>,
+}
+
+impl Verdict {
+    /// Whether it stands as it is: a pass does when two looks agree, or when that is remembered.
+    pub fn is_certain(&self) -> bool {
+        self.passed_for.is_none_or(|age| age >= APART)
+    }
+
+    /// Takes a pass that only one look has seen for a state on the way.
+    pub fn doubt_pass(&mut self) {
+        if !self.is_certain() {
+            self.status = Status::Running;
+            self.settled = false;
+        }
+    }
+
+    /// What is still waited for.
+    pub fn expected(&self) -> String {
+        if self.counts.running > 0 {
+            format!("{} checks are not done", self.counts.running)
+        } else if self.failures.iter().any(|failure| failure.log_pending) {
+            "the log of a failed job is not there yet".to_owned()
+        } else if self.passed_for.is_some() {
+            "all checks have passed, a second look has to confirm it".to_owned()
+        } else {
+            "GitHub may still register checks".to_owned()
+        }
+    }
 }
 
 /// Judges a reading.
@@ -77,17 +108,22 @@ pub(super) fn judge(reading: &Reading, now: Timestamp) -> Verdict {
         .max();
     let calm = newest.is_none_or(|at| now.duration_since(at).unsigned_abs() >= CALM);
     let dirty = reading.pull.mergeable_state == "dirty";
+    let log_pending = reading.failed.iter().any(|failed| failed.log_pending);
     let has_own_run = checks
         .workflow_runs
         .iter()
         .any(|run| run.event.starts_with("pull_request"));
     Verdict {
         status,
-        settled: !waits && calm && no_ci_reason != Some(NoCiReason::NotRegisteredYet),
+        settled: !waits
+            && calm
+            && !log_pending
+            && no_ci_reason != Some(NoCiReason::NotRegisteredYet),
         counts,
         no_ci_reason,
         pull_request_runs_missing: dirty && !has_own_run,
         failures: merged(reading),
+        passed_for: None,
     }
 }
 
@@ -326,6 +362,7 @@ pub(super) fn summary(verdict: &Verdict) -> String {
     if parts.is_empty() {
         return match verdict.status {
             Status::Passed => format!("all {} checks passed", counts.passed),
+            Status::Running => verdict.expected(),
             Status::Unknown => "what could be read has passed, but not all could be read".into(),
             _ => format!("{} checks failed", counts.failed + counts.cancelled),
         };

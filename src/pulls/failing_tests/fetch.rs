@@ -9,18 +9,19 @@ use tokio::task::JoinSet;
 use super::Query;
 use super::analyse::{FailedCheck, Reading};
 use super::artifacts;
+use super::jobs::{failed_steps, without_log};
 use super::report::Evidence;
 use crate::gh::GhError;
-use crate::pulls::checks::{self, ACTIONS_APP_ID, Check, CheckState, Checks, Freshness};
+use crate::pulls::checks::{
+    self, ACTIONS_APP_ID, Check, CheckState, Checks, Freshness, WorkflowRun,
+};
 use crate::pulls::ci_log::{Confidence, Failure, FailureKind};
 use crate::pulls::{PullSource, Warning, files, required};
 
 /// Logs read for one answer. A matrix of hundreds of legs fails in all of them for one reason.
 const LOGS_MAX: usize = 20;
-/// Running workflow runs whose steps are looked at.
-const RUNS_LOOKED_INTO_MAX: usize = 5;
 /// Who reports what no parser reads.
-const UNKNOWN_FRAMEWORK: &str = "";
+pub(super) const UNKNOWN_FRAMEWORK: &str = "";
 
 /// Reads everything that the analysis wants.
 pub(super) async fn read(
@@ -41,6 +42,10 @@ pub(super) async fn read(
     required
         .contexts
         .retain(|context| query.names(&context.context));
+    if any {
+        let stillborn = stillborn(&checks).into_iter();
+        checks.all.extend(stillborn.filter(|it| query.wants(it)));
+    }
     if any && checks.all.is_empty() {
         let reason = "no check is left by these filters";
         let effect = "checks of other names may fail";
@@ -68,6 +73,38 @@ pub(super) async fn read(
         changed_paths: changed,
     };
     (reading, warnings)
+}
+
+/// Workflow runs that ended before they had a job, as checks: GitHub shows none for them.
+fn stillborn(checks: &Checks) -> Vec<Check> {
+    let ends = ["startup_failure", "action_required"];
+    let ended = |run: &&WorkflowRun| {
+        run.conclusion
+            .as_deref()
+            .is_some_and(|it| ends.contains(&it))
+    };
+    let has_job = |run: &WorkflowRun| {
+        let of_run =
+            |check: &Check| check.suite_id.is_some() && check.suite_id == run.check_suite_id;
+        checks.all.iter().any(of_run)
+    };
+    let runs = checks.workflow_runs.iter().filter(ended);
+    let runs = runs.filter(|run| !has_job(run));
+    let check = |run: &WorkflowRun| Check {
+        name: run.name.clone().unwrap_or_else(|| run.path.clone()),
+        app: None,
+        state: CheckState::Fail,
+        conclusion: run.conclusion.clone().unwrap_or_default(),
+        details_url: Some(run.html_url.clone()),
+        check_run_id: None,
+        run_id: Some(run.id),
+        suite_id: run.check_suite_id,
+        started_at: None,
+        completed_at: None,
+        summary: None,
+        required: None,
+    };
+    runs.map(check).collect()
 }
 
 /// The value, or a note of why there is none.
@@ -128,10 +165,15 @@ async fn look_into(source: &PullSource, check: Check) -> (FailedCheck, Option<Wa
     let Some(job) = check.check_run_id.filter(|_| is_action) else {
         return (by_its_own_line(check), None);
     };
+    let mut is_missing = false;
     let (report, warning) = match source.job_log(job).await {
         Ok(report) => (report, None),
-        // Logs go after 90 days; a cancelled job may never have had one.
-        Err(GhError::NotFound(_) | GhError::Gone(_)) => (Arc::default(), None),
+        // Logs go after 90 days.
+        Err(GhError::Gone(_)) => (Arc::default(), None),
+        Err(GhError::NotFound(_)) => {
+            is_missing = true;
+            (Arc::default(), None)
+        }
         Err(error) => {
             let effect = "the failed tests of a job are not known";
             (
@@ -163,6 +205,8 @@ async fn look_into(source: &PullSource, check: Check) -> (FailedCheck, Option<Wa
         (annotated, Evidence::Annotation)
     } else if !report.failures.is_empty() {
         (report.failures.clone(), Evidence::Log)
+    } else if is_missing {
+        return without_log(source, check, job).await;
     } else {
         return (by_its_own_line(check), warning);
     };
@@ -176,7 +220,7 @@ async fn look_into(source: &PullSource, check: Check) -> (FailedCheck, Option<Wa
 }
 
 /// A check of which nothing is known but that it failed.
-fn by_its_own_line(check: Check) -> FailedCheck {
+pub(super) fn by_its_own_line(check: Check) -> FailedCheck {
     let kind = match check.conclusion.as_str() {
         "cancelled" => FailureKind::Cancelled,
         "timed_out" => FailureKind::Timeout,
@@ -237,70 +281,6 @@ fn failure_of(annotation: &Annotation) -> Failure {
         .at(&annotation.path, Some(annotation.start_line))
         .shown_by(annotation.message.lines())
         .with_confidence(Confidence::Medium)
-}
-
-#[derive(Deserialize)]
-struct Job {
-    id: u64,
-    name: String,
-    #[serde(default)]
-    html_url: Option<String>,
-    #[serde(default)]
-    status: String,
-    #[serde(default)]
-    steps: Vec<Step>,
-}
-
-#[derive(Deserialize)]
-struct Step {
-    name: String,
-    #[serde(default)]
-    conclusion: Option<String>,
-}
-
-/// Steps that have failed in jobs that still run: the job will fail too, its log comes at its end.
-async fn failed_steps(
-    source: &PullSource,
-    checks: &Checks,
-    warnings: &mut Vec<Warning>,
-) -> Vec<FailedCheck> {
-    let mut found = Vec::new();
-    let open = checks
-        .workflow_runs
-        .iter()
-        .filter(|run| !run.is_completed());
-    for run in open.take(RUNS_LOOKED_INTO_MAX) {
-        let path = source.path().then("actions").then("runs").then(run.id);
-        let path = path.then("jobs").with("filter", "latest");
-        let jobs = match source.gh().list::<Job>(&path, Some("jobs"), 300).await {
-            Ok((jobs, _)) => jobs,
-            Err(error) => {
-                let effect = "a failed step shows only when its job has ended";
-                warnings.push(Warning::new("jobs", error, effect));
-                continue;
-            }
-        };
-        for job in jobs.iter().filter(|job| job.status == "in_progress") {
-            let failed = |step: &&Step| step.conclusion.as_deref() == Some("failure");
-            let known = checks
-                .all
-                .iter()
-                .find(|check| check.check_run_id == Some(job.id));
-            if let (Some(step), Some(check)) = (job.steps.iter().find(failed), known) {
-                let told = format!("step '{}' of {} failed", step.name, job.name);
-                let failure = Failure::new(FailureKind::Unknown, UNKNOWN_FRAMEWORK, "", &told);
-                let mut check = check.clone();
-                check.details_url = check.details_url.or_else(|| job.html_url.clone());
-                found.push(FailedCheck {
-                    failures: vec![failure],
-                    evidence: Evidence::Check,
-                    log_pending: true,
-                    check,
-                });
-            }
-        }
-    }
-    found
 }
 
 /// Which of the failed checks fail on the newest commit of the base branch too.

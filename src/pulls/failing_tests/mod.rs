@@ -3,6 +3,8 @@
 mod analyse;
 mod artifacts;
 mod fetch;
+mod jobs;
+mod passes;
 mod report;
 
 #[cfg(test)]
@@ -12,8 +14,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
+pub(super) use passes::Passes;
 pub use report::FailingTests;
 use report::{Instructions, PollInfo, ReportedFailure, Status};
 
@@ -60,6 +63,31 @@ impl Query {
         (!self.required_only || check.required != Some(false)) && self.names(&check.name)
     }
 
+    /// Whether it is about all checks.
+    pub fn is_whole(&self) -> bool {
+        self.checks.is_empty() && !self.required_only
+    }
+
+    /// Names a head with these filters.
+    fn head(&self, sha: &str) -> String {
+        format!("{} {sha} {} {:?}", self.pr, self.required_only, self.checks)
+    }
+
+    /// The arguments of a call that waits on, as this one does.
+    fn next_arguments(&self) -> Value {
+        let mut arguments = json!({ "pr": self.pr.to_string(), "wait": true });
+        if !self.bail_on_first {
+            arguments["bail_on_first"] = false.into();
+        }
+        if self.required_only {
+            arguments["required_only"] = true.into();
+        }
+        if !self.checks.is_empty() {
+            arguments["checks"] = json!(self.checks);
+        }
+        arguments
+    }
+
     fn names(&self, check: &str) -> bool {
         let named = |text: &String| check.to_lowercase().contains(&text.to_lowercase());
         self.checks.is_empty() || self.checks.iter().any(named)
@@ -82,35 +110,55 @@ pub async fn get_failing_tests(
         let source = Arc::new(pulls.open(query.pr.clone()).await?);
         let head = source.pull.head.sha.clone();
         let first = first_head.get_or_insert_with(|| head.clone()).clone();
-        let freshness = if source.is_settled() {
-            Freshness::Remembered
-        } else {
-            Freshness::Now
-        };
-        let (reading, warnings) = fetch::read(&source, query, freshness).await;
-        let verdict = analyse::judge(&reading, pulls.now());
-        if verdict.settled {
-            source.note_settled();
-        }
+        let (mut verdict, warnings) = look(pulls, &source, query).await;
         let bails = query.bail_on_first && verdict.status == Status::Failed;
-        let pause = pauses.next().unwrap_or(PAUSES[PAUSES.len() - 1]);
+        // A pass that is not confirmed yet is looked at again as soon as it can be.
+        let pause = match verdict.passed_for {
+            Some(age) if verdict.settled && age < passes::APART => passes::APART - age,
+            _ => pauses.next().unwrap_or(PAUSES[PAUSES.len() - 1]),
+        };
+        if query.wait {
+            verdict.doubt_pass();
+        }
         let late = began.elapsed() + pause > query.max_wait;
         if !query.wait || verdict.settled || bails || late {
             let changed_from = (first != head).then_some(first);
-            return answer(
-                &source,
-                query,
-                &verdict,
-                changed_from,
-                warnings,
-                pulls.now(),
-            );
+            let now = pulls.now();
+            return answer(&source, query, &verdict, changed_from, warnings, now);
         }
         if let Some(progress) = progress {
             progress(began.elapsed().as_secs_f64(), analyse::summary(&verdict));
         }
         tokio::time::sleep(pause).await;
     }
+}
+
+/// One look at the head, and what it means.
+async fn look(
+    pulls: &Pulls,
+    source: &Arc<PullSource>,
+    query: &Query,
+) -> (analyse::Verdict, Vec<Warning>) {
+    let freshness = if source.is_settled(query.wait) {
+        Freshness::Remembered
+    } else {
+        Freshness::Now
+    };
+    let (reading, warnings) = fetch::read(source, query, freshness).await;
+    let mut verdict = analyse::judge(&reading, pulls.now());
+    if freshness == Freshness::Now {
+        let head = query.head(&source.pull.head.sha);
+        if verdict.status == Status::Passed {
+            let age = pulls.passes().note(head, &reading.checks, Instant::now());
+            verdict.passed_for = Some(age);
+        } else {
+            pulls.passes().forget(&head);
+        }
+        if verdict.settled && query.is_whole() {
+            source.note_settled(verdict.is_certain());
+        }
+    }
+    (verdict, warnings)
 }
 
 fn answer(
@@ -132,13 +180,9 @@ fn answer(
     let start = usize::try_from(start).unwrap_or(usize::MAX);
     let is_running = !verdict.settled;
     let poll_info = is_running.then(|| PollInfo {
-        message: if verdict.counts.running > 0 {
-            format!("{} checks are not done", verdict.counts.running)
-        } else {
-            "GitHub may still register checks".to_owned()
-        },
+        message: verdict.expected(),
         retry_after_seconds: RETRY_SECONDS,
-        next_call: json!({ "tool": TOOL, "args": { "pr": pr, "wait": true } }),
+        next_call: json!({ "tool": TOOL, "args": query.next_arguments() }),
     });
     let mut commands: Vec<String> = Vec::new();
     for command in verdict
