@@ -49,6 +49,7 @@ pub struct Owner {
     pub address: SocketAddr,
     syncer: Syncer,
     sync_task: tokio::task::JoinHandle<()>,
+    watch_task: Option<tokio::task::JoinHandle<()>>,
     http: Mutex<Option<HttpServer>>,
     /// Held to the end.
     _lock: OwnerLock,
@@ -154,11 +155,15 @@ impl Owner {
             )
         })?;
         let sync_task = tokio::spawn(syncer.clone().run());
+        // A single command ends before there is anything to watch for.
+        let watch = || tokio::spawn(desk.clone().watch_checks());
+        let watch_task = (mode != Mode::Command).then(watch);
         Ok(Self {
             desk,
             address,
             syncer,
             sync_task,
+            watch_task,
             http: Mutex::new(Some(http)),
             _lock: lock,
         })
@@ -169,9 +174,17 @@ impl Owner {
         self.syncer.reports().borrow().progress.clone()
     }
 
+    /// Ends what nobody waits for; its children are killed.
+    fn end_tasks(&self) {
+        self.sync_task.abort();
+        if let Some(task) = &self.watch_task {
+            task.abort();
+        }
+    }
+
     /// Ends everything: running requests get a grace, the state is written, children are killed.
     pub async fn stop(&self) {
-        self.sync_task.abort();
+        self.end_tasks();
         if let Some(http) = self.http.lock().await.take() {
             http.stop().await;
         }
@@ -187,7 +200,7 @@ impl Owner {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        self.sync_task.abort();
+        self.end_tasks();
     }
 }
 

@@ -102,6 +102,36 @@ pub enum Change {
         /// Issues that changed.
         changed: u64,
     },
+    /// Checks of a pull request that is watched were seen to fail, the first time for this commit.
+    /// No claim changes by it. It is in the journal all the same: the numbers of the journal are
+    /// the ids of events, and a reader that resumes must miss none.
+    ChecksFailed(Arc<FailedChecks>),
+}
+
+/// A pull request whose checks were seen to fail. Texts are bounded by whoever makes it; names were
+/// written by authors of workflows and tests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedChecks {
+    /// Its repository.
+    pub repo: RepoName,
+    /// Its number.
+    pub number: u64,
+    /// The commit they ran for.
+    pub head_sha: Arc<str>,
+    /// The claim that the pull request is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim_id: Option<ClaimId>,
+    /// The holder of that claim.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_id: Option<AgentId>,
+    /// The issue of that claim.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issue_number: Option<u64>,
+    /// The first checks that failed.
+    pub checks: Vec<Arc<str>>,
+    /// The first tests that failed, where they are known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tests: Vec<Arc<str>>,
 }
 
 /// A change with its place in the journal.

@@ -8,8 +8,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::lease::{LeasePolicy, Leases};
-use super::{Change, Claim, Recorded, Status, StatusChange};
-use crate::domain::{AgentId, ClaimId, IssueKey, RequestId, SessionId, SessionRef, later, limits};
+use super::{Change, Claim, FailedChecks, Recorded, Status, StatusChange};
+use crate::domain::{
+    AgentId, ClaimId, IssueKey, RepoName, RequestId, SessionId, SessionRef, later, limits,
+};
 
 /// What is remembered of an issue between two claims.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +52,19 @@ pub struct Ledger {
     seq: u64,
     last_time: Option<Timestamp>,
     ended_total: u64,
+    failed_heads: BTreeMap<PullKey, FailedHead>,
+}
+
+/// A pull request: its repository and number.
+pub type PullKey = (RepoName, u64);
+
+/// The newest commit of a pull request whose checks were said to fail, and in which change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedHead {
+    /// The commit.
+    pub sha: Arc<str>,
+    /// Sequence number of the change.
+    pub seq: u64,
 }
 
 /// A ledger as the snapshot stores it.
@@ -77,6 +92,9 @@ pub struct LedgerImage {
     /// Ended claims that those requests led to.
     #[serde(default)]
     pub answered: Vec<Arc<Claim>>,
+    /// Commits whose checks were said to fail.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed_heads: Vec<(PullKey, FailedHead)>,
 }
 
 /// How to take one change back.
@@ -87,6 +105,7 @@ pub struct Undo {
     claims: Vec<(ClaimId, Option<Arc<Claim>>)>,
     memory: Option<(IssueKey, Option<IssueMemory>)>,
     request: Option<(RequestId, Option<ClaimId>)>,
+    failed_heads: Vec<(PullKey, Option<FailedHead>)>,
     /// When the agent was last heard of before the change.
     seen: Option<(AgentId, Timestamp)>,
 }
@@ -110,6 +129,7 @@ impl Ledger {
             seq: 0,
             last_time: None,
             ended_total: 0,
+            failed_heads: BTreeMap::new(),
         }
     }
 
@@ -125,6 +145,7 @@ impl Ledger {
         for (request_id, claim_id) in image.requests {
             ledger.remember_request(Some(request_id), claim_id);
         }
+        ledger.failed_heads = image.failed_heads.into_iter().collect();
         let answered = image.answered.into_iter();
         ledger.answered_ended = answered.map(|claim| (claim.claim_id, claim)).collect();
         for mut claim in image.claims {
@@ -154,6 +175,7 @@ impl Ledger {
             issues: self.memory.clone().into_iter().collect(),
             requests: self.request_order.iter().filter_map(request).collect(),
             answered: self.answered_by_requests().into_values().collect(),
+            failed_heads: self.failed_heads.clone().into_iter().collect(),
         }
     }
 
@@ -177,12 +199,15 @@ impl Ledger {
             claims: Vec::with_capacity(1),
             memory: None,
             request: None,
+            failed_heads: Vec::new(),
             seen: None,
         };
         let agent_id = match &recorded.change {
             Change::Granted { agent_id, .. } | Change::Moved { agent_id, .. } => Some(agent_id),
             Change::HandedOn { claim, .. } => Some(&claim.agent_id),
-            Change::IssueClosed { .. } | Change::SyncCompleted { .. } => None,
+            Change::IssueClosed { .. } | Change::SyncCompleted { .. } | Change::ChecksFailed(_) => {
+                None
+            }
         };
         undo.seen = agent_id
             .and_then(|agent_id| Some((agent_id.clone(), self.leases.last_seen(agent_id)?)));
@@ -229,6 +254,14 @@ impl Ledger {
                 };
                 undo.claims.push((*claim_id, Some(before.clone())));
                 self.apply_move(before, recorded, &mut undo);
+            }
+            Change::ChecksFailed(failed) => {
+                let key = (failed.repo.clone(), failed.number);
+                let head = FailedHead {
+                    sha: failed.head_sha.clone(),
+                    seq: recorded.seq,
+                };
+                undo.failed_heads = self.remember_failed_head(key, head);
             }
             Change::IssueClosed { .. } | Change::SyncCompleted { .. } => {}
         }
@@ -318,6 +351,12 @@ impl Ledger {
         }
         if let Some((key, prior)) = undo.memory {
             self.remember_issue(key, prior);
+        }
+        for (key, prior) in undo.failed_heads {
+            match prior {
+                Some(head) => self.failed_heads.insert(key, head),
+                None => self.failed_heads.remove(&key),
+            };
         }
         match undo.request {
             Some((request_id, Some(before))) => {
@@ -413,6 +452,32 @@ impl Ledger {
                 self.memory.remove(&oldest);
             }
         }
+    }
+
+    /// Remembers whose checks were said to fail; returns what was known of each that this changes.
+    fn remember_failed_head(
+        &mut self,
+        key: PullKey,
+        head: FailedHead,
+    ) -> Vec<(PullKey, Option<FailedHead>)> {
+        let before = self.failed_heads.insert(key.clone(), head);
+        let mut changed = vec![(key, before)];
+        if self.failed_heads.len() > limits::FAILED_HEADS_MAX {
+            let heads = self.failed_heads.iter();
+            let oldest = heads.min_by_key(|(_, head)| head.seq);
+            if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
+                let head = self.failed_heads.remove(&oldest);
+                changed.push((oldest, head));
+            }
+        }
+        changed
+    }
+
+    /// Whether checks of this commit were said to fail.
+    pub fn is_failure_told(&self, failed: &FailedChecks) -> bool {
+        let key = (failed.repo.clone(), failed.number);
+        let told = self.failed_heads.get(&key);
+        told.is_some_and(|head| head.sha == failed.head_sha)
     }
 
     /// Remembers what a request led to; returns it with what it had led to before.

@@ -19,10 +19,10 @@ mod status;
 #[cfg(test)]
 mod tests;
 
-pub use change::{Change, Recorded};
+pub use change::{Change, FailedChecks, Recorded};
 pub use command::{Actor, Command, GitHubFact, Grant, Outcome, Refusal, Target};
 pub use eligibility::{Assessment, Candidate, EligibilityRules, Exclusion, PassedBy, age_days};
 pub use lease::LeasePolicy;
-pub use ledger::{IssueMemory, Ledger, LedgerImage, Undo};
+pub use ledger::{FailedHead, IssueMemory, Ledger, LedgerImage, PullKey, Undo};
 pub use record::{Claim, StatusChange};
 pub use status::Status;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::*;
-use crate::domain::{AgentId, ClaimId, Host, IssueKey, RequestId, SessionId, SessionRef};
+use crate::domain::{AgentId, ClaimId, Host, IssueKey, RequestId, SessionId, SessionRef, limits};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -454,9 +454,49 @@ fn the_status_history_is_bounded() {
         world.update(&claim, by("a"), status);
     }
     let claim = world.ledger.holder(&key(1)).unwrap();
-    assert_eq!(
-        claim.status_history.len(),
-        crate::domain::limits::STATUS_HISTORY_MAX
-    );
+    assert_eq!(claim.status_history.len(), limits::STATUS_HISTORY_MAX);
     assert_eq!(claim.status_history[0].status, Status::Claimed);
+}
+
+#[test]
+fn failing_checks_are_announced_once_for_a_commit() {
+    let mut world = World::new();
+    let failed = |number: u64, sha: &str| {
+        Arc::new(FailedChecks {
+            repo: "acme/api".parse().unwrap(),
+            number,
+            head_sha: sha.into(),
+            claim_id: None,
+            agent_id: None,
+            issue_number: None,
+            checks: vec!["test".into()],
+            tests: Vec::new(),
+        })
+    };
+    let mut commit = World::commit_into(world.now, &mut world.changes);
+    for failed in [failed(2, "abc"), failed(3, "abc"), failed(2, "def")] {
+        assert!(!world.ledger.is_failure_told(&failed));
+        commit(&mut world.ledger, Change::ChecksFailed(failed.clone()));
+        assert!(world.ledger.is_failure_told(&failed));
+    }
+    drop(commit);
+    assert!(
+        !world.ledger.is_failure_told(&failed(2, "abc")),
+        "only the newest counts"
+    );
+    let image = serde_json::to_string(&world.ledger.image()).unwrap();
+    let policy = world.ledger.policy;
+    let after_restart = Ledger::from_image(policy, serde_json::from_str(&image).unwrap());
+    assert!(after_restart.is_failure_told(&failed(2, "def")));
+    for number in 10..10 + limits::FAILED_HEADS_MAX as u64 {
+        let mut commit = World::commit_into(world.now, &mut world.changes);
+        commit(
+            &mut world.ledger,
+            Change::ChecksFailed(failed(number, "abc")),
+        );
+    }
+    assert!(
+        !world.ledger.is_failure_told(&failed(3, "abc")),
+        "the oldest made room"
+    );
 }

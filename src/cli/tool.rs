@@ -213,7 +213,7 @@ fn carry_out(config: crate::app::Config, request: Request, json: bool) -> ExitCo
                 let call = node.call(Call::new(request.clone()));
                 let result = with_progress(&node, call).await;
                 let goes_on = result.as_ref().is_ok_and(|reply| goes_on(&request, reply));
-                if !goes_on || began.elapsed() > WAIT_MAX {
+                if !goes_on || began.elapsed() >= wait_max(&request) {
                     break result;
                 }
             };
@@ -224,6 +224,16 @@ fn carry_out(config: crate::app::Config, request: Request, json: bool) -> ExitCo
     match result {
         Ok(reply) => show(tool, &reply, json),
         Err(error) => output::fail(&error, json),
+    }
+}
+
+/// How long a command waits for checks: one call of it may be shorter.
+fn wait_max(request: &Request) -> Duration {
+    match request {
+        Request::GetFailingTests(arguments) => {
+            (arguments.max_wait_seconds).map_or(WAIT_MAX, Duration::from_secs)
+        }
+        _ => WAIT_MAX,
     }
 }
 

@@ -136,7 +136,9 @@ fn words(data: &str) -> String {
         .map(|at| at.strftime("%H:%M:%SZ").to_string())
         .unwrap_or_default();
     let mut line = format!("{at:<10} {:<21}", word("type").unwrap_or_default());
-    if let Some(repo) = word("repo") {
+    if let Some(pr) = word("pr") {
+        line.push_str(&format!(" {pr}"));
+    } else if let Some(repo) = word("repo") {
         line.push_str(&format!(" {repo}#{}", event["issue_number"]));
     }
     if let Some(agent_id) = word("agent_id") {
@@ -146,6 +148,18 @@ fn words(data: &str) -> String {
         (Some(from), Some(to)) if from != to => line.push_str(&format!(" {from} -> {to}")),
         (_, Some(status)) => line.push_str(&format!(" {status}")),
         _ => {}
+    }
+    let named = [&event["tests"], &event["checks"]].map(Value::as_array);
+    let named: Vec<String> = named
+        .into_iter()
+        .flatten()
+        .next()
+        .into_iter()
+        .flatten()
+        .filter_map(|name| name.as_str().map(text::one_line))
+        .collect();
+    if !named.is_empty() {
+        line.push_str(&format!(": {}", named.join(", ")));
     }
     for name in ["issue_title", "note", "reason"] {
         if let Some(words) = word(name) {

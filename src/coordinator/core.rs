@@ -255,6 +255,13 @@ impl Core {
                 self.with_ledger(|ledger, commit| commit(ledger, change));
                 Answer::Done
             }
+            Operation::ChecksFailed(failed) => {
+                if !self.ledger.is_failure_told(&failed) {
+                    let change = Change::ChecksFailed(failed);
+                    self.with_ledger(|ledger, commit| commit(ledger, change));
+                }
+                Answer::Done
+            }
             Operation::SessionOpened(session) => {
                 if let Some((_, returning)) = &mut self.returning {
                     returning.retain(|known| known.id != session.id);

@@ -50,6 +50,14 @@ struct Data<'a> {
     open_issues: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     changed: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pr: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    head_sha: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    checks: &'a [Arc<str>],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    tests: &'a [Arc<str>],
 }
 
 impl FeedEvent {
@@ -75,6 +83,7 @@ impl FeedEvent {
             Change::Moved { .. } | Change::HandedOn { .. } => "claim.status_changed",
             Change::IssueClosed { .. } => "issue.closed",
             Change::SyncCompleted { .. } => "sync.completed",
+            Change::ChecksFailed(_) => "ci.failed",
         }
     }
 
@@ -104,6 +113,10 @@ impl FeedEvent {
             repos: None,
             open_issues: None,
             changed: None,
+            pr: None,
+            head_sha: None,
+            checks: &[],
+            tests: &[],
         };
         match change {
             Change::Granted {
@@ -172,6 +185,16 @@ impl FeedEvent {
                 data.open_issues = Some(*open_issues);
                 data.changed = Some(*changed);
             }
+            Change::ChecksFailed(failed) => {
+                data.claim_id = failed.claim_id;
+                data.agent_id = failed.agent_id.as_ref();
+                data.repo = Some(&failed.repo);
+                data.issue_number = failed.issue_number;
+                data.pr = Some(format!("{}#{}", failed.repo, failed.number));
+                data.head_sha = Some(&failed.head_sha);
+                data.checks = &failed.checks;
+                data.tests = &failed.tests;
+            }
         }
         data
     }
@@ -196,7 +219,9 @@ impl FeedEvent {
         let data = self.data();
         let time = data.at;
         let mut line = format!("{time:.0} {:<20}", data.r#type);
-        if let Some(repo) = data.repo {
+        if let Some(pr) = &data.pr {
+            let _ = write!(line, " {pr}");
+        } else if let Some(repo) = data.repo {
             let _ = write!(line, " {repo}");
             if let Some(number) = data.issue_number {
                 let _ = write!(line, "#{number}");
@@ -220,6 +245,15 @@ impl FeedEvent {
                 line,
                 " {repos} repositories, {issues} open issues, {changed} changed"
             );
+        }
+        let named = if data.tests.is_empty() {
+            data.checks
+        } else {
+            data.tests
+        };
+        for (place, name) in named.iter().enumerate() {
+            let before = if place == 0 { ": " } else { ", " };
+            let _ = write!(line, "{before}{}", crate::domain::text::one_line(name));
         }
         for text in [data.issue_title, data.note].into_iter().flatten() {
             let _ = write!(line, ": {}", crate::domain::text::one_line(text));

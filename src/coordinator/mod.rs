@@ -27,9 +27,10 @@ pub use handle::{Coordinator, CoordinatorError, Handover};
 pub use next::{NextGrant, NextOutcome, NextQuery};
 pub use sync::{SyncReport, SyncSettings, Syncer};
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::claim::{Command, Grant, Outcome};
+use crate::claim::{Command, FailedChecks, Grant, Outcome};
 use crate::domain::{AgentId, SessionRef};
 
 /// What the coordinator can be asked to do.
@@ -55,6 +56,8 @@ pub enum Operation {
         /// How many issues changed.
         changed: u64,
     },
+    /// Announce failing checks of a pull request, once for each commit.
+    ChecksFailed(Arc<FailedChecks>),
     /// An agent process connected.
     SessionOpened(SessionRef),
     /// It went away.

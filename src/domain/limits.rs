@@ -14,6 +14,8 @@ pub const REQUESTS_REMEMBERED_MAX: usize = 512;
 pub const ISSUE_MEMORY_MAX: usize = 10_000;
 /// How many past releases of one issue are remembered for the 30 minute rule.
 pub const RELEASES_PER_ISSUE_MAX: usize = 16;
+/// Of how many pull requests it is remembered for which commit failing checks were announced.
+pub const FAILED_HEADS_MAX: usize = 512;
 /// For how long `next_issue` keeps an issue from the agent that gave it back.
 pub const RELEASE_COOLDOWN: Duration = Duration::from_secs(30 * 60);
 

@@ -69,7 +69,16 @@ struct Ready {
 
 /// GitHub through gh. Clones share pool, gate and cache.
 #[derive(Clone)]
-pub struct Gh(Arc<Inner>);
+pub struct Gh(Arc<Inner>, Urgency);
+
+/// Whether somebody waits for what a client asks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Urgency {
+    /// Each call says for whom.
+    Asked,
+    /// Nobody does.
+    Background,
+}
 
 struct Inner {
     settings: GhSettings,
@@ -149,7 +158,7 @@ impl Gh {
             limits::GH_PLACES_FOR_CLAIMS,
             limits::GH_QUEUE_MAX,
         );
-        Self(Arc::new(Inner {
+        let inner = Inner {
             settings,
             pool,
             gate: Gate::default(),
@@ -159,7 +168,14 @@ impl Gh {
             problem: std::sync::Mutex::default(),
             first: Mutex::new(()),
             no_dependencies: std::sync::atomic::AtomicBool::new(false),
-        }))
+        };
+        Self(Arc::new(inner), Urgency::Asked)
+    }
+
+    /// The same for work that nobody waits for: it takes places in the pool that nobody else wants.
+    #[must_use]
+    pub fn in_background(&self) -> Self {
+        Self(self.0.clone(), Urgency::Background)
     }
 
     /// The host in use.
@@ -268,7 +284,10 @@ impl Gh {
     }
 
     /// Makes a call: waits for its turn, runs gh, repeats what may be repeated.
-    pub(super) async fn call(&self, call: Call<'_>) -> Result<Response, GhError> {
+    pub(super) async fn call(&self, mut call: Call<'_>) -> Result<Response, GhError> {
+        if self.1 == Urgency::Background {
+            call.priority = Priority::Background;
+        }
         let mut tries = 0;
         loop {
             tries += 1;

@@ -223,3 +223,50 @@ impl Reader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::coordinator::Feed;
+
+    fn reader() -> (Reader, Channel<Bytes>) {
+        let (sender, channel) = Channel::new(BUFFER);
+        let wanted = Wanted {
+            since: None,
+            repo: None,
+            agent_id: None,
+        };
+        (Reader { sender, wanted }, channel)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_stream_beats_every_fifteen_seconds() {
+        let feed = Feed::new(Vec::new());
+        let (reader, mut channel) = reader();
+        let running = tokio::spawn(reader.run(Vec::new(), false, feed.subscribe(None)));
+        let started = Instant::now();
+        let mut seen = Vec::new();
+        while seen.len() < 4 {
+            let frame = channel.frame().await.expect("it goes on");
+            let frame = frame.expect("no error").into_data().expect("data");
+            seen.push((started.elapsed().as_secs(), frame));
+        }
+        let beat = Bytes::from_static(b": heartbeat\n\n");
+        assert!(seen[0].1.starts_with(b"retry: "), "{seen:?}");
+        assert_eq!(seen[1..], [15, 30, 45].map(|at| (at, beat.clone())));
+        drop(channel);
+        let ended = tokio::time::timeout(HEARTBEAT * 2, running).await;
+        assert!(ended.is_ok(), "a beat that nobody takes ends the stream");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_that_takes_nothing_is_cut() {
+        let feed = Feed::new(Vec::new());
+        let (reader, _channel) = reader();
+        let started = Instant::now();
+        let ended = reader.run(Vec::new(), false, feed.subscribe(None)).await;
+        assert!(ended.is_err());
+        let beats = HEARTBEAT * BUFFER as u32;
+        assert_eq!(started.elapsed(), beats + READER_PATIENCE);
+    }
+}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 /// Which places a child may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,13 +13,20 @@ pub enum Priority {
     Claim,
     /// Everything else: all but the places that are kept for claims.
     Ordinary,
+    /// Nobody waits for it: a place that nobody else wants at this moment, and few at once.
+    Background,
 }
+
+/// Most places that the background has at once.
+const BACKGROUND_MAX: usize = 2;
 
 /// A bounded number of places.
 #[derive(Clone)]
 pub struct Pool {
     all: Arc<Semaphore>,
     ordinary: Arc<Semaphore>,
+    background: Arc<Semaphore>,
+    freed: Arc<Notify>,
     waiting: Arc<AtomicUsize>,
     limit: usize,
     queue_max: usize,
@@ -30,6 +37,19 @@ pub struct Pool {
 pub struct Permit {
     _all: OwnedSemaphorePermit,
     _ordinary: Option<OwnedSemaphorePermit>,
+    _background: Option<OwnedSemaphorePermit>,
+    /// Dropped last: the place is free then.
+    _freed: Freed,
+}
+
+/// Tells the background that a place has become free.
+#[derive(Debug)]
+struct Freed(Arc<Notify>);
+
+impl Drop for Freed {
+    fn drop(&mut self) {
+        self.0.notify_waiters();
+    }
 }
 
 /// The queue before the pool is full.
@@ -60,6 +80,8 @@ impl Pool {
         Self {
             all: Arc::new(Semaphore::new(limit)),
             ordinary: Arc::new(Semaphore::new(ordinary)),
+            background: Arc::new(Semaphore::new(BACKGROUND_MAX)),
+            freed: Arc::default(),
             waiting: Arc::default(),
             limit,
             queue_max,
@@ -75,6 +97,7 @@ impl Pool {
         }
         let closed = |_| PoolFull { waiting };
         let ordinary = match priority {
+            Priority::Background => return self.spare_place().await.ok_or(PoolFull { waiting }),
             Priority::Claim => None,
             Priority::Ordinary => Some(
                 self.ordinary
@@ -88,7 +111,35 @@ impl Pool {
         Ok(Permit {
             _all: all,
             _ordinary: ordinary,
+            _background: None,
+            _freed: Freed(self.freed.clone()),
         })
+    }
+
+    /// Waits until there is a place that nobody else waits for.
+    async fn spare_place(&self) -> Option<Permit> {
+        let background = self.background.clone().acquire_owned().await.ok()?;
+        loop {
+            let freed = self.freed.notified();
+            tokio::pin!(freed);
+            // From here on no release is missed.
+            freed.as_mut().enable();
+            // A place that somebody waits for is handed on and never seen as free.
+            let ordinary = self.ordinary.clone().try_acquire_owned().ok();
+            let all = ordinary
+                .is_some()
+                .then(|| self.all.clone().try_acquire_owned().ok());
+            if let Some(all) = all.flatten() {
+                return Some(Permit {
+                    _all: all,
+                    _ordinary: ordinary,
+                    _background: Some(background),
+                    _freed: Freed(self.freed.clone()),
+                });
+            }
+            drop(ordinary);
+            freed.await;
+        }
     }
 
     /// How busy it is.
@@ -139,6 +190,41 @@ mod tests {
         );
         drop(first);
         assert_eq!(pool.load().running, 2);
+    }
+
+    #[tokio::test]
+    async fn the_background_takes_what_nobody_wants() {
+        let pool = Pool::new(3, 1, 10);
+        let held = [
+            pool.permit(Priority::Ordinary).await.unwrap(),
+            pool.permit(Priority::Ordinary).await.unwrap(),
+        ];
+        let start = |priority, name: &'static str, order: &Arc<std::sync::Mutex<Vec<_>>>| {
+            let (pool, order) = (pool.clone(), order.clone());
+            tokio::spawn(async move {
+                let permit = pool.permit(priority).await.unwrap();
+                order.lock().unwrap().push(name);
+                permit
+            })
+        };
+        let order = Arc::default();
+        let background = start(Priority::Background, "background", &order);
+        while pool.load().queued < 1 {
+            tokio::task::yield_now().await;
+        }
+        let ordinary = start(Priority::Ordinary, "ordinary", &order);
+        while pool.load().queued < 2 {
+            tokio::task::yield_now().await;
+        }
+        let [first, second] = held;
+        drop(first);
+        let ordinary = ordinary.await.unwrap();
+        assert_eq!(*order.lock().unwrap(), ["ordinary"], "it came later");
+        drop((second, ordinary));
+        let first = background.await.unwrap();
+        let _second = pool.permit(Priority::Background).await.unwrap();
+        assert!(pool.permit(Priority::Claim).await.is_ok());
+        drop(first);
     }
 
     #[tokio::test]

@@ -14,12 +14,14 @@ mod kept;
 pub mod merge_readiness;
 mod pull_id;
 pub mod required;
+mod rollup;
 mod source;
 pub mod stack;
 mod standing;
 
-pub use failing_tests::{FailingTests, Query as FailingTestsQuery, get_failing_tests};
+pub use failing_tests::{FailedNames, FailingTests, Query as FailingTestsQuery, get_failing_tests};
 pub use pull_id::PullId;
+pub use rollup::{ROLLUPS_MAX, Rollup, RollupState, rollups};
 pub use source::{PullRequest, PullSource, Pulls};
 pub use standing::Standing;
 

@@ -191,6 +191,15 @@ impl Pulls {
         }
     }
 
+    /// The same for work that nobody waits for; the memory is shared.
+    #[must_use]
+    pub fn in_background(&self) -> Self {
+        Self {
+            gh: self.gh.in_background(),
+            ..self.clone()
+        }
+    }
+
     pub(super) fn passes(&self) -> &Passes {
         &self.passes
     }

@@ -228,6 +228,9 @@ arguments! {
         /// Until done, 45 s a call
         #[serde(default, skip_serializing_if = "Option::is_none")]
         wait: Optional<bool>,
+        /// A shorter wait
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max_wait_seconds: Optional<u64>,
         /// Wait ends at the first failure, true
         #[serde(default, skip_serializing_if = "Option::is_none")]
         bail_on_first: Optional<bool>,

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::ci_watch::CiWatch;
 use super::health::OwnerAddress;
 use super::{Reply, Request};
 use crate::claim::Actor;
@@ -74,6 +75,7 @@ pub(super) struct Parts {
     pub gh: Gh,
     pub pulls: Pulls,
     pub syncer: Syncer,
+    pub ci_watch: CiWatch,
     pub settings: DeskSettings,
     pub started: Instant,
 }
@@ -92,9 +94,15 @@ impl Desk {
             gh,
             pulls,
             syncer,
+            ci_watch: CiWatch::default(),
             settings,
             started: Instant::now(),
         }))
+    }
+
+    /// Watches checks of pull requests until it is dropped.
+    pub async fn watch_checks(self) {
+        self.0.watch_checks().await;
     }
 
     /// The coordinator, for what is no request: sessions and the feed.

@@ -3,6 +3,7 @@
 //! process it is forwarded to the owner by another [`Service`].
 
 mod arguments;
+mod ci_watch;
 mod claims;
 mod desk;
 mod discovery;

@@ -10,6 +10,8 @@ use crate::pulls::{self, FailingTestsQuery, PullId, stack};
 
 /// For how long GitHub may compute when the caller does not say.
 const PATIENCE_DEFAULT: u64 = 15;
+/// Longest wait for checks that may be asked for; the command line makes several calls of it.
+const WAIT_ASKED_MAX: u64 = 3_600;
 
 impl Parts {
     /// A pull request of a repository that ALLOWED_REPOS lets in.
@@ -24,19 +26,30 @@ impl Parts {
         arguments: GetFailingTests,
         progress: Option<Progress>,
     ) -> Result<Reply, ApiError> {
+        let most = arguments.max_wait_seconds.unwrap_or(WAIT_ASKED_MAX);
+        if most > WAIT_ASKED_MAX {
+            return Err(ApiError::invalid(
+                format!("max_wait_seconds must be between 0 and {WAIT_ASKED_MAX}"),
+                "one call waits up to 45 s; call again to wait longer",
+            ));
+        }
         let query = FailingTestsQuery {
             pr: self.pull_id(&arguments.pr)?,
             wait: arguments.wait.unwrap_or(false),
             bail_on_first: arguments.bail_on_first.unwrap_or(true),
-            max_wait: Duration::from_secs(limits::WAIT_SECONDS_MAX),
+            max_wait: Duration::from_secs(most.min(limits::WAIT_SECONDS_MAX)),
             required_only: arguments.required_only.unwrap_or(false),
             checks: arguments.checks.unwrap_or_default(),
             cursor: arguments.cursor,
         };
+        // Who asks looks for himself.
+        let was_watched = self.ci_watch.remove(&query.pr);
         let report = pulls::get_failing_tests(&self.pulls, &query, progress.as_deref()).await?;
-        if query.checks.is_empty() && !query.required_only {
-            self.pulls
-                .learn(&query.pr, |it| it.ci_fails = report.fails());
+        if query.wait && report.is_running() {
+            self.ci_watch.add(&query.pr);
+        }
+        if query.is_whole() {
+            self.take_in_checks(&query.pr, &report, was_watched).await;
         }
         Reply::new(&report)
     }

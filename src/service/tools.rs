@@ -114,7 +114,7 @@ define_tools! {
     CreatePullRequest "create_pull_request" writes "Open a PR"
         "Open a PR from files or a pushed branch for your claim.";
     GetFailingTests "get_failing_tests" reads "Failing tests"
-        "Tell which CI tests and checks of a pull request fail, why, and how to reproduce each.";
+        "Tell which CI tests and checks of a pull request fail, and why.";
     CheckMergeReadiness "check_merge_readiness" reads "Check merge readiness"
         "Tell whether a pull request can be merged: every blocker, who must act, how.";
     FindUnresolvedComments "find_unresolved_comments" reads "Unresolved comments"

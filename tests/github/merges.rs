@@ -27,6 +27,10 @@ static REPOSITORY: LazyLock<Value> = LazyLock::new(|| {
     })
 });
 
+/// Sums of checks.
+static ROLLUPS: LazyLock<[Value; 3]> =
+    LazyLock::new(|| ["FAILURE", "PENDING", "SUCCESS"].map(|state| json!({ "state": state })));
+
 /// What merges into the branches of one repository depend on.
 #[derive(Debug, Default)]
 pub struct Merges {
@@ -65,6 +69,22 @@ impl Merges {
         let fields = self.pulls.entry(number).or_default();
         fields.insert(field.to_owned(), value);
         self
+    }
+
+    /// The sum of a commit's check runs and statuses; none without any.
+    pub(super) fn rollup(&self, sha: &str) -> Option<&'static Value> {
+        let runs = self.check_runs.get(sha).into_iter().flatten();
+        let statuses = self.statuses.get(sha).into_iter().flatten();
+        let runs = runs.map(|run| run["conclusion"].as_str().unwrap_or("pending"));
+        let statuses = statuses.map(|status| status["state"].as_str().unwrap_or("pending"));
+        let [failure, pending, success] = &*ROLLUPS;
+        let sum = |sum: Option<&'static Value>, word: &str| match word {
+            "success" | "neutral" | "skipped" => sum.or(Some(success)),
+            "pending" if sum != Some(failure) => Some(pending),
+            "pending" => sum,
+            _ => Some(failure),
+        };
+        runs.chain(statuses).fold(None, sum)
     }
 
     /// Whether a field of a pull request was said.
@@ -110,8 +130,8 @@ impl Merges {
     /// Reports a check run of GitHub Actions; a conclusion of `queued` or `in_progress` is none.
     pub fn check_run(&mut self, sha: &str, name: &str, conclusion: &str) -> &mut Self {
         let running = matches!(conclusion, "queued" | "in_progress");
+        let id = 900 + self.check_runs.values().flatten().count();
         let runs = self.check_runs.entry(sha.to_owned()).or_default();
-        let id = 900 + runs.len();
         runs.push(json!({
             "id": id, "name": name, "head_sha": sha,
             "status": if running { conclusion } else { "completed" },
@@ -124,6 +144,17 @@ impl Merges {
             "app": {"id": 15368, "slug": "github-actions", "name": "GitHub Actions"},
             "check_suite": {"id": 90},
         }));
+        self
+    }
+
+    /// Says fields of the last run of a workflow, as `name`.
+    pub fn say_of_run(&mut self, sha: &str, fields: &[(&str, Value)]) -> &mut Self {
+        let runs = self.workflow_runs.get_mut(sha);
+        let run = runs.and_then(|runs| runs.last_mut());
+        let run = run.expect("there is a run");
+        for (name, value) in fields {
+            run[*name] = value.clone();
+        }
         self
     }
 
@@ -195,12 +226,21 @@ impl Merges {
         self
     }
 
-    /// Adds a run of a workflow.
+    /// Forgets the checks of a commit: it is run again.
+    pub fn forget_checks(&mut self, sha: &str) -> &mut Self {
+        self.check_runs.remove(sha);
+        self
+    }
+
+    /// Adds a run of a workflow; a conclusion of `queued` or `in_progress` is none.
     pub fn workflow_run(&mut self, sha: &str, id: u64, conclusion: &str) -> &mut Self {
         let runs = self.workflow_runs.entry(sha.to_owned()).or_default();
+        let running = matches!(conclusion, "queued" | "in_progress");
         runs.push(json!({
             "id": id, "name": "CI", "workflow_id": 7, "path": ".github/workflows/ci.yml", "head_sha": sha,
-            "event": "pull_request", "status": "completed", "conclusion": conclusion, "run_attempt": 1,
+            "event": "pull_request", "run_attempt": 1,
+            "status": if running { conclusion } else { "completed" },
+            "conclusion": if running { Value::Null } else { conclusion.into() },
             "check_suite_id": 90, "html_url": format!("https://github.com/acme/api/actions/runs/{id}"),
         }));
         self

@@ -386,3 +386,149 @@ fn bad_input_and_failing_sources_are_told() {
         .expect(400);
     assert_eq!(field(&error, "code"), "invalid_argument");
 }
+
+#[test]
+fn waiting_ends_with_a_failed_step() {
+    let (mut world, head) = world();
+    let merges = &mut world.repository("acme/api").merges;
+    merges.check_run(&head, "test", "in_progress");
+    merges.step(&head, "Set up job", Some("success"));
+    merges.step(&head, "Run tests", Some("failure"));
+    merges.step(&head, "Upload reports", None);
+    merges.workflow_run(&head, 9, "in_progress");
+    let place = Place::new(world);
+    let server = place.serve_synced();
+    let arguments = json!({"pr": "acme/api#2", "wait": true, "checks": ["test"]});
+    let answer = server.tool(TOOL, arguments).expect(200);
+    assert_eq!(answer["status"], "failed", "{answer}");
+    let failure = &answer["failures"][0];
+    assert_eq!(failure["error"], "step 'Run tests' of test failed");
+    assert_eq!(failure["log_pending"], true);
+    assert_eq!(answer["settled"], false);
+    let next = &answer["poll_info"]["next_call"]["args"];
+    assert_eq!(next["checks"], json!(["test"]), "it waits for the same");
+}
+
+#[test]
+fn a_push_begins_the_wait_again() {
+    let (mut world, head) = world();
+    world
+        .repository("acme/api")
+        .merges
+        .check_run(&head, "test", "in_progress");
+    let place = Place::new(world);
+    let server = place.serve_synced();
+    let pushed = "f".repeat(40);
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| server.tool(TOOL, json!({"pr": "acme/api#2", "wait": true})));
+        place.until_asked(|requests| {
+            requests
+                .iter()
+                .any(|request| request.path.contains("/check-runs"))
+        });
+        place.github.change(|world| {
+            let issue = world.issue("acme/api", 2);
+            issue.pull_request.as_mut().expect("it is one").head_sha = pushed.clone();
+            world
+                .repository("acme/api")
+                .merges
+                .check_run(&pushed, "test", "failure");
+        });
+        let answer = waiting.join().expect("it answers").expect(200);
+        assert_eq!(answer["status"], "failed", "{answer}");
+        assert_eq!(answer["head_sha"], pushed[..7]);
+        assert_eq!(answer["head_changed_from"], head);
+    });
+}
+
+#[test]
+fn a_wait_is_told_of_a_pass_after_a_second_look() {
+    let (mut world, head) = world();
+    world
+        .repository("acme/api")
+        .merges
+        .check_run(&head, "test", "success");
+    let place = Place::new(world);
+    let server = place.serve_synced();
+    let ask = |arguments: Value| server.tool(TOOL, arguments).expect(200);
+    let moment = ask(json!({"pr": "acme/api#2", "wait": true, "max_wait_seconds": 0}));
+    assert_eq!(moment["status"], "running", "{moment}");
+    let message = field(&moment["poll_info"], "message");
+    assert!(message.contains("second look"), "{message}");
+    let plain = ask(json!({"pr": "acme/api#2"}));
+    assert_eq!(
+        plain["status"], "passed",
+        "who does not wait is told what is seen: {plain}"
+    );
+    let began = std::time::Instant::now();
+    let waited = ask(json!({"pr": "acme/api#2", "wait": true}));
+    assert_eq!(
+        (&waited["status"], &waited["settled"]),
+        (&json!("passed"), &json!(true))
+    );
+    assert!(began.elapsed().as_secs() >= 8, "{:?}", began.elapsed());
+    place.github.clear_requests();
+    let again = ask(json!({"pr": "acme/api#2", "wait": true}));
+    assert_eq!(again["status"], "passed");
+    assert_eq!(place.github.requests().len(), 1, "it is remembered");
+    let most = server.tool(TOOL, json!({"pr": "acme/api#2", "max_wait_seconds": 3_601}));
+    assert_eq!(field(&most.expect(400), "code"), "invalid_argument");
+}
+
+#[test]
+fn a_log_that_is_missing_is_explained() {
+    let (mut world, head) = world();
+    let merges = &mut world.repository("acme/api").merges;
+    merges.check_run(&head, "lost", "failure");
+    merges
+        .step(&head, "Build", Some("success"))
+        .step(&head, "Run tests", None);
+    merges.check_run(&head, "failed", "failure");
+    merges.step(&head, "Deploy", Some("failure"));
+    merges.check_run(&head, "stopped", "cancelled");
+    merges.workflow_run(&head, 9, "failure");
+    // A run that never had a job is on no list of checks.
+    merges.workflow_run(&head, 10, "startup_failure");
+    merges.say_of_run(
+        &head,
+        &[
+            ("name", json!("Broken")),
+            ("workflow_id", json!(8)),
+            ("check_suite_id", json!(91)),
+        ],
+    );
+    let place = Place::new(world);
+    let answer = asked(&place.serve_synced());
+    let failures = answer["failures"].as_array().expect("a list");
+    let told: std::collections::BTreeMap<&str, (&str, &str)> = failures
+        .iter()
+        .map(|it| {
+            (
+                it["checks"][0].as_str().unwrap_or_default(),
+                (field(it, "kind"), field(it, "error")),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told["lost"],
+        (
+            "infra",
+            "the runner was lost in step 'Run tests'; there is no log"
+        )
+    );
+    assert_eq!(
+        told["failed"],
+        ("unknown", "step 'Deploy' failed; there is no log")
+    );
+    assert_eq!(
+        told["stopped"],
+        ("cancelled", "ended as cancelled; there is no log to read")
+    );
+    assert_eq!(
+        told["Broken"],
+        (
+            "unknown",
+            "the workflow could not start: its file is broken"
+        )
+    );
+}

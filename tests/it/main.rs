@@ -15,6 +15,7 @@ mod github;
 mod support;
 
 mod access;
+mod ci_watch;
 mod claims;
 mod cli;
 mod cli_exit;

@@ -113,6 +113,46 @@ fn a_waiter_whose_process_dies_gets_nothing() {
 }
 
 #[test]
+fn a_wait_in_another_process_tells_of_progress_and_brings_the_issue() {
+    let place = Place::with_issues(1);
+    let server = place.serve_synced();
+    let id = server.granted("agent-a", 1);
+    let follower = place.mcp().joined();
+    let owner = place.lock().expect("there is an owner")["pid"].clone();
+    assert_ne!(owner, json!(follower.process.pid()), "it asks the owner");
+    let too_long = json!({"agent_id": "agent-b", "wait_seconds": 46});
+    let refused = follower.tool("next_issue", too_long).failure();
+    assert!(refused.contains("between 0 and 45"), "{refused}");
+    let parameters = json!({
+        "name": "next_issue",
+        "arguments": {"agent_id": "agent-b", "wait_seconds": 45},
+        "_meta": {"progressToken": "wait-1"},
+    });
+    let start = Instant::now();
+    let (_, answer) = follower.send("tools/call", parameters);
+    let progress = || {
+        let all = follower.notifications().into_iter();
+        let of_wait = |message: &Value| message["params"]["progressToken"] == "wait-1";
+        all.filter(of_wait).count()
+    };
+    crate::support::until("progress twice", || holds(progress() >= 2));
+    server.delete(&id).expect(200);
+    let line = answer.recv_timeout(Duration::from_secs(20));
+    let line = line.expect("the wait ends with the release");
+    let answer: Value = serde_json::from_str(&line).expect("JSON");
+    let next = crate::support::ToolAnswer::of(&answer["result"]).record();
+    assert_eq!(next["issue_number"], 1, "{next}");
+    assert!(
+        start.elapsed() < Duration::from_secs(30),
+        "{:?}",
+        start.elapsed()
+    );
+    let holder = server.claim_of("acme/api", 1).expect("it is claimed");
+    assert_eq!(holder["agent_id"], "agent-b");
+    assert_eq!(server.claims().len(), 1, "it was claimed once");
+}
+
+#[test]
 fn a_cancelled_wait_is_cancelled_at_the_owner_too() {
     let place = Place::with_issues(1);
     let server = place.serve_synced();

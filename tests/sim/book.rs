@@ -120,7 +120,9 @@ impl Book {
                 }
                 Ok(())
             }
-            Change::IssueClosed { .. } | Change::SyncCompleted { .. } => Ok(()),
+            Change::IssueClosed { .. } | Change::SyncCompleted { .. } | Change::ChecksFailed(_) => {
+                Ok(())
+            }
         }
     }
 

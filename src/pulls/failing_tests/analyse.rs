@@ -6,9 +6,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::passes::APART;
-use super::report::{Counts, Evidence, NoCiReason, ReportedFailure, Status};
+use super::report::{Counts, Evidence, FailedNames, NoCiReason, ReportedFailure, Status};
+use crate::domain::text;
 use crate::pulls::checks::{Check, CheckState, Checks};
-use crate::pulls::ci_log::{Failure, FailureKind};
+use crate::pulls::ci_log::{Failure, FailureKind, cut};
 use crate::pulls::required::{Outcome, Required};
 use crate::pulls::{PullId, PullRequest};
 
@@ -16,6 +17,10 @@ use crate::pulls::{PullId, PullRequest};
 const REGISTRATION: Duration = Duration::from_secs(90);
 /// After a re-run GitHub shows fewer checks for about this long.
 const CALM: Duration = Duration::from_secs(12);
+
+/// Most names of checks, and of tests, that are told elsewhere, and longest of them in characters.
+const NAMES_MAX: usize = 10;
+const NAME_CHARS_MAX: usize = 200;
 
 /// A failed check with what was found out about it.
 #[derive(Clone, Debug)]
@@ -64,6 +69,27 @@ impl Verdict {
             self.status = Status::Running;
             self.settled = false;
         }
+    }
+
+    /// The first checks and tests that failed.
+    pub fn names(&self) -> FailedNames {
+        let mut names = FailedNames::default();
+        let add = |names: &mut Vec<String>, name: &str| {
+            let name = cut(&text::one_line(name), NAME_CHARS_MAX);
+            if names.len() < NAMES_MAX && !names.contains(&name) {
+                names.push(name);
+            }
+        };
+        for failure in &self.failures {
+            for check in &failure.checks {
+                add(&mut names.checks, check);
+            }
+            if failure.kind == FailureKind::Test {
+                add(&mut names.tests, &failure.test);
+            }
+        }
+        names.is_told = self.failures.iter().any(|failure| !failure.log_pending);
+        names
     }
 
     /// What is still waited for.

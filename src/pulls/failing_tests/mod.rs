@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 pub(super) use passes::Passes;
-pub use report::FailingTests;
+pub use report::{FailedNames, FailingTests};
 use report::{Instructions, PollInfo, ReportedFailure, Status};
 
 use super::checks::{Check, Freshness};
@@ -195,6 +195,8 @@ fn answer(
         }
     }
     let mut answer = FailingTests {
+        commit: source.pull.head.sha.clone(),
+        names: verdict.names(),
         pr: pr.clone(),
         head_sha: source.pull.head_short().to_owned(),
         fetched_at: source.as_of(now),

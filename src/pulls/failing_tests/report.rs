@@ -143,6 +143,16 @@ pub struct PollInfo {
 }
 
 impl FailingTests {
+    /// Whether something is still expected and nothing has failed.
+    pub fn is_running(&self) -> bool {
+        self.status == Status::Running
+    }
+
+    /// Whether nothing more is expected for this commit.
+    pub fn is_settled(&self) -> bool {
+        self.settled
+    }
+
     /// Whether checks fail; `None` while that is not known.
     pub fn fails(&self) -> Option<bool> {
         match self.status {
@@ -153,9 +163,26 @@ impl FailingTests {
     }
 }
 
+/// Names of what failed, for those who tell of it elsewhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FailedNames {
+    /// Checks.
+    pub checks: Vec<String>,
+    /// Tests, where they are known.
+    pub tests: Vec<String>,
+    /// Whether what is known may be all that will be: no log is still to come.
+    pub is_told: bool,
+}
+
 /// The whole answer.
 #[derive(Debug, Serialize)]
 pub struct FailingTests {
+    /// The whole name of the commit.
+    #[serde(skip)]
+    pub commit: String,
+    /// What failed, in short.
+    #[serde(skip)]
+    pub names: FailedNames,
     /// The pull request.
     pub pr: String,
     /// The commit that was looked at.

@@ -107,6 +107,12 @@ pub(super) fn issue_field<'w>(
                     let nodes = reviews.map(|review| Node::Review(home, issue, review));
                     list("PullRequestReview", nodes, arguments)
                 }
+                "statusCheckRollup" => {
+                    let rollup = home.merges.rollup(&pull.head_sha);
+                    Outcome::object_or_null(
+                        rollup.map(|rollup| Node::Told("StatusCheckRollup", rollup)),
+                    )
+                }
                 "isDraft" => Outcome::Flag(pull.draft),
                 "merged" => Outcome::Flag(pull.merged_at.is_some()),
                 "mergedAt" => Outcome::time_or_null(pull.merged_at),
