@@ -15,6 +15,7 @@ mod feed;
 mod handle;
 mod inbox;
 mod next;
+mod pull_claims;
 mod sync;
 mod sync_plan;
 mod sync_rest;

@@ -80,9 +80,17 @@ impl ChangedFile {
         self.patch.as_deref().map(hunks).unwrap_or_default()
     }
 
+    /// The paths by which the file is known now and was known before.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        [Some(&self.filename), self.previous_filename.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+    }
+
     /// Whether the file was known by this path before or is known by it now.
     pub fn is_at(&self, path: &str) -> bool {
-        self.filename == path || self.previous_filename.as_deref() == Some(path)
+        self.names().any(|name| name == path)
     }
 }
 

@@ -12,6 +12,7 @@ mod failing_tests;
 pub mod files;
 mod kept;
 pub mod merge_readiness;
+pub mod overlap;
 mod pull_id;
 pub mod required;
 mod rollup;

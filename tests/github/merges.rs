@@ -205,9 +205,21 @@ impl Merges {
 
     /// Says that a pull request changes a file.
     pub fn changes(&mut self, number: u64, path: &str) -> &mut Self {
-        let files = self.files.entry(number).or_default();
-        files.push(json!({"filename": path, "status": "modified", "additions": 1, "deletions": 1}));
+        self.changes_file(
+            number,
+            json!({"filename": path, "status": "modified", "additions": 1, "deletions": 1}),
+        )
+    }
+
+    /// Says how a pull request changes a file, as REST shows it.
+    pub fn changes_file(&mut self, number: u64, file: Value) -> &mut Self {
+        self.files.entry(number).or_default().push(file);
         self
+    }
+
+    /// The files that a pull request changes, as REST shows them.
+    pub(super) fn files_of(&self, number: u64) -> &[Value] {
+        self.files.get(&number).map_or(&[], Vec::as_slice)
     }
 
     fn last_job(&self, sha: &str) -> u64 {

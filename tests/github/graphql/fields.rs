@@ -1,5 +1,7 @@
 //! The fields of issues, pull requests and what hangs on them.
 
+use serde_json::Value;
+
 use super::super::issue::{Comment, Issue, IssueKey, Milestone};
 use super::super::repository::Repository;
 use super::super::world::World;
@@ -113,6 +115,15 @@ pub(super) fn issue_field<'w>(
                         rollup.map(|rollup| Node::Told("StatusCheckRollup", rollup)),
                     )
                 }
+                "changedFiles" => Outcome::count(home.merges.files_of(issue.number).len()),
+                "files" => {
+                    let files = home.merges.files_of(issue.number).iter();
+                    list(
+                        "PullRequestChangedFile",
+                        files.map(Node::ChangedFile),
+                        arguments,
+                    )
+                }
                 "isDraft" => Outcome::Flag(pull.draft),
                 "merged" => Outcome::Flag(pull.merged_at.is_some()),
                 "mergedAt" => Outcome::time_or_null(pull.merged_at),
@@ -187,6 +198,22 @@ pub(super) fn comment_field<'w>(
             comment.id
         )),
         _ => Outcome::Time(comment.created_at),
+    }
+}
+
+/// Of a file that a pull request changes. GraphQL tells neither its old name nor its patch.
+pub(super) fn changed_file<'w>(file: &'w Value, field: &str) -> Outcome<'w> {
+    match field {
+        "path" => Outcome::text(file["filename"].as_str().unwrap_or_default()),
+        "changeType" => Outcome::text(match file["status"].as_str() {
+            Some("added") => "ADDED",
+            Some("removed") => "DELETED",
+            Some("renamed") => "RENAMED",
+            Some("copied") => "COPIED",
+            Some("changed") => "CHANGED",
+            _ => "MODIFIED",
+        }),
+        _ => Outcome::id(file[field].as_u64().unwrap_or_default()),
     }
 }
 

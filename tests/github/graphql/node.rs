@@ -51,6 +51,8 @@ pub(super) enum Node<'w> {
     PageInfo(Rc<Page<'w>>),
     /// An object of a type as the world holds it.
     Told(&'static str, &'w serde_json::Value),
+    /// A file of a pull request, as REST shows it.
+    ChangedFile(&'w serde_json::Value),
     Edge(Rc<Page<'w>>, usize),
     /// A commit, a branch or what happened to one.
     Git(GitNode<'w>),
@@ -173,6 +175,7 @@ impl<'w> Context<'w> {
             Node::Connection(page) => of_page(page, "Connection"),
             Node::PageInfo(_) => "PageInfo",
             Node::Told(name, _) => name,
+            Node::ChangedFile(_) => "PullRequestChangedFile",
             Node::Edge(page, _) => of_page(page, "Edge"),
             Node::Git(node) => git::type_of(*node),
         }

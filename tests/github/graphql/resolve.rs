@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use super::super::issue::{Issue, Milestone};
 use super::super::repository::Repository;
 use super::super::world::World;
-use super::fields::{comment_field, dependencies, issue_field, label, milestone_field};
+use super::fields::{
+    changed_file, comment_field, dependencies, issue_field, label, milestone_field,
+};
 use super::git::git_field;
 use super::node::{Context, Failure, Node, Outcome};
 use super::page::{Key, Page};
@@ -40,6 +42,7 @@ pub(super) fn resolve<'w>(
             Some(outcome) => outcome,
             None => issue_field(context, home, issue, field, arguments),
         },
+        Node::ChangedFile(file) => changed_file(file, field),
         Node::Told(name, value) => told::member(context, name, value, field, arguments),
         Node::Dependencies(home, issue) => dependencies(context, home, issue, field),
         Node::Comment(home, issue, comment) => comment_field(world, home, issue, comment, field),

@@ -1,0 +1,383 @@
+//! Which other open pull requests touch the same files, and whose claims are behind them.
+//!
+//! One GraphQL query tells the files of up to thirty pull requests. It tells no old names and no
+//! lines: those of a few pull requests that share files, or rename some, are read one by one where
+//! lines are asked for.
+
+mod fetch;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+pub use fetch::fetch;
+
+use super::Warning;
+use super::files::{ChangedFile, Hunk};
+
+/// Most paths of one pull request that are told.
+const PATHS_TOLD_MAX: usize = 10;
+/// Most places of one pull request that are told.
+const PLACES_TOLD_MAX: usize = 5;
+
+/// What is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// The files that this pull request changes.
+    pub own: &'a [ChangedFile],
+    /// Only pull requests into this branch; none takes those into any.
+    pub base: Option<&'a str>,
+    /// Whether lines are compared: one more call for each of a few pull requests.
+    pub lines: bool,
+    /// Whose claims are behind which pull requests.
+    pub claims: &'a Claimants,
+}
+
+/// Claims by the number of the pull request that they led to.
+pub type Claimants = BTreeMap<u64, Claimant>;
+
+/// The claim behind a pull request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Claimant {
+    /// Id of the claim.
+    pub claim: String,
+    /// The agent that holds it.
+    pub agent: String,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Overlaps {
+    /// Other open pull requests that touch the same files, the nearest first.
+    pub pulls: Vec<OverlappingPull>,
+    /// What could not be compared.
+    pub warnings: Vec<Warning>,
+}
+
+/// How near two pull requests come to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Nearness {
+    /// Both change the same or neighbouring lines: the second to land conflicts.
+    Lines,
+    /// Both change the same files; the lines are not known.
+    Files,
+    /// Both change the same files in places apart.
+    Apart,
+}
+
+/// Another open pull request that touches the same files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OverlappingPull {
+    /// Its number.
+    pub pr: u64,
+    /// Its title, written by its author.
+    pub title: String,
+    /// Who opened it; `ghost` when the account is gone.
+    pub author: String,
+    /// Whether it is a draft.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub draft: bool,
+    /// How near it comes.
+    pub overlap: Nearness,
+    /// Shared files, by the name that this pull request gives them.
+    pub paths: Vec<String>,
+    /// Shared files beside those.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub more_paths: usize,
+    /// Where both change the same or neighbouring lines.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<Place>,
+    /// The claim behind it.
+    #[serde(flatten)]
+    pub claimant: Option<Claimant>,
+}
+
+/// Lines that two pull requests change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// The file, by the name that this pull request gives it.
+    pub path: String,
+    /// First and last line in the head of this pull request. A place where lines are only removed
+    /// is the line before it, twice.
+    pub lines: [u32; 2],
+    /// The same in the head of the other one.
+    pub their_lines: [u32; 2],
+}
+
+/// Another open pull request as it was told.
+#[derive(Clone, Debug)]
+struct Candidate {
+    number: u64,
+    title: String,
+    author: String,
+    draft: bool,
+    /// Whether it changes more files than are told.
+    cut: bool,
+    /// Whether it renames a file, whose old name is not told yet.
+    renames: bool,
+    files: Vec<ChangedFile>,
+    /// Whether `files` come with patches and old names.
+    read: bool,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+/// Compares the files of a pull request with those of another one.
+fn compare(own: &[ChangedFile], other: &Candidate, claims: &Claimants) -> Option<OverlappingPull> {
+    let shared = shared(own, &other.files);
+    if shared.is_empty() {
+        return None;
+    }
+    let mut places = Vec::new();
+    let mut all_known = other.read;
+    for (ours, theirs) in &shared {
+        if ours.patch.is_none() || theirs.patch.is_none() {
+            all_known = false;
+        }
+        places.extend(common_places(ours, theirs));
+    }
+    let overlap = match (places.is_empty(), all_known) {
+        (false, _) => Nearness::Lines,
+        (true, true) => Nearness::Apart,
+        (true, false) => Nearness::Files,
+    };
+    places.truncate(PLACES_TOLD_MAX);
+    let mut paths: Vec<String> = shared
+        .iter()
+        .map(|(ours, _)| ours.filename.clone())
+        .collect();
+    paths.dedup();
+    let more_paths = paths.len().saturating_sub(PATHS_TOLD_MAX);
+    paths.truncate(PATHS_TOLD_MAX);
+    Some(OverlappingPull {
+        pr: other.number,
+        title: other.title.clone(),
+        author: other.author.clone(),
+        draft: other.draft,
+        overlap,
+        paths,
+        more_paths,
+        places,
+        claimant: claims.get(&other.number).cloned(),
+    })
+}
+
+/// Pairs of files that are known by the same path, before or now.
+fn shared<'a>(
+    own: &'a [ChangedFile],
+    other: &'a [ChangedFile],
+) -> Vec<(&'a ChangedFile, &'a ChangedFile)> {
+    let mut by_name: BTreeMap<&str, Vec<&ChangedFile>> = BTreeMap::new();
+    for file in other {
+        for name in file.names() {
+            by_name.entry(name).or_default().push(file);
+        }
+    }
+    let mut pairs: Vec<(&ChangedFile, &ChangedFile)> = Vec::new();
+    for file in own {
+        let found = file.names().filter_map(|name| by_name.get(name)).flatten();
+        for theirs in found {
+            let known = pairs
+                .iter()
+                .rev()
+                .take_while(|(ours, _)| std::ptr::eq(*ours, file));
+            if !known
+                .clone()
+                .any(|(_, found)| std::ptr::eq(*found, *theirs))
+            {
+                pairs.push((file, theirs));
+            }
+        }
+    }
+    pairs
+}
+
+/// Where both change the same or neighbouring lines of the file as it was. The old line numbers
+/// are those of each one's own start; when the file changed in between they are off by that.
+fn common_places(ours: &ChangedFile, theirs: &ChangedFile) -> Vec<Place> {
+    let (our_edits, their_edits) = (edits(&ours.hunks()), edits(&theirs.hunks()));
+    let mut places = Vec::new();
+    for edit in &our_edits {
+        let near = their_edits.iter().filter(|other| edit.is_near(other));
+        places.extend(near.map(|other| Place {
+            path: ours.filename.clone(),
+            lines: edit.new,
+            their_lines: other.new,
+        }));
+        if places.len() > PLACES_TOLD_MAX {
+            break;
+        }
+    }
+    places
+}
+
+/// Lines that are replaced by others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Edit {
+    /// First replaced line, and the line after the last one.
+    old: [u32; 2],
+    /// First and last line that stand there instead.
+    new: [u32; 2],
+}
+
+impl Edit {
+    /// Whether git would not merge both: they overlap or touch.
+    fn is_near(&self, other: &Self) -> bool {
+        self.old[0] <= other.old[1] && other.old[0] <= self.old[1]
+    }
+}
+
+/// Runs of added and removed lines.
+fn edits(hunks: &[Hunk<'_>]) -> Vec<Edit> {
+    let mut edits = Vec::new();
+    for hunk in hunks {
+        // A side without lines has the number of the line before it.
+        let first = |start: u32, lines: u32| start + u32::from(lines == 0);
+        let mut old = first(hunk.old_start, hunk.old_lines);
+        let mut new = first(hunk.new_start, hunk.new_lines);
+        let mut open: Option<(u32, u32)> = None;
+        let close = |open: &mut Option<(u32, u32)>, old: u32, new: u32| {
+            let (old_start, new_start) = open.take()?;
+            let before = new_start.saturating_sub(1);
+            let is_empty = new == new_start;
+            let new = if is_empty {
+                [before.max(1); 2]
+            } else {
+                [new_start, new - 1]
+            };
+            Some(Edit {
+                old: [old_start, old],
+                new,
+            })
+        };
+        for line in hunk.text.lines().skip(1) {
+            match line.as_bytes().first() {
+                Some(b'+') => {
+                    open.get_or_insert((old, new));
+                    new += 1;
+                }
+                Some(b'-') => {
+                    open.get_or_insert((old, new));
+                    old += 1;
+                }
+                Some(b'\\') => {}
+                _ => {
+                    edits.extend(close(&mut open, old, new));
+                    (old, new) = (old + 1, new + 1);
+                }
+            }
+        }
+        edits.extend(close(&mut open, old, new));
+    }
+    edits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pulls::files::FileStatus;
+
+    fn file(path: &str, previous: Option<&str>, patch: Option<&str>) -> ChangedFile {
+        ChangedFile {
+            filename: path.to_owned(),
+            status: FileStatus::Modified,
+            previous_filename: previous.map(str::to_owned),
+            additions: 1,
+            deletions: 1,
+            patch: patch.map(str::to_owned),
+        }
+    }
+
+    fn candidate(files: Vec<ChangedFile>) -> Candidate {
+        Candidate {
+            number: 58,
+            title: "Other".to_owned(),
+            author: "kim".to_owned(),
+            draft: false,
+            cut: false,
+            renames: false,
+            read: files.iter().any(|file| file.patch.is_some()),
+            files,
+        }
+    }
+
+    fn nearness(own: &[ChangedFile], other: Vec<ChangedFile>) -> Option<Nearness> {
+        compare(own, &candidate(other), &Claimants::new()).map(|found| found.overlap)
+    }
+
+    #[test]
+    fn edits_are_runs_of_changed_lines() {
+        let patch = "@@ -3,4 +3,5 @@\n a\n-b\n+c\n+d\n e\n-f\n@@ -20,0 +21,2 @@ fn x\n+g\n+h\n@@ -1 +0,0 @@\n-z\n\\ No newline at end of file";
+        let file = file("a", None, Some(patch));
+        let found = edits(&file.hunks());
+        let edit = |old, new| Edit { old, new };
+        let expected = [
+            edit([4, 5], [4, 5]),
+            edit([6, 7], [6, 6]),
+            edit([21, 21], [21, 22]),
+            edit([1, 2], [1, 1]),
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn neighbouring_lines_are_near_and_others_apart() {
+        let change = |line: u32| format!("@@ -{line} +{line} @@\n-a\n+b");
+        let own = [file("a", None, Some(&change(10)))];
+        for (line, expected) in [
+            (8, Nearness::Apart),
+            (9, Nearness::Lines),
+            (10, Nearness::Lines),
+            (11, Nearness::Lines),
+            (12, Nearness::Apart),
+        ] {
+            let other = vec![file("a", None, Some(&change(line)))];
+            assert_eq!(nearness(&own, other), Some(expected), "{line}");
+        }
+        // Where one patch is missing nothing can be said of the lines.
+        let other = vec![file("a", None, None)];
+        assert_eq!(nearness(&own, other), Some(Nearness::Files));
+        assert_eq!(nearness(&own, vec![file("b", None, None)]), None);
+    }
+
+    #[test]
+    fn both_names_of_a_renamed_file_count() {
+        let own = [file("new", Some("old"), None)];
+        for (path, previous) in [("new", None), ("old", None), ("x", Some("old"))] {
+            let found = compare(
+                &own,
+                &candidate(vec![file(path, previous, None)]),
+                &Claimants::new(),
+            );
+            assert_eq!(found.expect("it is shared").paths, ["new"], "{path}");
+        }
+        let twice = vec![file("new", Some("old"), None)];
+        let found = compare(&own, &candidate(twice), &Claimants::new());
+        assert_eq!(found.expect("it is shared").paths.len(), 1);
+    }
+
+    #[test]
+    fn long_lists_are_cut_and_the_claim_is_named() {
+        let files = |count: usize| -> Vec<ChangedFile> {
+            let names = (0..count).map(|index| file(&format!("f{index}"), None, None));
+            names.collect()
+        };
+        let claimant = Claimant {
+            claim: "c1".to_owned(),
+            agent: "agent-3".to_owned(),
+        };
+        let claims = Claimants::from([(58, claimant)]);
+        let found = compare(&files(14), &candidate(files(13)), &claims);
+        let found = found.expect("they share files");
+        assert_eq!((found.paths.len(), found.more_paths), (PATHS_TOLD_MAX, 3));
+        let json = serde_json::to_value(&found).expect("it is JSON");
+        assert_eq!(
+            (&json["claim"], &json["agent"]),
+            (&"c1".into(), &"agent-3".into())
+        );
+        assert!(json.get("places").is_none() && json.get("draft").is_none());
+    }
+}
