@@ -14,6 +14,7 @@
 //! | 2 | [`store`] | durability: journal, snapshot, history, recovery, the owner's lock |
 //! | 2 | [`process`] | children: one way to run a program, a bounded pool |
 //! | 3 | [`gh`] | GitHub through the gh command-line program |
+//! | 3 | [`git`] | git itself: what two sides changed in a file |
 //! | 4 | [`coordinator`] | the one writer; feed, catalogue, sync |
 //! | 4 | [`pulls`] | pull-request tools: each fetches, then analyses; `ci_log` reads job logs |
 //! | 5 | [`service`] | the front desk: one request with a variant a tool |
@@ -54,6 +55,7 @@ pub mod cli;
 pub mod coordinator;
 pub mod domain;
 pub mod gh;
+pub mod git;
 pub mod http;
 pub mod mcp;
 pub mod process;

@@ -21,7 +21,7 @@ pub enum Priority {
 const BACKGROUND_MAX: usize = 2;
 
 /// A bounded number of places.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Pool {
     all: Arc<Semaphore>,
     ordinary: Arc<Semaphore>,

@@ -137,7 +137,8 @@ pub fn cut_warning(effect: &'static str) -> Warning {
     Warning::new("files", format!("more than {FILES_MAX} files"), effect)
 }
 
-fn hunks(patch: &str) -> Vec<Hunk<'_>> {
+/// The hunks of a patch, in their order; what stands before them is left out.
+pub fn hunks(patch: &str) -> Vec<Hunk<'_>> {
     let mut starts: Vec<usize> = patch.match_indices("\n@@ ").map(|(at, _)| at + 1).collect();
     if patch.starts_with("@@ ") {
         starts.insert(0, 0);

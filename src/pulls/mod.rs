@@ -8,6 +8,8 @@ pub mod checks;
 pub mod ci_log;
 pub mod comments;
 pub mod create;
+pub mod conflicts;
+pub mod edits;
 mod failing_tests;
 pub mod files;
 mod kept;

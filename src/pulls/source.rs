@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::PullId;
@@ -21,6 +21,7 @@ use super::failing_tests::Passes;
 use super::kept::Kept;
 use crate::domain::{ApiError, Category, Clock};
 use crate::gh::{ApiPath, Gh, GhError, GraphAnswer};
+use crate::git::Git;
 
 /// How long what was read may serve.
 const MEMORY: Duration = Duration::from_secs(30);
@@ -156,6 +157,7 @@ struct Remembered {
 #[derive(Clone)]
 pub struct Pulls {
     gh: Gh,
+    git: Git,
     clock: Arc<dyn Clock>,
     memory: Arc<Mutex<HashMap<String, Remembered>>>,
     logs: Arc<Kept<JobLog>>,
@@ -182,6 +184,7 @@ impl Pulls {
     pub fn new(gh: Gh, clock: Arc<dyn Clock>) -> Self {
         Self {
             gh,
+            git: Git::find(),
             clock,
             memory: Arc::default(),
             logs: Arc::default(),
@@ -218,6 +221,11 @@ impl Pulls {
     /// GitHub itself, for what must not be remembered: writes.
     pub fn gh(&self) -> &Gh {
         &self.gh
+    }
+
+    /// Git itself, for what GitHub does not tell.
+    pub fn git(&self) -> &Git {
+        &self.git
     }
 
     /// Looks at a pull request.
@@ -436,6 +444,18 @@ impl PullSource {
         };
         let (data, problems) = parse(&body)?;
         Ok(GraphAnswer { data, problems })
+    }
+
+    /// What was computed before under a key that names all it depends on.
+    pub fn recall_computed<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
+        parse(&self.recall(key)?).ok()
+    }
+
+    /// Keeps what was computed, like an answer of GitHub.
+    pub fn keep_computed(&self, key: String, value: &impl Serialize) {
+        if let Ok(body) = serde_json::to_vec(value) {
+            self.pulls.remember(key, &self.stamp, body);
+        }
     }
 
     fn recall(&self, key: &str) -> Option<Arc<Vec<u8>>> {

@@ -300,6 +300,32 @@ arguments! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         remote: Optional<String>,
     }
+    /// Arguments of `detect_merge_conflicts`.
+    DetectMergeConflicts {
+        /// owner/name#1
+        pr: String,
+        /// Its base
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        target_branch: Optional<String>,
+        /// auto, fast, exact
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mode: Optional<String>,
+        /// 20
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max_files: Optional<u64>,
+        /// Overlaps too
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        with_open_prs: Optional<bool>,
+        /// 0 to 45
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wait_seconds: Optional<u64>,
+        /// Of your clone
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        remote: Optional<String>,
+        /// next_cursor
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cursor: Optional<String>,
+    }
     /// Arguments of `system_health`: none.
     SystemHealth {}
 }

@@ -178,6 +178,9 @@ impl Parts {
             Request::ManageStackedPrs(arguments) => {
                 Box::pin(self.manage_stacked_prs(arguments)).await
             }
+            Request::DetectMergeConflicts(arguments) => {
+                Box::pin(self.detect_merge_conflicts(arguments)).await
+            }
             Request::SystemHealth(_) => self.system_health().await,
         }
     }

@@ -5,6 +5,7 @@
 mod arguments;
 mod ci_watch;
 mod claims;
+mod conflicts;
 mod desk;
 mod discovery;
 mod health;

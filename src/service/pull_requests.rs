@@ -13,6 +13,22 @@ const PATIENCE_DEFAULT: u64 = 15;
 /// Longest wait for checks that may be asked for; the command line makes several calls of it.
 const WAIT_ASKED_MAX: u64 = 3_600;
 
+/// For how long GitHub may compute.
+///
+/// # Errors
+/// `invalid_argument` when it is longer than a call may take.
+pub(super) fn patience(wait_seconds: Option<u64>) -> Result<Duration, ApiError> {
+    let seconds = wait_seconds.unwrap_or(PATIENCE_DEFAULT);
+    let most = limits::WAIT_SECONDS_MAX;
+    if seconds <= most {
+        return Ok(Duration::from_secs(seconds));
+    }
+    Err(ApiError::invalid(
+        format!("wait_seconds must be between 0 and {most}"),
+        "call again to wait longer",
+    ))
+}
+
 impl Parts {
     /// A pull request of a repository that ALLOWED_REPOS lets in.
     pub(super) fn pull_id(&self, given: &str) -> Result<PullId, ApiError> {
@@ -60,18 +76,10 @@ impl Parts {
     ) -> Result<Reply, ApiError> {
         let id = self.pull_id(&arguments.pr)?;
         let method = arguments.method.as_deref().map(Method::parse).transpose()?;
-        let seconds = arguments.wait_seconds.unwrap_or(PATIENCE_DEFAULT);
-        if seconds > limits::WAIT_SECONDS_MAX {
-            let most = limits::WAIT_SECONDS_MAX;
-            return Err(ApiError::invalid(
-                format!("wait_seconds must be between 0 and {most}"),
-                "call again to wait longer",
-            ));
-        }
         let question = Question {
             id: id.clone(),
             method,
-            patience: Duration::from_secs(seconds),
+            patience: patience(arguments.wait_seconds)?,
         };
         let now = self.read(|view| view.now).await?;
         let report = merge_readiness::check_merge_readiness(&self.pulls, question, now).await?;

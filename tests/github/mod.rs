@@ -25,6 +25,7 @@
 mod body;
 mod clock;
 mod faults;
+mod git_repository;
 mod graphql;
 mod handle;
 mod history;
@@ -42,6 +43,7 @@ mod world;
 
 pub use clock::{Clock, RateLimit};
 pub use faults::{Effect, Fault};
+pub use git_repository::GitRepository;
 pub use handle::GitHub;
 pub use history::{BranchSide, History, PullEvent, oid};
 pub use issue::{Comment, Issue, IssueKey, Milestone, PullRequest};

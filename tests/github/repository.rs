@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::git_repository::GitRepository;
 use super::history::{BranchSide, History};
 use super::issue::{Common, Issue, IssueKey, PullRequest};
 use super::merges::Merges;
@@ -61,6 +62,8 @@ pub struct Repository {
     pub history: History,
     /// Its objects and branches in a real git repository, where a test needs them.
     pub store: Option<Store>,
+    /// A real repository that answers what it can, where a test needs one.
+    pub git: Option<GitRepository>,
     pub(super) common: Arc<Common>,
 }
 

@@ -71,6 +71,7 @@ impl World {
             merges: Merges::default(),
             history: History::default(),
             store: None,
+            git: None,
             common: Common::new(self.clock.clone(), full_name.to_owned(), self.user.clone()),
         });
         self.repositories

@@ -26,6 +26,7 @@ const TOOLS: [(&str, bool); 18] = [
     ("find_unresolved_comments", true),
     ("resolve_review_thread", false),
     ("manage_stacked_prs", true),
+    ("detect_merge_conflicts", true),
     ("system_health", true),
 ];
 

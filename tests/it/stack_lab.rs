@@ -516,7 +516,7 @@ impl Lab {
         };
         let answer = report(&Material {
             pr: format!("acme/api#{selected}"),
-            setting: &setting.checked().expect("a plain remote"),
+            setting: &setting,
             stack: &stack,
             verdicts: &verdicts,
             comparisons: &comparisons,

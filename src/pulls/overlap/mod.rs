@@ -13,7 +13,8 @@ use serde::Serialize;
 pub use fetch::fetch;
 
 use super::Warning;
-use super::files::{ChangedFile, Hunk};
+use super::edits::{edits, numbers};
+use super::files::ChangedFile;
 
 /// Most paths of one pull request that are told.
 const PATHS_TOLD_MAX: usize = 10;
@@ -100,9 +101,9 @@ pub struct Place {
     pub path: String,
     /// First and last line in the head of this pull request. A place where lines are only removed
     /// is the line before it, twice.
-    pub lines: [u32; 2],
+    pub lines: [usize; 2],
     /// The same in the head of the other one.
-    pub their_lines: [u32; 2],
+    pub their_lines: [usize; 2],
 }
 
 /// Another open pull request as it was told.
@@ -195,84 +196,23 @@ fn shared<'a>(
     pairs
 }
 
-/// Where both change the same or neighbouring lines of the file as it was. The old line numbers
-/// are those of each one's own start; when the file changed in between they are off by that.
+/// Where both change the same or neighbouring lines of the file as it was, not alike. The old line
+/// numbers are those of each one's own start; when the file changed in between they are off by that.
 fn common_places(ours: &ChangedFile, theirs: &ChangedFile) -> Vec<Place> {
     let (our_edits, their_edits) = (edits(&ours.hunks()), edits(&theirs.hunks()));
     let mut places = Vec::new();
     for edit in &our_edits {
-        let near = their_edits.iter().filter(|other| edit.is_near(other));
+        let near = their_edits.iter().filter(|other| edit.collides_with(other));
         places.extend(near.map(|other| Place {
             path: ours.filename.clone(),
-            lines: edit.new,
-            their_lines: other.new,
+            lines: numbers(&edit.new),
+            their_lines: numbers(&other.new),
         }));
         if places.len() > PLACES_TOLD_MAX {
             break;
         }
     }
     places
-}
-
-/// Lines that are replaced by others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Edit {
-    /// First replaced line, and the line after the last one.
-    old: [u32; 2],
-    /// First and last line that stand there instead.
-    new: [u32; 2],
-}
-
-impl Edit {
-    /// Whether git would not merge both: they overlap or touch.
-    fn is_near(&self, other: &Self) -> bool {
-        self.old[0] <= other.old[1] && other.old[0] <= self.old[1]
-    }
-}
-
-/// Runs of added and removed lines.
-fn edits(hunks: &[Hunk<'_>]) -> Vec<Edit> {
-    let mut edits = Vec::new();
-    for hunk in hunks {
-        // A side without lines has the number of the line before it.
-        let first = |start: u32, lines: u32| start + u32::from(lines == 0);
-        let mut old = first(hunk.old_start, hunk.old_lines);
-        let mut new = first(hunk.new_start, hunk.new_lines);
-        let mut open: Option<(u32, u32)> = None;
-        let close = |open: &mut Option<(u32, u32)>, old: u32, new: u32| {
-            let (old_start, new_start) = open.take()?;
-            let before = new_start.saturating_sub(1);
-            let is_empty = new == new_start;
-            let new = if is_empty {
-                [before.max(1); 2]
-            } else {
-                [new_start, new - 1]
-            };
-            Some(Edit {
-                old: [old_start, old],
-                new,
-            })
-        };
-        for line in hunk.text.lines().skip(1) {
-            match line.as_bytes().first() {
-                Some(b'+') => {
-                    open.get_or_insert((old, new));
-                    new += 1;
-                }
-                Some(b'-') => {
-                    open.get_or_insert((old, new));
-                    old += 1;
-                }
-                Some(b'\\') => {}
-                _ => {
-                    edits.extend(close(&mut open, old, new));
-                    (old, new) = (old + 1, new + 1);
-                }
-            }
-        }
-        edits.extend(close(&mut open, old, new));
-    }
-    edits
 }
 
 #[cfg(test)]
@@ -309,24 +249,9 @@ mod tests {
     }
 
     #[test]
-    fn edits_are_runs_of_changed_lines() {
-        let patch = "@@ -3,4 +3,5 @@\n a\n-b\n+c\n+d\n e\n-f\n@@ -20,0 +21,2 @@ fn x\n+g\n+h\n@@ -1 +0,0 @@\n-z\n\\ No newline at end of file";
-        let file = file("a", None, Some(patch));
-        let found = edits(&file.hunks());
-        let edit = |old, new| Edit { old, new };
-        let expected = [
-            edit([4, 5], [4, 5]),
-            edit([6, 7], [6, 6]),
-            edit([21, 21], [21, 22]),
-            edit([1, 2], [1, 1]),
-        ];
-        assert_eq!(found, expected);
-    }
-
-    #[test]
     fn neighbouring_lines_are_near_and_others_apart() {
-        let change = |line: u32| format!("@@ -{line} +{line} @@\n-a\n+b");
-        let own = [file("a", None, Some(&change(10)))];
+        let change = |line: u32, to: &str| format!("@@ -{line} +{line} @@\n-a\n+{to}");
+        let own = [file("a", None, Some(&change(10, "b")))];
         for (line, expected) in [
             (8, Nearness::Apart),
             (9, Nearness::Lines),
@@ -334,9 +259,11 @@ mod tests {
             (11, Nearness::Lines),
             (12, Nearness::Apart),
         ] {
-            let other = vec![file("a", None, Some(&change(line)))];
+            let other = vec![file("a", None, Some(&change(line, "c")))];
             assert_eq!(nearness(&own, other), Some(expected), "{line}");
         }
+        let same = vec![file("a", None, Some(&change(10, "b")))];
+        assert_eq!(nearness(&own, same), Some(Nearness::Apart));
         // Where one patch is missing nothing can be said of the lines.
         let other = vec![file("a", None, None)];
         assert_eq!(nearness(&own, other), Some(Nearness::Files));

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use jiff::Timestamp;
 
+use super::super::git_repository::{GitRepository, TreeEntry};
 use super::super::issue::{Comment, Issue, IssueKey, Milestone};
 use super::super::repository::Repository;
 use super::super::review::{Review, ReviewComment, ReviewThread};
@@ -51,6 +52,10 @@ pub(super) enum Node<'w> {
     PageInfo(Rc<Page<'w>>),
     /// An object of a type as the world holds it.
     Told(&'static str, &'w serde_json::Value),
+    /// A commit of a real repository.
+    Snapshot(&'w GitRepository, Rc<str>),
+    /// What such a commit has at a path.
+    TreeEntry(Rc<TreeEntry>),
     /// A file of a pull request, as REST shows it.
     ChangedFile(&'w serde_json::Value),
     Edge(Rc<Page<'w>>, usize),
@@ -175,6 +180,8 @@ impl<'w> Context<'w> {
             Node::Connection(page) => of_page(page, "Connection"),
             Node::PageInfo(_) => "PageInfo",
             Node::Told(name, _) => name,
+            Node::Snapshot(..) => "Commit",
+            Node::TreeEntry(_) => "TreeEntry",
             Node::ChangedFile(_) => "PullRequestChangedFile",
             Node::Edge(page, _) => of_page(page, "Edge"),
             Node::Git(node) => git::type_of(*node),

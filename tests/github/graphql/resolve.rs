@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use jiff::Timestamp;
 
+use super::super::git_repository::GitRepository;
 use super::super::issue::{Issue, Milestone};
 use super::super::repository::Repository;
 use super::super::world::World;
@@ -41,6 +42,13 @@ pub(super) fn resolve<'w>(
         Node::Issue(home, issue) => match told::of_pull(context, home, issue, field, arguments) {
             Some(outcome) => outcome,
             None => issue_field(context, home, issue, field, arguments),
+        },
+        Node::Snapshot(git, oid) => snapshot(git, oid, field, arguments),
+        Node::TreeEntry(entry) => match field {
+            "mode" => Outcome::id(entry.mode.into()),
+            "type" => Outcome::owned(entry.kind.clone()),
+            "oid" => Outcome::owned(entry.oid.clone()),
+            _ => Outcome::id(entry.size),
         },
         Node::ChangedFile(file) => changed_file(file, field),
         Node::Told(name, value) => told::member(context, name, value, field, arguments),
@@ -318,6 +326,12 @@ fn repository_field<'w>(
         }
         "viewerPermission" => Outcome::text("WRITE"),
         "defaultBranchRef" => Outcome::Object(Node::Branch(&repository.default_branch)),
+        "object" => {
+            let oid = arguments.text("oid").unwrap_or_default();
+            let git = repository.git.as_ref();
+            let known = git.and_then(|git| Some((git, git.commit(&oid)?)));
+            Outcome::object_or_null(known.map(|(git, oid)| Node::Snapshot(git, oid.into())))
+        }
         "issues" => issues(repository, false, arguments),
         "pullRequests" => issues(repository, true, arguments),
         "issue" | "pullRequest" | "issueOrPullRequest" => numbered(repository, field, arguments),
@@ -422,6 +436,24 @@ fn issues<'w>(
     let items = found.map(|issue| ((key(issue), issue.number), Node::Issue(repository, issue)));
     let of = if pulls { "PullRequest" } else { "Issue" };
     page(of, items.collect(), order["direction"] == "DESC", arguments)
+}
+
+/// Of a commit of a real repository.
+fn snapshot<'w>(
+    git: &GitRepository,
+    oid: &Rc<str>,
+    field: &str,
+    arguments: &Arguments<'_, '_>,
+) -> Outcome<'w> {
+    match field {
+        "file" => {
+            let path = arguments.text("path").unwrap_or_default();
+            let entry = git.entry(oid, &path);
+            Outcome::object_or_null(entry.map(|entry| Node::TreeEntry(Rc::new(entry))))
+        }
+        "oid" => Outcome::owned(oid.to_string()),
+        _ => Outcome::Null,
+    }
 }
 
 fn connection<'w>(page: &Rc<Page<'w>>, field: &str) -> Outcome<'w> {

@@ -1,6 +1,7 @@
 //! The REST API: finds the route, and dresses every answer as GitHub does.
 
 mod compare;
+mod git;
 mod merges;
 mod render;
 mod review;

@@ -42,6 +42,11 @@ pub(super) fn route(
     }
     let render = Render::new(world);
     let path = format!("repositories/{id}/{}", rest.join("/"));
+    if let Some(git) = &repository.git
+        && let Some(reply) = super::git::route(git, rest, query)
+    {
+        return reply;
+    }
     match rest {
         [] => Reply::json(200, |json| render.repository(json, repository)),
         ["issues", ..] if !repository.has_issues => {

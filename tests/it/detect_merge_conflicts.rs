@@ -1,0 +1,1 @@
+//! `detect_merge_conflicts` from end to end.
