@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::render_stack;
+use super::{render_conflicts, render_stack};
 use crate::domain::text;
 use crate::service::Reply;
 
@@ -54,6 +54,9 @@ pub(super) fn render(tool: &str, reply: &Reply, colours: bool) -> String {
     let record: Value = serde_json::from_str(&reply.json()).unwrap_or(Value::Null);
     if tool == "manage_stacked_prs" {
         return render_stack::render(&record, colours);
+    }
+    if tool == "detect_merge_conflicts" {
+        return render_conflicts::render(&record, colours);
     }
     let mut out = String::new();
     let lists: [(&str, &[Column], &str); 4] = [
@@ -152,6 +155,16 @@ fn failing_tests(out: &mut String, record: &Value, colours: bool) {
         "poll_info",
     ];
     fields(out, record, &told, 0, colours);
+}
+
+/// What could not be read, a line each.
+pub(super) fn warnings(out: &mut String, record: &Value) {
+    let words = |value: &Value| text::one_line(value.as_str().unwrap_or_default());
+    for warning in record["warnings"].as_array().into_iter().flatten() {
+        let (source, reason) = (words(&warning["source"]), words(&warning["reason"]));
+        let effect = words(&warning["effect"]);
+        let _ = writeln!(out, "warning: {source}: {reason}: {effect}");
+    }
 }
 
 pub(super) fn bold(words: &str, colours: bool) -> String {

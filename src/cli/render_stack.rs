@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::render::{Column, bold, table};
+use super::render::{Column, bold, table, warnings};
 use crate::domain::text;
 
 const LAYER_COLUMNS: [Column; 6] = [
@@ -38,11 +38,7 @@ pub(super) fn render(record: &Value, colours: bool) -> String {
     for hazard in list("hazards") {
         let _ = writeln!(out, "! {}", words(&hazard["text"]));
     }
-    for warning in list("warnings") {
-        let (source, reason) = (words(&warning["source"]), words(&warning["reason"]));
-        let effect = words(&warning["effect"]);
-        let _ = writeln!(out, "warning: {source}: {reason}: {effect}");
-    }
+    warnings(&mut out, record);
     let commands = list("commands");
     if !commands.is_empty() {
         let _ = writeln!(

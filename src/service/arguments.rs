@@ -319,9 +319,6 @@ arguments! {
         /// 0 to 45
         #[serde(default, skip_serializing_if = "Option::is_none")]
         wait_seconds: Optional<u64>,
-        /// Of your clone
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        remote: Optional<String>,
         /// next_cursor
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cursor: Optional<String>,

@@ -9,7 +9,6 @@ use crate::claim::Claim;
 use crate::domain::{ApiError, RepoName};
 use crate::pulls::conflicts::{self, FILES_DEFAULT, FILES_MAX, Mode, Question};
 use crate::pulls::overlap::{Claimant, Claimants};
-use crate::pulls::stack::commands::checked_remote;
 
 impl Parts {
     pub(super) async fn detect_merge_conflicts(
@@ -33,7 +32,6 @@ impl Parts {
             mode: mode.unwrap_or_default(),
             files_max,
             patience: patience(arguments.wait_seconds)?,
-            remote: checked_remote(arguments.remote)?,
             cursor: arguments.cursor,
             others: match arguments.with_open_prs {
                 Some(true) => Some(self.claimants(id.repo.clone()).await?),

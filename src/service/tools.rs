@@ -124,7 +124,7 @@ define_tools! {
     ManageStackedPrs "manage_stacked_prs" reads "Restack pull requests"
         "Find the stack of a PR; git commands to rebase it after merges, squashes, force-pushes.";
     DetectMergeConflicts "detect_merge_conflicts" reads "Merge conflicts"
-        "Tell where a pull request conflicts with its base, and with other open pull requests.";
+        "Locate merge conflicts of a pull request, down to the line.";
     SystemHealth "system_health" reads "Health"
         "Tell whether GitHub, gh, disk and claims are well, and how to mend what is not.";
 }

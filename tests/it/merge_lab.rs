@@ -1,7 +1,6 @@
 //! Merges in a real git repository, and the same merges as pull requests of the stand-in.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -150,11 +149,6 @@ impl Lab {
             .merges
             .say_of(number, "mergeable", json!(word))
             .say_of(number, "mergeStateStatus", json!(state));
-    }
-
-    /// A file of the work tree.
-    pub fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.folder().join(name)).expect("it is there")
     }
 }
 

@@ -516,7 +516,7 @@ impl Lab {
         };
         let answer = report(&Material {
             pr: format!("acme/api#{selected}"),
-            setting: &setting,
+            setting: &setting.checked().expect("a plain remote"),
             stack: &stack,
             verdicts: &verdicts,
             comparisons: &comparisons,

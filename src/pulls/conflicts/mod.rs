@@ -92,8 +92,6 @@ pub struct Question {
     pub others: Option<Claimants>,
     /// For how long GitHub may compute.
     pub patience: Duration,
-    /// Name of the repository's remote in the clone; a checked name.
-    pub remote: String,
     /// Where the last page ended.
     pub cursor: Option<String>,
 }
@@ -284,7 +282,6 @@ impl Answer<'_> {
         );
         let place = Place {
             host: source.gh().host(),
-            remote: &self.question.remote,
             target: &self.target,
         };
         let instructions = (total > 0 || github_conflicts).then(|| Instructions {

@@ -4,41 +4,42 @@ use crate::domain::Host;
 use crate::pulls::PullRequest;
 use crate::pulls::stack::commands::{quote, short};
 
+/// The repository's remote in the clone: git's own default.
+const REMOTE: &str = "origin";
+
 /// Where the commands are run.
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'a> {
     /// Host of the repository.
     pub host: &'a Host,
-    /// Name of the repository's remote in the clone; a checked name.
-    pub remote: &'a str,
     /// The branch to merge.
     pub target: &'a str,
 }
 
 /// What solves conflicts. `unlocated` ones are looked for first.
 pub fn steps(pull: &PullRequest, place: Place<'_>, unlocated: bool) -> Vec<String> {
-    let Place { remote, target, .. } = place;
-    let branch = |name: &str| quote(&format!("+refs/heads/{name}:refs/remotes/{remote}/{name}"));
-    let merged = quote(&format!("{remote}/{target}"));
+    let target = place.target;
+    let branch = |name: &str| quote(&format!("+refs/heads/{name}:refs/remotes/{REMOTE}/{name}"));
+    let merged = quote(&format!("{REMOTE}/{target}"));
     let sha = short(&pull.head.sha);
     let mut steps = Vec::new();
     let local = if pull.is_from_fork() {
         let number = pull.number;
         let ours = format!("+refs/pull/{number}/head:refs/issuecommand/pr-{number}");
-        steps.push(format!("git fetch {remote} {} {ours}", branch(target)));
+        steps.push(format!("git fetch {REMOTE} {} {ours}", branch(target)));
         let local = format!("resolve/pr-{number}");
         steps.push(format!("git switch -C {local} {sha}"));
         local
     } else {
         let head = &pull.head.name;
         steps.push(format!(
-            "git fetch {remote} {} {}",
+            "git fetch {REMOTE} {} {}",
             branch(target),
             branch(head)
         ));
         let name = quote(head);
         steps.push(format!(
-            "git -c checkout.defaultRemote={remote} switch {name}"
+            "git -c checkout.defaultRemote={REMOTE} switch {name}"
         ));
         steps.push(format!("git merge --ff-only {sha}"));
         head.clone()
@@ -59,7 +60,7 @@ fn push(pull: &PullRequest, place: Place<'_>, local: &str) -> String {
     let head = &pull.head.name;
     let refspec = quote(&format!("{local}:refs/heads/{head}"));
     if !pull.is_from_fork() {
-        return format!("git push {} {refspec}", place.remote);
+        return format!("git push {} {refspec}", REMOTE);
     }
     let Some(fork) = &pull.head.repo else {
         return "# the fork is gone: push the branch elsewhere and open a new pull request"
@@ -92,7 +93,6 @@ mod tests {
         let host = Host::default();
         let place = Place {
             host: &host,
-            remote: "origin",
             target: "main",
         };
         steps(&pull, place, false)

@@ -65,20 +65,26 @@ pub struct Setting {
     pub native: bool,
 }
 
-/// The name of the remote: `origin` unless another one is given.
-///
-/// # Errors
-/// `invalid_argument` when it is no name of a remote.
-pub fn checked_remote(given: Option<String>) -> Result<String, ApiError> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte);
-    let name = given.unwrap_or_else(|| "origin".to_owned());
-    if !name.is_empty() && name.len() <= 100 && name.bytes().all(plain) && !name.starts_with('-') {
-        return Ok(name);
+impl Setting {
+    /// Checks the name of the remote.
+    ///
+    /// # Errors
+    /// `invalid_argument` when it is no name of a remote.
+    pub fn checked(self) -> Result<Self, ApiError> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte);
+        let name = self.remote.as_str();
+        if !name.is_empty()
+            && name.len() <= 100
+            && name.bytes().all(plain)
+            && !name.starts_with('-')
+        {
+            return Ok(self);
+        }
+        Err(ApiError::invalid(
+            "remote must be the name of a git remote",
+            "git remote -v shows them; leave it out for origin",
+        ))
     }
-    Err(ApiError::invalid(
-        "remote must be the name of a git remote",
-        "git remote -v shows them; leave it out for origin",
-    ))
 }
 
 /// What speaks against moving a layer by commands.
@@ -431,10 +437,15 @@ mod tests {
 
     #[test]
     fn a_remote_is_a_plain_name() {
-        let remote = |given: &str| checked_remote(Some(given.to_owned()));
-        assert!(remote("up-stream").is_ok());
+        let setting = |remote: &str| Setting {
+            repo: "o/r".parse().unwrap(),
+            host: Host::default(),
+            remote: remote.to_owned(),
+            native: false,
+        };
+        assert!(setting("up-stream").checked().is_ok());
         for bad in ["", "-x", "a b", "a;b", "--upload-pack=x"] {
-            assert!(remote(bad).is_err(), "{bad}");
+            assert!(setting(bad).checked().is_err(), "{bad}");
         }
     }
 }

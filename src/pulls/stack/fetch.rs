@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::commands::{Setting, checked_remote};
+use super::commands::Setting;
 use super::discover::{Question, ROUNDS_MAX, Stack};
 use super::facts::{Commit, Comparison, Comparisons, Event, Layer, MergeCommit, Pair, State};
 use super::judge::{Verdict, judge};
@@ -55,9 +55,10 @@ pub async fn manage_stacked_prs(
     let setting = Setting {
         repo: id.repo.clone(),
         host: pulls.gh().host().clone(),
-        remote: checked_remote(remote)?,
+        remote: remote.unwrap_or_else(|| "origin".to_owned()),
         native: false,
-    };
+    }
+    .checked()?;
     let source = Arc::new(pulls.open(id).await?);
     let native = source.pull.stack.is_some();
     let setting = Setting { native, ..setting };
