@@ -446,6 +446,37 @@ fn many_conflicts_come_in_pages() {
 }
 
 #[test]
+fn large_places_are_left_out_where_they_do_not_fit() {
+    let script = |word: &str| -> &'static str {
+        // JSON writes each of these as six bytes.
+        let line = format!("'{}{}'", word.repeat(20), "\u{1}".repeat(40));
+        let mut script = "put a".to_owned();
+        for block in 0..5 {
+            let _ = write!(
+                script,
+                "{} 1-{block} 2-{block}",
+                format!(" {line}").repeat(6)
+            );
+        }
+        script.leak()
+    };
+    let large = Merge {
+        name: "large",
+        ancestor: script("x"),
+        pr: script("y"),
+        target: script("z"),
+    };
+    let lab = lab(&[large]);
+    let place = Place::new(lab.world(1));
+    let server = place.serve_synced();
+    let answer = server.tool(TOOL, json!({"pr": "acme/api#1"})).expect(200);
+    assert!(answer.to_string().len() <= 8_192);
+    let conflict = &answer["conflicts"][0];
+    let told = conflict["regions"].as_array().expect("some fit").len();
+    assert_eq!(conflict["more_regions"], 5 - told, "{answer}");
+}
+
+#[test]
 fn a_target_with_many_files_is_looked_up() {
     let wide = Merge {
         name: "wide",

@@ -30,7 +30,7 @@ use super::overlap::{self, Claimants, OverlappingPull};
 use super::stack::commands::short;
 use super::{PullId, PullSource, Pulls, Warning};
 use crate::domain::cursor::{self, Page};
-use crate::domain::{ApiError, Category};
+use crate::domain::{ApiError, Category, limits};
 
 const TOOL: &str = "detect_merge_conflicts";
 /// Files that are looked into when the caller does not say, and at most.
@@ -42,6 +42,8 @@ const PAGE_MAX: usize = 20;
 /// Most bytes of a list of paths, and of the list of other pull requests.
 const PATHS_BYTES_MAX: usize = 700;
 const OTHERS_BYTES_MAX: usize = 2_000;
+/// Room for what the list of conflicts brings along.
+const AROUND_BYTES: usize = 256;
 /// Most warnings that are told.
 const WARNINGS_MAX: usize = 6;
 /// When GitHub may have computed what it did not know.
@@ -330,7 +332,12 @@ impl Answer<'_> {
         };
         let around = serde_json::to_vec(&report).map_or(0, |json| json.len());
         let mut list = Page::new(PAGE_MAX).beside(around);
-        for conflict in shown.iter() {
+        for conflict in shown.iter_mut() {
+            if list.items.is_empty() {
+                // The first one is told in any case.
+                let room = limits::ANSWER_BYTES_MAX.saturating_sub(around + AROUND_BYTES);
+                conflict.shrink(room);
+            }
             if !list.push(conflict)? {
                 break;
             }

@@ -145,6 +145,16 @@ pub struct Conflict {
     pub target_commits: Vec<TargetCommit>,
 }
 
+impl Conflict {
+    /// Leaves places out until it takes no more room than this.
+    pub(super) fn shrink(&mut self, bytes_max: usize) {
+        let bytes = |conflict: &Self| serde_json::to_vec(conflict).map_or(0, |json| json.len());
+        while bytes(self) > bytes_max && self.regions.pop().is_some() {
+            self.more_regions += 1;
+        }
+    }
+}
+
 /// A commit of the target.
 #[derive(Clone, Debug, Serialize)]
 pub struct TargetCommit {
