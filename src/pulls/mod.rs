@@ -4,8 +4,10 @@
 //! Invariants: every analysis is a pure function of what was fetched; a source that could not be
 //! read becomes a [`Warning`], never silence; what strangers wrote stays in fields of its own.
 
+pub mod areas;
 pub mod checks;
 pub mod ci_log;
+pub mod code_owners;
 pub mod comments;
 pub mod create;
 pub mod conflicts;
@@ -15,6 +17,7 @@ pub mod files;
 mod kept;
 pub mod merge_readiness;
 pub mod overlap;
+pub mod path_pattern;
 mod pull_id;
 pub mod required;
 mod rollup;
