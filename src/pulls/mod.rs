@@ -21,6 +21,8 @@ pub mod path_pattern;
 mod pull_id;
 pub mod required;
 mod rollup;
+pub mod review;
+pub mod secrets;
 mod source;
 pub mod stack;
 mod standing;

@@ -1,0 +1,8 @@
+//! x
+mod api_rules;
+mod code_lines;
+mod detectors;
+#[cfg(test)]
+mod detectors_tests;
+mod focus;
+mod workflow_rules;
