@@ -12,6 +12,7 @@ pub mod comments;
 pub mod create;
 pub mod conflicts;
 pub mod edits;
+pub mod context;
 mod failing_tests;
 pub mod files;
 mod kept;

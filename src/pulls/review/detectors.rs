@@ -321,30 +321,28 @@ fn is_for_people(path: &str) -> bool {
     .any(|part| lower.contains(part))
 }
 
+/// Statements of SQL: how each begins, and what it has besides.
+const STATEMENTS: [(&str, &str); 5] = [
+    ("SELECT ", " FROM "),
+    ("INSERT INTO ", ""),
+    ("UPDATE ", " SET "),
+    ("DELETE FROM ", ""),
+    ("WHERE ", "="),
+];
+
 /// A statement of SQL in a string that takes in a value by formatting or joining.
 fn is_built_sql(parts: &CodeLine) -> bool {
-    const STATEMENTS: [&str; 5] = [
-        "SELECT ",
-        "INSERT INTO ",
-        "UPDATE ",
-        "DELETE FROM ",
-        "WHERE ",
-    ];
     let upper = parts.with_strings.to_uppercase();
     let quoted = |word: &str| {
         upper.match_indices(word).any(|(at, _)| {
             // Within a string: an odd number of quotes before it.
-            let quotes = upper[..at]
-                .chars()
-                .filter(|letter| "\"'`".contains(*letter))
-                .count();
-            quotes % 2 == 1
+            let before = upper[..at].chars();
+            before.filter(|letter| "\"'`".contains(*letter)).count() % 2 == 1
         })
     };
-    let statement = STATEMENTS.iter().any(|word| quoted(word))
-        && ["SELECT ", " FROM ", " INTO ", " SET ", "WHERE "]
-            .iter()
-            .any(|word| upper.contains(word));
+    let statement = STATEMENTS
+        .iter()
+        .any(|(begin, more)| quoted(begin) && upper.contains(more));
     let text = &parts.with_strings;
     let formats = ["format!(", ".format(", "Sprintf(", "String.format("]
         .iter()

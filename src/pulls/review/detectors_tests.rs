@@ -73,7 +73,7 @@ fn lines_show_what_a_reviewer_looks_for() {
         (
             "src/a.py",
             "print(f\"WHERE did {x} go FROM here\")",
-            &["debug_output", "sql_built_from_strings"],
+            &["debug_output"],
         ),
         (
             "src/a.rs",

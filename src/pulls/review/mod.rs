@@ -4,5 +4,6 @@ mod code_lines;
 mod detectors;
 #[cfg(test)]
 mod detectors_tests;
+mod diff;
 mod focus;
 mod workflow_rules;
