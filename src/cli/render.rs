@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::{render_conflicts, render_stack};
+use super::{render_review, render_stack};
 use crate::domain::text;
 use crate::service::Reply;
 
@@ -57,6 +58,8 @@ pub(super) fn render(tool: &str, reply: &Reply, colours: bool) -> String {
     }
     if tool == "detect_merge_conflicts" {
         return render_conflicts::render(&record, colours);
+    if tool == "get_review_suggestions" {
+        return render_review::render(&record, reply, colours);
     }
     let mut out = String::new();
     let lists: [(&str, &[Column], &str); 4] = [
@@ -290,7 +293,7 @@ fn whole(value: &Value) -> String {
 }
 
 /// Several lines without what could move the cursor or hide.
-fn printable(words: &str) -> String {
+pub(super) fn printable(words: &str) -> String {
     words
         .chars()
         .filter(|c| matches!(c, '\n' | '\t') || !text::is_deceptive(*c))

@@ -1,6 +1,6 @@
 //! The files that a pull request changes, with the hunks of their patches.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{PullSource, Warning};
 use crate::gh::GhError;
@@ -10,7 +10,7 @@ use crate::gh::GhError;
 pub const FILES_MAX: usize = 3_000;
 
 /// What happened to a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FileStatus {
     /// New.

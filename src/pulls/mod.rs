@@ -19,6 +19,7 @@ mod kept;
 pub mod merge_readiness;
 pub mod overlap;
 pub mod path_pattern;
+pub mod public_api;
 mod pull_id;
 pub mod required;
 mod rollup;

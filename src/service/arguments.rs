@@ -320,6 +320,23 @@ arguments! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         wait_seconds: Optional<u64>,
         /// next_cursor
+    /// Arguments of `get_review_suggestions`.
+    GetReviewSuggestions {
+        /// owner/name#number or its address
+        pr: String,
+        /// security, performance, errors, tests, api, concurrency, ci, deps, docs
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        focus_areas: Optional<Vec<String>>,
+        /// Patterns as in CODEOWNERS: src/, *.rs
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        files: Optional<Vec<String>>,
+        /// false leaves the diff out
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        include_diff: Optional<bool>,
+        /// A page, 20 to 500, 200
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max_diff_lines: Optional<u64>,
+        /// From next_cursor
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cursor: Optional<String>,
     }

@@ -180,6 +180,8 @@ impl Parts {
             }
             Request::DetectMergeConflicts(arguments) => {
                 Box::pin(self.detect_merge_conflicts(arguments)).await
+            Request::GetReviewSuggestions(arguments) => {
+                Box::pin(self.get_review_suggestions(arguments)).await
             }
             Request::SystemHealth(_) => self.system_health().await,
         }

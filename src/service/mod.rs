@@ -14,6 +14,7 @@ mod next;
 mod pull_requests;
 mod refusal;
 mod reply;
+mod reviews;
 mod review_comments;
 mod tools;
 

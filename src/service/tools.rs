@@ -125,6 +125,8 @@ define_tools! {
         "Find the stack of a PR; git commands to rebase it after merges, squashes, force-pushes.";
     DetectMergeConflicts "detect_merge_conflicts" reads "Merge conflicts"
         "Locate merge conflicts of a pull request, down to the line.";
+    GetReviewSuggestions "get_review_suggestions" reads "Review a pull request"
+        "What to review in a PR: risky lines, questions, acceptance criteria, diff in pages.";
     SystemHealth "system_health" reads "Health"
         "Tell whether GitHub, gh, disk and claims are well, and how to mend what is not.";
 }

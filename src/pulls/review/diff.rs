@@ -326,7 +326,8 @@ mod tests {
             bytes: 8_192,
         };
         let pieces = pieces(&file, budget);
-        let text = text_of(&[(&file, &pieces)], &vec![0..1]);
+        let round = &rounds(&[(0, pieces.clone())], budget)[0];
+        let text = text_of(&[(&file, &pieces)], round);
         assert!(
             !text.contains("a1a1") && !text.contains('\u{202e}'),
             "{text}"

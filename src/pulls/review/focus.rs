@@ -54,4 +54,10 @@ impl Focus {
             )
         })
     }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        let known = NAMES.iter().find(|(_, focus)| *focus == self);
+        known.map_or("", |(name, _)| name)
+    }
 }

@@ -1,0 +1,55 @@
+//! Reviewing: from arguments to what the pulls floor asks for.
+
+use super::Reply;
+use super::arguments::GetReviewSuggestions;
+use super::desk::Parts;
+use crate::domain::ApiError;
+use crate::pulls::review::{self, Focus, ReviewQuery};
+
+/// Most patterns of files in a call.
+const PATTERNS_MAX: usize = 20;
+
+impl Parts {
+    pub(super) async fn get_review_suggestions(
+        &self,
+        arguments: GetReviewSuggestions,
+    ) -> Result<Reply, ApiError> {
+        let id = self.pull_id(&arguments.pr)?;
+        let focus = arguments.focus_areas.unwrap_or_default();
+        let focus = focus.iter().map(|name| Focus::parse(name));
+        let query = ReviewQuery {
+            focus: focus.collect::<Result<_, _>>()?,
+            files: arguments.files.unwrap_or_default(),
+            include_diff: arguments.include_diff.unwrap_or(true),
+            diff_lines_max: diff_lines(arguments.max_diff_lines)?,
+        };
+        if query.files.len() > PATTERNS_MAX {
+            return Err(ApiError::invalid(
+                format!("files takes at most {PATTERNS_MAX} patterns"),
+                "name folders instead of single files",
+            ));
+        }
+        let source = self.pulls.open(id).await?;
+        let title = format!("Diff of {} at {}", source.id, source.pull.head_short());
+        let now = self.read(|view| view.now).await?;
+        let cursor = arguments.cursor.as_deref();
+        let (report, diff) = review::get_review_suggestions(source, &query, cursor, now).await?;
+        Ok(Reply::new(&report)?.with_text("diff", title, diff))
+    }
+}
+
+fn diff_lines(given: Option<u64>) -> Result<usize, ApiError> {
+    let (least, most) = (review::DIFF_LINES_MIN, review::DIFF_LINES_MAX);
+    let Some(given) = given else {
+        return Ok(review::DIFF_LINES_DEFAULT);
+    };
+    usize::try_from(given)
+        .ok()
+        .filter(|lines| (least..=most).contains(lines))
+        .ok_or_else(|| {
+            ApiError::invalid(
+                format!("max_diff_lines must be between {least} and {most}"),
+                "leave it out for the default; include_diff false leaves the diff out, next_cursor goes on with it",
+            )
+        })
+}
