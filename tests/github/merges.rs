@@ -16,7 +16,8 @@ static PULL: LazyLock<Value> = LazyLock::new(|| {
             "refUpdateRule": null, "branchProtectionRule": null},
         "latestOpinionatedReviews": [], "reviewRequests": [], "reviewThreads": [],
         "commits": [{"commit": {"author": {"user": {"login": "octo"}},
-            "committer": {"user": {"login": "octo"}}, "signature": null}}],
+            "committer": {"user": {"login": "octo"}}, "signature": null,
+            "messageHeadline": "Change it", "messageBody": "", "statusCheckRollup": null}}],
     })
 });
 
@@ -53,6 +54,12 @@ pub struct Merges {
     /// Steps by job, and artifacts of workflow runs with their archives.
     pub(super) steps: BTreeMap<u64, Vec<Value>>,
     pub(super) artifacts: Vec<(Value, Vec<u8>)>,
+    /// Files and commits by the expression that names them, as GraphQL shows them.
+    pub(super) objects: BTreeMap<String, Value>,
+    /// Templates for descriptions.
+    pub(super) templates: Vec<Value>,
+    /// Changes of dependencies, as REST shows them; none where the graph is switched off.
+    pub(super) dependencies: Option<Vec<Value>>,
 }
 
 impl Merges {
@@ -200,6 +207,43 @@ impl Merges {
             "path": path, "start_line": line, "end_line": line, "annotation_level": "failure",
             "title": null, "message": message, "raw_details": null,
         }));
+        self
+    }
+
+    /// Puts a text file on a branch.
+    pub fn file(&mut self, branch: &str, path: &str, text: &str) -> &mut Self {
+        let expression = format!("refs/heads/{branch}:{path}");
+        let blob = json!({"__typename": "Blob", "text": text, "isTruncated": false});
+        self.objects.insert(expression, blob);
+        self
+    }
+
+    /// Says who wrote the commits on a branch that changed a file, newest first; a name of `-` has
+    /// no account.
+    pub fn authors(&mut self, branch: &str, path: &str, logins: &[&str]) -> &mut Self {
+        let user = |login: &&str| match *login {
+            "-" => Value::Null,
+            login => json!({"login": login}),
+        };
+        let commits = logins
+            .iter()
+            .map(|login| json!({"author": {"user": user(login)}}));
+        let commits: Value = commits.collect();
+        let commit = self.objects.entry(format!("refs/heads/{branch}"));
+        let commit = commit.or_insert_with(|| json!({"__typename": "Commit", "histories": {}}));
+        commit["histories"][path] = commits;
+        self
+    }
+
+    /// Adds a template for descriptions.
+    pub fn template(&mut self, body: &str) -> &mut Self {
+        self.templates.push(json!({"body": body}));
+        self
+    }
+
+    /// Says what the dependency graph knows of a change.
+    pub fn dependency(&mut self, change: Value) -> &mut Self {
+        self.dependencies.get_or_insert_default().push(change);
         self
     }
 

@@ -107,11 +107,8 @@ pub async fn get_review_suggestions(
         warnings.push(files::cut_warning("the other files were not looked at"));
     }
     let wanted = |file: &ChangedFile| {
-        let mut names = [Some(&file.filename), file.previous_filename.as_ref()]
-            .into_iter()
-            .flatten();
-        patterns.is_empty()
-            || names.any(|name| patterns.iter().any(|pattern| pattern.matches(name)))
+        let named = |name| patterns.iter().any(|pattern| pattern.matches(name));
+        patterns.is_empty() || file.names().any(named)
     };
     let files: Vec<ChangedFile> = files.into_iter().filter(wanted).collect();
     if files.is_empty() {

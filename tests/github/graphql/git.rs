@@ -56,6 +56,7 @@ pub(super) fn git_field<'w>(
             let details = &history.commits[name];
             match field {
                 "oid" => Outcome::text(name),
+                "messageBody" => Outcome::text(""),
                 "messageHeadline" => Outcome::text(&details.subject),
                 "authoredDate" => Outcome::Time(details.authored_at),
                 "author" => Outcome::Object(Node::Git(GitNode::Author)),

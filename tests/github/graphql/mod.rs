@@ -8,6 +8,7 @@ mod fields;
 mod git;
 mod mutation;
 mod node;
+mod objects;
 mod page;
 mod resolve;
 mod review;

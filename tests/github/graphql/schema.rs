@@ -73,7 +73,8 @@ impl Schema {
     fn read(issue_dependencies: bool) -> Self {
         let document = parse_schema::<&'static str>(concat!(
             include_str!("schema.graphql"),
-            include_str!("merges.graphql")
+            include_str!("merges.graphql"),
+            include_str!("objects.graphql")
         ));
         let mut types: HashMap<_, _> = ["String", "Int", "Boolean", "ID", "Float"]
             .map(|name| (name, Kind::Scalar))

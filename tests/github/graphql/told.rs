@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::super::issue::Issue;
 use super::super::repository::Repository;
 use super::node::{Context, Node, Outcome};
+use super::objects;
 use super::resolve::list;
 use super::values::Arguments;
 
@@ -47,6 +48,9 @@ pub(super) fn of_repository<'w>(
     field: &str,
     arguments: &Arguments<'_, '_>,
 ) -> Option<Outcome<'w>> {
+    if let Some(outcome) = objects::of_repository(home, field, arguments) {
+        return Some(outcome);
+    }
     let value = home.merges.of_repository(field);
     OF_REPOSITORY
         .contains(&field)
@@ -82,6 +86,9 @@ pub(super) fn member<'w>(
     field: &str,
     arguments: &Arguments<'_, '_>,
 ) -> Outcome<'w> {
+    if of == "Commit" && field == "history" {
+        return objects::history(object, arguments);
+    }
     outcome(context, of, &object[field], field, arguments)
 }
 

@@ -105,6 +105,9 @@ pub(super) fn route(repository: &Repository, rest: &[&str], query: &Query) -> Re
             let files = merges.files.get(&number(id));
             reply(&json!(page(query, files.unwrap_or(&none))))
         }
+        ["dependency-graph", "compare", range] => {
+            super::dependencies::compare(merges.dependencies.as_deref(), range)
+        }
         _ => Reply::message(404, "Not Found"),
     }
 }

@@ -2,6 +2,7 @@
 
 mod compare;
 mod git;
+mod dependencies;
 mod merges;
 mod render;
 mod review;

@@ -300,6 +300,14 @@ impl<'w> Render<'w> {
             let state = merges("mergeStateStatus").as_str().unwrap_or_default();
             json.key("mergeable_state").plain(state.to_lowercase());
             json.key("comments").raw(issue.comments.len());
+            let files = repository.merges.files_of(number);
+            json.key("changed_files").raw(files.len());
+            for field in ["additions", "deletions"] {
+                let lines = files.iter().filter_map(|file| file[field].as_u64());
+                json.key(field).raw(lines.sum::<u64>());
+            }
+            let commits = repository.merges.of(number, "commits").as_array();
+            json.key("commits").raw(commits.map_or(0, Vec::len));
             for (side, branch) in [("head", &pull.head_ref), ("base", &pull.base_ref)] {
                 json.key(side).object(|json| {
                     json.key("label")
