@@ -47,6 +47,7 @@ mod owners;
 mod pages;
 mod reading;
 mod readme;
+mod review_suggestions;
 mod secrets;
 mod sessions;
 mod stack_lab;
