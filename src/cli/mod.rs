@@ -8,6 +8,7 @@ mod mcp;
 mod output;
 mod render;
 mod render_conflicts;
+mod render_impact;
 mod render_review;
 mod render_stack;
 mod serve;

@@ -5,8 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::{render_conflicts, render_stack};
-use super::{render_review, render_stack};
+use super::{render_conflicts, render_impact, render_review, render_stack};
 use crate::domain::text;
 use crate::service::Reply;
 
@@ -58,6 +57,10 @@ pub(super) fn render(tool: &str, reply: &Reply, colours: bool) -> String {
     }
     if tool == "detect_merge_conflicts" {
         return render_conflicts::render(&record, colours);
+    }
+    if tool == "analyze_pr_impact" {
+        return render_impact::render(&record, colours);
+    }
     if tool == "get_review_suggestions" {
         return render_review::render(&record, reply, colours);
     }

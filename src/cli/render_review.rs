@@ -129,11 +129,11 @@ fn more(out: &mut String, count: &Value) {
     }
 }
 
-fn words(value: &Value) -> String {
+pub(super) fn words(value: &Value) -> String {
     printable(value.as_str().unwrap_or_default())
 }
 
-fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
+pub(super) fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
     value[name]
         .as_array()
         .map(Vec::as_slice)

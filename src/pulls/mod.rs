@@ -16,6 +16,7 @@ pub mod context;
 mod failing_tests;
 pub mod files;
 mod kept;
+pub mod impact;
 pub mod merge_readiness;
 pub mod overlap;
 pub mod path_pattern;

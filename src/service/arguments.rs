@@ -319,7 +319,24 @@ arguments! {
         /// 0 to 45
         #[serde(default, skip_serializing_if = "Option::is_none")]
         wait_seconds: Optional<u64>,
-        /// next_cursor
+        /// From next_cursor
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cursor: Optional<String>,
+    }
+    /// Arguments of `analyze_pr_impact`.
+    AnalyzePrImpact {
+        /// owner/name#number or its address
+        pr: String,
+        /// summary or detailed
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        depth: Optional<String>,
+        /// false leaves reviewers out
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        suggest_reviewers: Optional<bool>,
+        /// false leaves other pull requests out
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        include_open_prs: Optional<bool>,
+    }
     /// Arguments of `get_review_suggestions`.
     GetReviewSuggestions {
         /// owner/name#number or its address

@@ -180,6 +180,10 @@ impl Parts {
             }
             Request::DetectMergeConflicts(arguments) => {
                 Box::pin(self.detect_merge_conflicts(arguments)).await
+            }
+            Request::AnalyzePrImpact(arguments) => {
+                Box::pin(self.analyze_pr_impact(arguments)).await
+            }
             Request::GetReviewSuggestions(arguments) => {
                 Box::pin(self.get_review_suggestions(arguments)).await
             }

@@ -1,15 +1,50 @@
 //! Reviewing: from arguments to what the pulls floor asks for.
 
 use super::Reply;
-use super::arguments::GetReviewSuggestions;
+use super::arguments::{AnalyzePrImpact, GetReviewSuggestions};
 use super::desk::Parts;
-use crate::domain::ApiError;
+use crate::domain::{ApiError, RepoName};
+use crate::pulls::impact::{self, Depth, ImpactQuery};
+use crate::pulls::overlap::{Claimant, Claimants};
 use crate::pulls::review::{self, Focus, ReviewQuery};
 
 /// Most patterns of files in a call.
 const PATTERNS_MAX: usize = 20;
 
 impl Parts {
+    pub(super) async fn analyze_pr_impact(
+        &self,
+        arguments: AnalyzePrImpact,
+    ) -> Result<Reply, ApiError> {
+        let id = self.pull_id(&arguments.pr)?;
+        let depth = arguments.depth.as_deref().map(Depth::parse).transpose()?;
+        let query = ImpactQuery {
+            depth: depth.unwrap_or_default(),
+            suggest_reviewers: arguments.suggest_reviewers.unwrap_or(true),
+            others: match arguments.include_open_prs.unwrap_or(true) {
+                true => Some(self.claimants_in(id.repo.clone()).await?),
+                false => None,
+            },
+        };
+        let source = self.pulls.open(id).await?;
+        let now = self.read(|view| view.now).await?;
+        let report = impact::analyze_pr_impact(source, &query, now).await?;
+        Reply::new(&report)
+    }
+
+    /// Whose claims are behind the open pull requests of a repository.
+    async fn claimants_in(&self, repo: RepoName) -> Result<Claimants, ApiError> {
+        let claims = self.read(move |view| view.claims_by_pull(&repo)).await?;
+        let claims = claims.into_iter().map(|(number, claim)| {
+            let claimant = Claimant {
+                claim: claim.claim_id.to_string(),
+                agent: claim.agent_id.to_string(),
+            };
+            (number, claimant)
+        });
+        Ok(claims.collect())
+    }
+
     pub(super) async fn get_review_suggestions(
         &self,
         arguments: GetReviewSuggestions,

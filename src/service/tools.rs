@@ -125,8 +125,10 @@ define_tools! {
         "Find the stack of a PR; git commands to rebase it after merges, squashes, force-pushes.";
     DetectMergeConflicts "detect_merge_conflicts" reads "Merge conflicts"
         "Locate merge conflicts of a pull request, down to the line.";
-    GetReviewSuggestions "get_review_suggestions" reads "Review a pull request"
-        "What to review in a PR: risky lines, questions, acceptance criteria, diff in pages.";
+    AnalyzePrImpact "analyze_pr_impact" reads "Impact of a PR"
+        "What a PR touches: areas, explained risk, dependencies, reviewers, overlapping PRs. depth: summary, detailed.";
+    GetReviewSuggestions "get_review_suggestions" reads "Review a PR"
+        "What to review in a PR: risky lines, questions, diff in pages.";
     SystemHealth "system_health" reads "Health"
         "Tell whether GitHub, gh, disk and claims are well, and how to mend what is not.";
 }

@@ -59,7 +59,7 @@ pub struct Merges {
     /// Templates for descriptions.
     pub(super) templates: Vec<Value>,
     /// Changes of dependencies, as REST shows them; none where the graph is switched off.
-    pub(super) dependencies: Option<Vec<Value>>,
+    pub dependencies: Option<Vec<Value>>,
 }
 
 impl Merges {

@@ -46,6 +46,7 @@ mod outage;
 mod owners;
 mod pages;
 mod reading;
+mod pr_impact;
 mod readme;
 mod review_suggestions;
 mod secrets;

@@ -143,7 +143,7 @@ pub(super) struct NewLine<'a> {
 }
 
 /// What the added lines of a file show, in the order of the lines.
-pub(super) fn points(file: &ChangedFile) -> Vec<FocusPoint> {
+pub fn points(file: &ChangedFile) -> Vec<FocusPoint> {
     let path = &*file.filename;
     let area = Area::of(path);
     let mut points = Vec::new();

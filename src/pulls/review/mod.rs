@@ -21,10 +21,10 @@ use std::cmp::Reverse;
 use jiff::Timestamp;
 use serde::Serialize;
 
+pub use detectors::{FocusPoint, points as focus_points};
 pub use focus::Focus;
 pub use report::ReviewSuggestions;
 
-use self::detectors::FocusPoint;
 use self::diff::{Budget, Piece, Round};
 use self::report::{Omitted, ReviewedFile, UNTRUSTED};
 use super::areas::{self, Area};

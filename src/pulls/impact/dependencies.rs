@@ -1,0 +1,482 @@
+//! Dependencies that a change adds, drops or moves: as GitHub's dependency graph tells them, or as
+//! the lines of manifests and lock files show.
+//!
+//! Facts: <https://docs.github.com/rest/dependency-graph/dependency-review> (an update is a removal
+//! and an addition; 403 where the graph is switched off, or for private repositories without the
+//! licence for it).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::text;
+use crate::gh::GhError;
+use crate::pulls::PullSource;
+use crate::pulls::areas;
+use crate::pulls::files::ChangedFile;
+
+/// Longest name or version shown, in bytes.
+const WORD_BYTES_MAX: usize = 100;
+
+/// A dependency that changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DependencyChange {
+    /// Its name.
+    pub name: String,
+    /// Version before; none when it is new.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// Version now; none when it is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// The file that says so.
+    pub manifest: String,
+    /// Known vulnerabilities of the new version, as `high GHSA-…`; none when GitHub did not tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vulnerabilities: Option<Vec<String>>,
+}
+
+impl DependencyChange {
+    /// Whether it is new.
+    pub(super) fn is_new(&self) -> bool {
+        self.from.is_none() && self.to.is_some()
+    }
+
+    /// Whether the first number of its version that is not zero grew.
+    pub(super) fn is_major(&self) -> bool {
+        let significant = |version: &Option<String>| {
+            let version = version.as_deref()?;
+            let digits = version.trim_start_matches(|letter: char| !letter.is_ascii_digit());
+            for (place, part) in digits.split('.').enumerate() {
+                let number: u64 = part
+                    .split(|letter: char| !letter.is_ascii_digit())
+                    .next()?
+                    .parse()
+                    .ok()?;
+                if number > 0 {
+                    return Some((place, number));
+                }
+            }
+            None
+        };
+        match (significant(&self.from), significant(&self.to)) {
+            (Some((place, before)), Some((now_place, now))) => {
+                now_place < place || (now_place == place && now > before)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// A change as the dependency graph tells it.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct GraphChange {
+    /// `added` or `removed`.
+    change_type: String,
+    manifest: String,
+    name: String,
+    #[serde(default)]
+    version: String,
+    #[serde(default)]
+    vulnerabilities: Vec<Vulnerability>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Vulnerability {
+    #[serde(default)]
+    severity: String,
+    #[serde(default)]
+    advisory_ghsa_id: String,
+}
+
+/// Asks the dependency graph.
+///
+/// # Errors
+/// As the gh floor tells; `Forbidden` and `NotFound` where there is no graph.
+pub(super) async fn fetch(source: &PullSource) -> Result<Vec<GraphChange>, GhError> {
+    let (base, head) = (&source.pull.base.sha, &source.pull.head.sha);
+    let path = source.path().then("dependency-graph").then("compare");
+    source.get(&path.then(format!("{base}...{head}"))).await
+}
+
+fn word(text: &str) -> String {
+    text::one_line(text::cut(text, WORD_BYTES_MAX).0)
+}
+
+/// Puts removals and additions of one dependency together.
+pub(super) fn of_graph(changes: Vec<GraphChange>) -> Vec<DependencyChange> {
+    let mut found: BTreeMap<(String, String), DependencyChange> = BTreeMap::new();
+    for change in changes {
+        let key = (change.manifest.clone(), change.name.clone());
+        let entry = found.entry(key).or_insert_with(|| DependencyChange {
+            name: word(&change.name),
+            from: None,
+            to: None,
+            manifest: word(&change.manifest),
+            vulnerabilities: Some(Vec::new()),
+        });
+        let version = Some(word(&change.version));
+        if change.change_type == "removed" {
+            entry.from = version;
+        } else {
+            entry.to = version;
+            let told = change.vulnerabilities.iter();
+            let told = told.map(|one| word(&format!("{} {}", one.severity, one.advisory_ghsa_id)));
+            entry.vulnerabilities.get_or_insert_default().extend(told);
+        }
+    }
+    found
+        .into_values()
+        .filter(|change| change.from != change.to)
+        .collect()
+}
+
+/// What the lines of manifests and lock files show.
+pub(super) fn of_files(files: &[ChangedFile]) -> Vec<DependencyChange> {
+    let mut found: BTreeMap<(String, String), DependencyChange> = BTreeMap::new();
+    for file in files {
+        for hunk in file.hunks() {
+            let mut reader = ManifestReader::of(&file.filename);
+            for line in hunk.text.lines() {
+                let (mark, rest) = line.split_at_checked(1).unwrap_or((line, ""));
+                let Some((name, version)) = reader.line(if mark == "@" { line } else { rest })
+                else {
+                    continue;
+                };
+                if mark != "+" && mark != "-" {
+                    continue;
+                }
+                let key = (file.filename.clone(), name.clone());
+                let entry = found.entry(key).or_insert_with(|| DependencyChange {
+                    name: word(&name),
+                    from: None,
+                    to: None,
+                    manifest: word(&file.filename),
+                    vulnerabilities: None,
+                });
+                let place = if mark == "-" {
+                    &mut entry.from
+                } else {
+                    &mut entry.to
+                };
+                *place = Some(word(&version));
+            }
+        }
+    }
+    found
+        .into_values()
+        .filter(|change| change.from != change.to)
+        .collect()
+}
+
+/// Forms of manifests and lock files.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    CargoToml,
+    /// `name = "x"` and below it `version = "1"`.
+    LockToml,
+    PackageJson,
+    PackageLock,
+    GoMod,
+    Requirements,
+    GemfileLock,
+    Unknown,
+}
+
+/// Reads lines of a hunk in their order.
+struct ManifestReader {
+    form: Form,
+    /// The section or the package that the lines are in, where it is known.
+    within: Option<String>,
+}
+
+impl ManifestReader {
+    fn of(path: &str) -> Self {
+        let name = path.rsplit('/').next().unwrap_or(path).to_lowercase();
+        let form = match &*name {
+            "cargo.toml" | "pipfile" => Form::CargoToml,
+            "cargo.lock" | "poetry.lock" | "uv.lock" => Form::LockToml,
+            "package.json" => Form::PackageJson,
+            "package-lock.json" | "npm-shrinkwrap.json" => Form::PackageLock,
+            "go.mod" => Form::GoMod,
+            "gemfile.lock" => Form::GemfileLock,
+            name if name.starts_with("requirements") && name.ends_with(".txt") => {
+                Form::Requirements
+            }
+            _ => Form::Unknown,
+        };
+        Self { form, within: None }
+    }
+
+    /// The dependency and version that a line names.
+    fn line(&mut self, line: &str) -> Option<(String, String)> {
+        let trimmed = line.trim();
+        match self.form {
+            Form::CargoToml => self.cargo_toml(trimmed),
+            Form::LockToml => self.lock_toml(trimmed),
+            Form::PackageJson => self.package_json(trimmed),
+            Form::PackageLock => self.package_lock(trimmed),
+            Form::GoMod => {
+                let rest = trimmed.strip_prefix("require ").unwrap_or(trimmed);
+                let mut words = rest.split_whitespace();
+                let (name, version) = (words.next()?, words.next()?);
+                let is_module = name.contains('.') && version.starts_with('v');
+                is_module.then(|| (name.to_owned(), version.to_owned()))
+            }
+            Form::Requirements => {
+                let bare = trimmed.split([';', '#']).next()?.trim();
+                let at = bare.find(['=', '>', '<', '~', '!'])?;
+                let name = bare[..at].split('[').next()?.trim();
+                let version = bare[at..].trim_start_matches("==").trim();
+                (is_name(name) && !version.is_empty())
+                    .then(|| (name.to_owned(), version.to_owned()))
+            }
+            Form::GemfileLock => {
+                let (name, rest) = trimmed.split_once(" (")?;
+                let version = rest.strip_suffix(')')?;
+                // Deeper lines name what a gem wants, not what is taken.
+                let is_taken = version.starts_with(|first: char| first.is_ascii_digit());
+                (is_taken && is_name(name)).then(|| (name.to_owned(), version.to_owned()))
+            }
+            Form::Unknown => None,
+        }
+    }
+
+    fn cargo_toml(&mut self, line: &str) -> Option<(String, String)> {
+        if let Some(section) = section(line) {
+            self.within = Some(section.to_owned());
+            return None;
+        }
+        const OWN: [&str; 7] = [
+            "version",
+            "edition",
+            "rust-version",
+            "name",
+            "resolver",
+            "python_version",
+            "license",
+        ];
+        let (name, value) = line.split_once('=')?;
+        let name = name.trim().trim_matches('"');
+        let other = self.within.as_ref().is_some_and(|section| {
+            !section.contains("dependencies") && !section.ends_with("packages")
+        });
+        if other || !is_name(name) || OWN.contains(&name) {
+            return None;
+        }
+        let value = value.trim();
+        let version = match value.strip_prefix('{') {
+            Some(table) => quoted(table.split_once("version")?.1)?,
+            None => quoted(value)?,
+        };
+        looks_like_version(version).then(|| (name.to_owned(), version.to_owned()))
+    }
+
+    fn lock_toml(&mut self, line: &str) -> Option<(String, String)> {
+        if line.starts_with("[[") || line.starts_with("@@") {
+            self.within = None;
+        } else if let Some(name) = line.strip_prefix("name = ") {
+            self.within = quoted(name).map(str::to_owned);
+        } else if let Some(version) = line.strip_prefix("version = ") {
+            return Some((self.within.clone()?, quoted(version)?.to_owned()));
+        }
+        None
+    }
+
+    fn package_json(&mut self, line: &str) -> Option<(String, String)> {
+        const OWN: [&str; 6] = ["version", "node", "npm", "name", "main", "yarn"];
+        let (name, value) = line.split_once(':')?;
+        let name = quoted(name)?;
+        if value.trim() == "{" {
+            self.within = Some(name.to_owned());
+            return None;
+        }
+        let version = quoted(value)?;
+        let other = self
+            .within
+            .as_ref()
+            .is_some_and(|within| !within.to_lowercase().contains("dependencies"));
+        let fits = !other && !OWN.contains(&name) && looks_like_version(version);
+        fits.then(|| (name.to_owned(), version.to_owned()))
+    }
+
+    fn package_lock(&mut self, line: &str) -> Option<(String, String)> {
+        let (name, value) = line.split_once(':')?;
+        let name = quoted(name)?;
+        if let (Some(package), "{") = (name.rsplit("node_modules/").next(), value.trim())
+            && name.contains("node_modules/")
+        {
+            self.within = Some(package.to_owned());
+            return None;
+        }
+        let version = quoted(value)?;
+        (name == "version").then(|| Some((self.within.clone()?, version.to_owned())))?
+    }
+}
+
+/// The name of a section, also as git shows it beside the numbers of a hunk.
+fn section(line: &str) -> Option<&str> {
+    let line = line.rsplit("@@ ").next()?;
+    let inner = line.strip_prefix('[')?.strip_suffix(']')?;
+    Some(inner.trim_matches(['[', ']']))
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty()
+        && name
+            .chars()
+            .all(|letter| letter.is_alphanumeric() || "-_./@".contains(letter))
+}
+
+/// The text in the first pair of quotes.
+fn quoted(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once(['"', '\''])?;
+    rest.split(['"', '\'']).next()
+}
+
+fn looks_like_version(version: &str) -> bool {
+    let bare = version.trim_start_matches(['^', '~', '=', '>', '<', 'v', ' ']);
+    matches!(version, "*" | "latest")
+        || bare.starts_with(|first: char| first.is_ascii_digit())
+        || version.starts_with("workspace:")
+}
+
+/// Whether a path can change what the dependency graph tells: manifests, and workflows, whose
+/// actions are dependencies too.
+pub(super) fn is_manifest(path: &str) -> bool {
+    matches!(
+        areas::Area::of(path),
+        areas::Area::Dependencies | areas::Area::Ci
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::pulls::files::FileStatus;
+
+    fn told(path: &str, patch: &str) -> Vec<(String, Option<String>, Option<String>)> {
+        let file = ChangedFile {
+            filename: path.to_owned(),
+            status: FileStatus::Modified,
+            previous_filename: None,
+            additions: 0,
+            deletions: 0,
+            patch: Some(patch.to_owned()),
+        };
+        let changes = of_files(&[file]);
+        changes
+            .into_iter()
+            .map(|change| (change.name, change.from, change.to))
+            .collect()
+    }
+
+    #[test]
+    fn lines_of_manifests_tell_what_changes() {
+        type Told = (&'static str, &'static str, &'static str);
+        let table: &[(&str, &str, &[Told])] = &[
+            (
+                "Cargo.toml",
+                "@@ -1,4 +1,5 @@ [dependencies]\n-tokio = \"1.40\"\n+tokio = { version = \"1.44\", features = [\"rt\"] }\n+serde = \"1\"\n a = \"1\"\n [lints]\n+x = \"2\"",
+                &[("serde", "", "1"), ("tokio", "1.40", "1.44")],
+            ),
+            (
+                "Cargo.toml",
+                "@@ -1,2 +1,2 @@ [package]\n-version = \"0.1.0\"\n+version = \"0.2.0\"",
+                &[],
+            ),
+            (
+                "Cargo.lock",
+                "@@ -1,4 +1,4 @@\n [[package]]\n name = \"tokio\"\n-version = \"1.40.0\"\n+version = \"1.44.0\"\n source = \"x\"",
+                &[("tokio", "1.40.0", "1.44.0")],
+            ),
+            (
+                "web/package.json",
+                "@@ -1,5 +1,5 @@\n-  \"version\": \"1.0.0\",\n+  \"version\": \"1.1.0\",\n   \"dependencies\": {\n-    \"react\": \"^18.0.0\",\n+    \"react\": \"^19.0.0\",\n   \"scripts\": {\n+    \"x\": \"1 2\"",
+                &[("react", "^18.0.0", "^19.0.0")],
+            ),
+            (
+                "package-lock.json",
+                "@@ -9,4 +9,4 @@\n     \"node_modules/@a/b\": {\n-      \"version\": \"1.0.0\",\n+      \"version\": \"2.0.0\",",
+                &[("@a/b", "1.0.0", "2.0.0")],
+            ),
+            (
+                "go.mod",
+                "@@ -1,3 +1,3 @@\n-\tgolang.org/x/net v0.1.0\n+\tgolang.org/x/net v0.2.0 // indirect",
+                &[("golang.org/x/net", "v0.1.0", "v0.2.0")],
+            ),
+            (
+                "requirements.txt",
+                "@@ -1 +1 @@\n-django[x]==4.2\n+django==5.0 ; python_version>'3'\n+# a==1",
+                &[("django", "4.2", "5.0")],
+            ),
+            (
+                "Gemfile.lock",
+                "@@ -1 +1 @@\n-    rails (7.0.1)\n+    rails (7.1.0)\n+      rack (>= 2)",
+                &[("rails", "7.0.1", "7.1.0")],
+            ),
+            ("notes.txt", "@@ -1 +1 @@\n+a==1", &[]),
+        ];
+        for (path, patch, expected) in table {
+            let version = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+            let expected: Vec<_> = expected
+                .iter()
+                .map(|(name, from, to)| ((*name).to_owned(), version(from), version(to)))
+                .collect();
+            assert_eq!(told(path, patch), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn the_graph_tells_updates_as_two_changes() {
+        let change = |kind: &str, version: &str, bad: bool| {
+            let vulnerabilities = if bad {
+                json!([{"severity": "high", "advisory_ghsa_id": "GHSA-1"}])
+            } else {
+                json!([])
+            };
+            json!({"change_type": kind, "manifest": "Cargo.lock", "ecosystem": "cargo", "name": "tokio",
+                "version": version, "vulnerabilities": vulnerabilities})
+        };
+        let changes = serde_json::from_value(json!([
+            change("removed", "1.0.0", true),
+            change("added", "2.0.0", true)
+        ]));
+        let found = of_graph(changes.unwrap());
+        assert_eq!(found.len(), 1);
+        assert_eq!(
+            (found[0].from.as_deref(), found[0].to.as_deref()),
+            (Some("1.0.0"), Some("2.0.0"))
+        );
+        assert_eq!(
+            found[0].vulnerabilities.as_deref(),
+            Some(&["high GHSA-1".to_owned()][..])
+        );
+        assert!(found[0].is_major() && !found[0].is_new());
+    }
+
+    #[test]
+    fn majors_are_told_by_the_first_number_that_counts() {
+        for (from, to, major) in [
+            ("1.9.0", "2.0.0", true),
+            ("1.9.0", "1.10.0", false),
+            ("0.1.9", "0.2.0", true),
+            ("0.1.1", "0.1.2", false),
+            ("0.9.0", "1.0.0", true),
+            ("^18.0.0", "^19.0.0", true),
+            ("v2", "v1", false),
+            ("latest", "2.0.0", false),
+        ] {
+            let change = DependencyChange {
+                name: String::new(),
+                from: Some(from.to_owned()),
+                to: Some(to.to_owned()),
+                manifest: String::new(),
+                vulnerabilities: None,
+            };
+            assert_eq!(change.is_major(), major, "{from} {to}");
+        }
+    }
+}
