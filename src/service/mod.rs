@@ -14,8 +14,8 @@ mod next;
 mod pull_requests;
 mod refusal;
 mod reply;
-mod reviews;
 mod review_comments;
+mod reviews;
 mod tools;
 
 pub use arguments::*;

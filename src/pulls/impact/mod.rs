@@ -4,6 +4,7 @@
 
 mod dependencies;
 mod history;
+mod manifest;
 mod report;
 mod reviewers;
 mod risk;

@@ -9,7 +9,7 @@ use super::{api_rules, workflow_rules};
 use crate::domain::text;
 use crate::pulls::areas::{self, Area};
 use crate::pulls::files::{ChangedFile, FileStatus, Hunk};
-use crate::pulls::secrets::Masker;
+use crate::pulls::secrets::{Masker, mask};
 
 /// Longest line that is quoted, in bytes.
 const QUOTE_BYTES_MAX: usize = 160;
@@ -195,7 +195,8 @@ pub fn points(file: &ChangedFile) -> Vec<FocusPoint> {
 
 /// A point with its line quoted.
 pub(super) fn point(line: u32, code: &'static str, area: Focus, quoted: &str) -> FocusPoint {
-    let quoted = text::one_line(text::cut(quoted.trim(), QUOTE_BYTES_MAX).0);
+    let masked = mask(quoted.trim());
+    let quoted = text::one_line(text::cut(&masked, QUOTE_BYTES_MAX).0);
     FocusPoint {
         line,
         removed: false,
@@ -389,8 +390,7 @@ fn removed_assertions(area: Area, hunk: &Hunk<'_>) -> Vec<FocusPoint> {
     }
     let gone = removed.iter().take(removed.len() - added.len());
     gone.map(|line| {
-        let masked = Masker::default().line(line.text).into_owned();
-        let point = point(line.number, "assertion_removed", Focus::Tests, &masked);
+        let point = point(line.number, "assertion_removed", Focus::Tests, line.text);
         FocusPoint {
             removed: true,
             ..point

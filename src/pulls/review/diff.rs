@@ -56,7 +56,12 @@ fn parts(hunk: &Hunk<'_>, masker: &mut Masker, most: Budget) -> Vec<Piece> {
     let mut part = Part::at(hunk.old_start, hunk.new_start);
     for line in hunk.text.lines().skip(1) {
         let (mark, words) = line.split_at_checked(1).unwrap_or((line, ""));
-        let masked = masker.line(words);
+        // What hides goes first: it could hide within a secret.
+        let visible: String = words
+            .chars()
+            .filter(|letter| *letter == '\t' || !text::is_deceptive(*letter))
+            .collect();
+        let masked = masker.line(&visible);
         let (shown, cut) = text::cut(&masked, LINE_BYTES_MAX);
         let length = shown.len() + mark.len() + 4;
         let full =
@@ -105,11 +110,8 @@ impl Part {
         }
         self.lines += 1;
         let end = if cut { "…" } else { "" };
-        let printable = shown
-            .chars()
-            .filter(|letter| *letter == '\t' || !text::is_deceptive(*letter));
         self.text.push_str(mark);
-        self.text.extend(printable);
+        self.text.push_str(shown);
         self.text.push_str(end);
         self.text.push('\n');
     }
@@ -319,7 +321,9 @@ mod tests {
         let secret = ["ghp_", &"a1".repeat(18)].concat();
         let mut file = file("a.rs", 1, 1);
         file.patch = Some(format!(
-            "@@ -1,3 +1,3 @@ {secret}\n {secret}\n-{secret}\n+{secret}\u{202e}"
+            "@@ -1,3 +1,3 @@ {secret}\n {secret}\n-{secret}\n+{}\u{202e}{}",
+            &secret[..9],
+            &secret[9..]
         ));
         let budget = Budget {
             lines: 20,

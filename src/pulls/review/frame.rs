@@ -101,12 +101,13 @@ fn short(words: &str, bytes_max: usize) -> String {
 
 /// The beginning of a description, without what hides or deceives.
 fn description(body: &str, bytes_max: usize) -> String {
-    let masked = mask(body);
-    let visible: String = masked
+    // What hides goes first: it could hide within a secret.
+    let visible: String = body
         .chars()
         .filter(|letter| matches!(letter, '\n' | '\t') || !text::is_deceptive(*letter))
         .collect();
-    let (shown, cut) = text::cut(visible.trim(), bytes_max);
+    let masked = mask(visible.trim());
+    let (shown, cut) = text::cut(&masked, bytes_max);
     if cut {
         format!("{shown}…")
     } else {
