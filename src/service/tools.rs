@@ -126,9 +126,9 @@ define_tools! {
     DetectMergeConflicts "detect_merge_conflicts" reads "Merge conflicts"
         "Locate merge conflicts of a pull request, down to the line.";
     AnalyzePrImpact "analyze_pr_impact" reads "Impact of a PR"
-        "What a PR touches: areas, explained risk, dependencies, reviewers, overlapping PRs. depth: summary, detailed.";
+        "What a PR touches: areas, explained risk, dependencies, reviewers, overlapping PRs. depth: detailed tells more.";
     GetReviewSuggestions "get_review_suggestions" reads "Review a PR"
-        "What to review in a PR: risky lines, questions, diff in pages.";
+        "Risky lines, questions and paged diff of a PR, to review it.";
     SystemHealth "system_health" reads "Health"
         "Tell whether GitHub, gh, disk and claims are well, and how to mend what is not.";
 }
