@@ -68,6 +68,12 @@ pub struct Repository {
 }
 
 impl Repository {
+    /// The real repository behind it, where there is one.
+    pub(super) fn git(&self) -> Option<&GitRepository> {
+        let stored = self.store.as_ref().map(|store| &store.git);
+        self.git.as_ref().or(stored)
+    }
+
     /// `owner/name`.
     pub fn full_name(&self) -> String {
         format!("{}/{}", self.owner, self.name)

@@ -6,10 +6,14 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
+use super::git_repository::GitRepository;
+
 /// A bare git repository.
 #[derive(Debug)]
 pub struct Store {
     folder: TempDir,
+    /// What is read of it.
+    pub(super) git: GitRepository,
 }
 
 /// What stands at a path of a commit.
@@ -31,9 +35,9 @@ impl Store {
     /// A repository whose branch `main` has one commit with these files: path, mode, content.
     pub fn new(files: &[(&str, &str, &[u8])]) -> Self {
         let folder = tempfile::Builder::new().prefix("store").tempdir();
-        let store = Self {
-            folder: folder.expect("there is a temporary folder"),
-        };
+        let folder = folder.expect("there is a temporary folder");
+        let git = GitRepository::at(folder.path());
+        let store = Self { folder, git };
         store.must(&["init", "-q", "--bare", "."], b"");
         let entries = files.iter().map(|(path, mode, content)| {
             let blob = store.blob(content);

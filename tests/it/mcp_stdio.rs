@@ -8,7 +8,7 @@ use crate::github::Fault;
 use crate::support::{Era, McpClient, Place, holds, until};
 
 /// Tools that exist for claims and discovery, and whether they only read.
-const TOOLS: [(&str, bool); 18] = [
+const TOOLS: [(&str, bool); 21] = [
     ("list_repos", true),
     ("list_open_issues", true),
     ("get_issue_details", true),
@@ -27,6 +27,8 @@ const TOOLS: [(&str, bool); 18] = [
     ("resolve_review_thread", false),
     ("manage_stacked_prs", true),
     ("detect_merge_conflicts", true),
+    ("analyze_pr_impact", true),
+    ("get_review_suggestions", true),
     ("system_health", true),
 ];
 

@@ -11,7 +11,6 @@ use super::super::git_repository::{GitRepository, TreeEntry};
 use super::super::issue::{Comment, Issue, IssueKey, Milestone};
 use super::super::repository::Repository;
 use super::super::review::{Review, ReviewComment, ReviewThread};
-use super::super::store::{Store, StoredEntry};
 use super::super::world::World;
 use super::git::{self, GitNode};
 use super::mutation::Done;
@@ -38,10 +37,6 @@ pub(super) enum Node<'w> {
     /// The review of a comment, by its state.
     ReviewState(&'static str),
     Commit(&'w str),
-    /// A commit in a real repository.
-    Stored(&'w Store, String),
-    /// What such a commit has at a path.
-    StoredEntry(StoredEntry),
     /// The payload of a mutation that resolved a thread or opened it again.
     Changed(&'w Repository, &'w Issue, &'w ReviewThread),
     /// The payload of a mutation that replied in a thread.
@@ -171,8 +166,7 @@ impl<'w> Context<'w> {
             Node::Thread(..) => "PullRequestReviewThread",
             Node::ThreadComment(..) => "PullRequestReviewComment",
             Node::Review(..) | Node::ReviewState(_) => "PullRequestReview",
-            Node::Commit(_) | Node::Stored(..) => "Commit",
-            Node::StoredEntry(_) => "TreeEntry",
+            Node::Commit(_) => "Commit",
             Node::Changed(..) => "ReviewThreadPayload",
             Node::Replied(..) => "ReplyPayload",
             Node::Label(_) => "Label",

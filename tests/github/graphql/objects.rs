@@ -15,7 +15,8 @@ pub(super) fn of_repository<'w>(
 ) -> Option<Outcome<'w>> {
     match field {
         "object" => {
-            let expression = arguments.text("expression").unwrap_or_default();
+            // By its object id, where a real repository has it; else by its expression.
+            let expression = arguments.text("expression")?;
             let found = home.merges.objects.get(&expression);
             let node = found.map(|object| {
                 let is_blob = object["__typename"] == "Blob";

@@ -66,18 +66,6 @@ pub(super) fn resolve<'w>(
         Node::ReviewState(state) => Outcome::text(state),
         Node::Commit(oid) if field == "oid" => Outcome::text(oid),
         Node::Commit(_) => Outcome::Null,
-        Node::Stored(store, oid) => match field {
-            "oid" => Outcome::owned(oid.clone()),
-            "file" => {
-                let path = arguments.text("path").unwrap_or_default();
-                Outcome::object_or_null(store.entry(oid, &path).map(Node::StoredEntry))
-            }
-            _ => Outcome::Null,
-        },
-        Node::StoredEntry(entry) if field == "mode" => {
-            Outcome::Number(i64::from_str_radix(&entry.mode, 8).expect("modes are octal"))
-        }
-        Node::StoredEntry(entry) => Outcome::owned(entry.oid.clone()),
         Node::Changed(home, issue, thread) => Outcome::Object(Node::Thread(home, issue, thread)),
         Node::Replied(home, issue, comment) => {
             Outcome::Object(Node::ThreadComment(home, issue, comment))
@@ -318,17 +306,11 @@ fn repository_field<'w>(
         "createdAt" => Outcome::Time(repository.created_at),
         "updatedAt" => Outcome::Time(repository.updated_at),
         "pushedAt" => Outcome::Time(repository.pushed_at),
-        "object" => {
-            let oid = arguments.text("oid").unwrap_or_default();
-            let store = repository.store.as_ref();
-            let found = store.filter(|store| store.kind(&oid).as_deref() == Some("commit"));
-            Outcome::object_or_null(found.map(|store| Node::Stored(store, oid)))
-        }
         "viewerPermission" => Outcome::text("WRITE"),
         "defaultBranchRef" => Outcome::Object(Node::Branch(&repository.default_branch)),
         "object" => {
             let oid = arguments.text("oid").unwrap_or_default();
-            let git = repository.git.as_ref();
+            let git = repository.git();
             let known = git.and_then(|git| Some((git, git.commit(&oid)?)));
             Outcome::object_or_null(known.map(|(git, oid)| Node::Snapshot(git, oid.into())))
         }

@@ -1,8 +1,8 @@
 //! The REST API: finds the route, and dresses every answer as GitHub does.
 
 mod compare;
-mod git;
 mod dependencies;
+mod git;
 mod merges;
 mod render;
 mod review;
