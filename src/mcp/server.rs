@@ -84,8 +84,13 @@ impl McpServer {
 
 static TOOLS: LazyLock<Vec<Tool>> = LazyLock::new(|| {
     let describe = |spec: &crate::service::ToolSpec| {
-        let annotations =
-            ToolAnnotations::from_raw(None, Some(spec.read_only), Some(false), None, None);
+        // The other hint says nothing new: what only reads destroys nothing.
+        let (reads, destroys) = if spec.read_only {
+            (Some(true), None)
+        } else {
+            (None, Some(false))
+        };
+        let annotations = ToolAnnotations::from_raw(None, reads, destroys, None, None);
         let described = Tool::new(spec.name, spec.description, Arc::new(brief(spec)))
             .with_title(spec.title)
             .with_annotations(annotations);
@@ -104,8 +109,19 @@ static TOOLS: LazyLock<Vec<Tool>> = LazyLock::new(|| {
 /// Arguments whose names do not say it all: every other description would only cost context.
 const EXPLAINED: [&str; 5] = ["wait_seconds", "state", "handoff_note", "since", "files"];
 
-/// Arguments that a client of this transport need not give: its session tells who it is.
-const UNLISTED: [(&str, &str); 1] = [("create_pull_request", "agent_id")];
+/// Arguments that are taken but not listed: an agent's session tells who it is, and pages have the
+/// size that its context bears.
+const UNLISTED: [(&str, &str); 9] = [
+    ("create_pull_request", "agent_id"),
+    ("list_repos", "limit"),
+    ("list_open_issues", "limit"),
+    ("fetch_issues", "limit"),
+    ("get_all_claims", "limit"),
+    ("get_claim_history", "limit"),
+    ("detect_merge_conflicts", "max_files"),
+    ("get_review_suggestions", "max_diff_lines"),
+    ("get_failing_tests", "max_wait_seconds"),
+];
 
 /// The schema without descriptions that a name makes superfluous.
 fn brief(spec: &crate::service::ToolSpec) -> Map<String, Value> {

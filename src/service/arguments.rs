@@ -344,7 +344,7 @@ arguments! {
         /// security, performance, errors, tests, api, concurrency, ci, deps, docs
         #[serde(default, skip_serializing_if = "Option::is_none")]
         focus_areas: Optional<Vec<String>>,
-        /// Patterns as in CODEOWNERS: src/, *.rs
+        /// As in CODEOWNERS
         #[serde(default, skip_serializing_if = "Option::is_none")]
         files: Optional<Vec<String>>,
         /// false leaves the diff out

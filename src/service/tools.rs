@@ -383,7 +383,7 @@ fn lean_schema(schema: schemars::Schema) -> Map<String, Value> {
         Value::Object(schema) => schema,
         _ => Map::new(),
     };
-    for superfluous in ["$schema", "title"] {
+    for superfluous in ["$schema", "title", "description"] {
         schema.remove(superfluous);
     }
     schema
