@@ -19,7 +19,7 @@ const LISTED: usize = 20;
 /// Bytes of `tools/list`, at most.
 const TOOLS_BAR: f64 = 8_192.0;
 /// Bytes of its largest tool, at most.
-const TOOL_BAR: f64 = 500.0;
+const TOOL_BAR: f64 = 600.0;
 /// Bytes of what `next_issue` says beside the issue's text, at most.
 const NEXT_BAR: f64 = 400.0;
 
