@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
-use crate::domain::ApiError;
+use crate::domain::{ApiError, Category};
 
 /// Prints a result. A reader that closed the pipe is not an error.
 pub(super) fn print(text: &str) -> ExitCode {
@@ -14,7 +14,15 @@ pub(super) fn print(text: &str) -> ExitCode {
     {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
+        Err(error) => {
+            let message = format!("the answer could not be written: {error}");
+            let next = "free space where standard output goes, and read what was done with \
+                        get_my_claims: the command itself was carried out";
+            fail(
+                &ApiError::new(Category::User, "output_failed", message, next),
+                false,
+            )
+        }
     }
 }
 

@@ -71,9 +71,9 @@ fn prepare(given: &[String], overrides: &flags::Overrides) -> Result<Prepared, A
     Ok(Prepared::Request(Box::new(config), request))
 }
 
-/// Whether the tool's files may come from the working directory.
+/// Whether the tool's files may come from the working directory: they are more than names.
 fn takes_files(spec: &ToolSpec) -> bool {
-    spec.schema["properties"].get("files").is_some()
+    spec.schema["properties"]["files"]["items"]["type"] == "object"
 }
 
 fn working_directory() -> Result<std::path::PathBuf, ApiError> {

@@ -52,7 +52,7 @@ impl Access {
             Category::User,
             "forbidden_origin",
             "requests from this web origin are not allowed",
-            "use the page that issuecommand serves itself, or a program that is no web page",
+            "call from a program that is no web page, or from a page of this server's own address",
         ))
     }
 

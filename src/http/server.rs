@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::{Body as _, Incoming};
 use hyper::service::service_fn;
@@ -174,6 +174,9 @@ impl HttpState {
             let answer = json_rpc_error(-32600, "not a JSON-RPC message of this protocol");
             return Ok(body::json(StatusCode::BAD_REQUEST, answer));
         }
+        if response.status().is_client_error() && !has_words_for_programs(response.headers()) {
+            return Ok(as_json_rpc(response.map(BodyExt::boxed_unsync)).await);
+        }
         Ok(response.map(BodyExt::boxed_unsync))
     }
 
@@ -203,6 +206,32 @@ impl HttpState {
         let content_type = HeaderValue::from_static("text/plain; version=0.0.4");
         Ok(body::with_type(StatusCode::OK, content_type, text.into()))
     }
+}
+
+fn has_words_for_programs(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE);
+    let content_type = content_type.and_then(|value| value.to_str().ok());
+    content_type.is_some_and(|given| {
+        ["application/json", "text/event-stream"]
+            .iter()
+            .any(|known| given.starts_with(known))
+    })
+}
+
+/// The library's refusal in plain words as an error of the protocol, with the same status.
+async fn as_json_rpc(response: Response<ResponseBody>) -> Response<ResponseBody> {
+    let (mut parts, body) = response.into_parts();
+    let Ok(words) = body.collect().await.map(|body| body.to_bytes());
+    let words = String::from_utf8_lossy(&words);
+    let words = match words.trim() {
+        "" => parts.status.canonical_reason().unwrap_or("refused"),
+        words => words,
+    };
+    parts.headers.remove(header::CONTENT_LENGTH);
+    let json = HeaderValue::from_static("application/json");
+    parts.headers.insert(header::CONTENT_TYPE, json);
+    let answer = json_rpc_error(-32600, words);
+    Response::from_parts(parts, Full::new(answer.into()).boxed_unsync())
 }
 
 /// An error of the protocol for a request whose id could not be read.

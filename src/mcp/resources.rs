@@ -21,8 +21,7 @@ pub(super) fn templates() -> Vec<ResourceTemplate> {
     vec![
         ResourceTemplate::new(TEMPLATE, "issue")
             .with_title("GitHub issue")
-            .with_description("An issue with its text, comments and claim")
-            .with_mime_type("text/plain"),
+            .with_description("An issue with its text, comments and claim"),
     ]
 }
 

@@ -4,11 +4,12 @@ use std::sync::{Arc, LazyLock};
 
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams,
-    CompleteResult, ContentBlock, DiscoverResult, ErrorCode, GetPromptRequestParams,
-    GetPromptResponse, Implementation, InitializeRequestParams, InitializeResult,
-    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
-    MetaObject, PaginatedRequestParams, ProgressNotificationParam, ReadResourceRequestParams,
-    ReadResourceResponse, ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
+    CompleteResult, ContentBlock, CustomRequest, CustomResult, DiscoverResult, ErrorCode,
+    GetPromptRequestParams, GetPromptResponse, Implementation, InitializeRequestParams,
+    InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
+    ListToolsResult, MetaObject, PaginatedRequestParams, ProgressNotificationParam,
+    ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, Tool,
+    ToolAnnotations,
 };
 use rmcp::service::{NotificationContext, RequestContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
@@ -105,6 +106,15 @@ static TOOLS: LazyLock<Vec<Tool>> = LazyLock::new(|| {
     };
     tools().iter().map(describe).collect()
 });
+
+/// Methods with parameters of their own, and what these are.
+const PARAMETERS: [(&str, &str); 5] = [
+    ("tools/call", "{name, arguments}"),
+    ("prompts/get", "{name, arguments}"),
+    ("resources/read", "{uri}"),
+    ("completion/complete", "{ref, argument: {name, value}}"),
+    ("initialize", "{protocolVersion, capabilities, clientInfo}"),
+];
 
 /// Arguments whose names do not say it all: every other description would only cost context.
 const EXPLAINED: [&str; 5] = ["wait_seconds", "state", "handoff_note", "since", "files"];
@@ -222,6 +232,23 @@ impl ServerHandler for McpServer {
             Ok(reply) => CallToolResult::success(content(&reply)),
             Err(error) => CallToolResult::error(vec![ContentBlock::text(error_text(&error))]),
         }))
+    }
+
+    /// Requests that the library could not read as what their method says they are.
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        let method = request.method;
+        let known = PARAMETERS.iter().find(|(known, _)| *known == method);
+        Err(match known {
+            Some((_, parameters)) => {
+                let message = format!("the params of {method} must be {parameters}");
+                ErrorData::new(ErrorCode::INVALID_PARAMS, message, None)
+            }
+            None => ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method, None),
+        })
     }
 
     async fn list_prompts(

@@ -4,11 +4,22 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use rmcp::ServiceExt as _;
+use rmcp::model::{ErrorCode, ErrorData};
+use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
+use rmcp::transport::Transport;
+use rmcp::transport::async_rw::AsyncRwTransport;
+use rmcp::{RoleServer, ServiceExt as _};
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::McpServer;
+
+/// Lines that are no JSON and wait to be answered, at most; of more, some get no answer.
+const UNREADABLE_MAX: usize = 16;
+/// Longest line that is looked at; the library refuses longer ones.
+const LINE_BYTES_MAX: usize = 16 << 20;
+/// Bytes read at once.
+const CHUNK_BYTES: usize = 8 << 10;
 
 /// Serves the client on standard input and output until its input ends.
 ///
@@ -17,12 +28,21 @@ use super::McpServer;
 pub async fn serve_stdio(server: McpServer) -> io::Result<()> {
     let (reader, writer) = rmcp::transport::io::stdio_pipes();
     let (ended, mut end) = watch::channel(false);
-    let reader = Ending {
+    let (tell, unreadable) = mpsc::channel(UNREADABLE_MAX);
+    let reader = JsonLines {
         inner: reader,
+        line: Vec::new(),
+        checked: Vec::new(),
+        given: 0,
+        unreadable: tell,
         ended,
     };
+    let transport = Answering {
+        inner: AsyncRwTransport::new_server(reader, writer),
+        unreadable,
+    };
     let serving = async {
-        match server.serve((reader, writer)).await {
+        match server.serve(transport).await {
             Ok(running) => {
                 let _ = running.waiting().await;
                 Ok(())
@@ -43,25 +63,159 @@ pub async fn serve_stdio(server: McpServer) -> io::Result<()> {
     }
 }
 
-/// Tells when the input has ended.
-struct Ending<R> {
+/// The library's transport, which answers lines that are no JSON as well: it leaves them out.
+struct Answering<T> {
+    inner: T,
+    unreadable: mpsc::Receiver<String>,
+}
+
+impl<T: Transport<RoleServer>> Transport<RoleServer> for Answering<T> {
+    type Error = T::Error;
+
+    fn send(
+        &mut self,
+        item: TxJsonRpcMessage<RoleServer>,
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
+        self.inner.send(item)
+    }
+
+    async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
+        loop {
+            let problem = tokio::select! {
+                biased;
+                Some(problem) = self.unreadable.recv() => problem,
+                message = self.inner.receive() => return message,
+            };
+            let error = ErrorData::new(ErrorCode::PARSE_ERROR, problem, None);
+            let answer = TxJsonRpcMessage::<RoleServer>::error(error, None);
+            self.inner.send(answer).await.ok()?;
+        }
+    }
+
+    async fn close(&mut self) -> Result<(), Self::Error> {
+        self.inner.close().await
+    }
+}
+
+/// Lets whole lines of JSON through, reports the others, and tells when the input has ended.
+struct JsonLines<R> {
     inner: R,
+    /// A line that has no end yet.
+    line: Vec<u8>,
+    /// What may be read, of which `given` bytes have been.
+    checked: Vec<u8>,
+    given: usize,
+    unreadable: mpsc::Sender<String>,
     ended: watch::Sender<bool>,
 }
 
-impl<R: AsyncRead + Unpin> AsyncRead for Ending<R> {
+impl<R> JsonLines<R> {
+    fn take(&mut self, mut bytes: &[u8]) {
+        while let Some(end) = memchr::memchr(b'\n', bytes) {
+            let (rest_of_line, later) = bytes.split_at(end + 1);
+            self.line.extend_from_slice(rest_of_line);
+            self.check_line();
+            bytes = later;
+        }
+        self.line.extend_from_slice(bytes);
+        if self.line.len() > LINE_BYTES_MAX {
+            self.checked.append(&mut self.line);
+        }
+    }
+
+    fn check_line(&mut self) {
+        let text = self.line.strip_prefix(b"\xEF\xBB\xBF");
+        let text = text.unwrap_or(&self.line).trim_ascii();
+        match serde_json::from_slice::<serde::de::IgnoredAny>(text) {
+            Err(error) if !text.is_empty() => {
+                let problem = format!("not valid JSON: {error}; send one message a line");
+                // A client that sends nothing else is told often enough.
+                let _ = self.unreadable.try_send(problem);
+                self.line.clear();
+            }
+            _ => self.checked.append(&mut self.line),
+        }
+    }
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for JsonLines<R> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let result = Pin::new(&mut self.inner).poll_read(context, buffer);
-        if matches!(&result, Poll::Ready(Ok(())) if buffer.filled().len() == before)
-            || matches!(&result, Poll::Ready(Err(_)))
-        {
-            self.ended.send_replace(true);
+        let this = &mut *self;
+        loop {
+            let ready = &this.checked[this.given..];
+            if !ready.is_empty() {
+                let count = ready.len().min(buffer.remaining());
+                buffer.put_slice(&ready[..count]);
+                this.given += count;
+                return Poll::Ready(Ok(()));
+            }
+            this.checked.clear();
+            this.given = 0;
+            let mut space = [0; CHUNK_BYTES];
+            let mut chunk = ReadBuf::new(&mut space);
+            let read = Pin::new(&mut this.inner).poll_read(context, &mut chunk);
+            match read {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(())) if !chunk.filled().is_empty() => this.take(chunk.filled()),
+                Poll::Ready(result) => {
+                    this.ended.send_replace(true);
+                    return Poll::Ready(result);
+                }
+            }
         }
-        result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn only_lines_of_json_come_through() {
+        let input: &[u8] = b"{\"a\":1}\r\n\n{\"b\":\n\xEF\xBB\xBF[2]\n\xff\n{\"cut\":";
+        for chunk in [1, 3, 100] {
+            let (tell, mut unreadable) = mpsc::channel(UNREADABLE_MAX);
+            let (ended, end) = watch::channel(false);
+            let mut lines = JsonLines {
+                inner: in_chunks(input, chunk),
+                line: Vec::new(),
+                checked: Vec::new(),
+                given: 0,
+                unreadable: tell,
+                ended,
+            };
+            let mut output = Vec::new();
+            lines.read_to_end(&mut output).await.unwrap();
+            assert_eq!(output, b"{\"a\":1}\r\n\n\xEF\xBB\xBF[2]\n");
+            assert!(*end.borrow());
+            let first = unreadable.try_recv().unwrap();
+            assert!(first.starts_with("not valid JSON: EOF"), "{first}");
+            assert!(unreadable.try_recv().is_ok());
+            assert!(unreadable.try_recv().is_err());
+        }
+    }
+
+    /// Gives `input` in chunks of so many bytes.
+    fn in_chunks(input: &'static [u8], chunk: usize) -> impl AsyncRead + Unpin {
+        struct Chunks(&'static [u8], usize);
+        impl AsyncRead for Chunks {
+            fn poll_read(
+                mut self: Pin<&mut Self>,
+                _context: &mut Context<'_>,
+                buffer: &mut ReadBuf<'_>,
+            ) -> Poll<io::Result<()>> {
+                let (now, later) = self.0.split_at(self.1.min(self.0.len()));
+                buffer.put_slice(now);
+                self.0 = later;
+                Poll::Ready(Ok(()))
+            }
+        }
+        Chunks(input, chunk)
     }
 }

@@ -282,13 +282,13 @@ fn flaw_of(
             .and_then(Value::as_str)
             .unwrap_or("value");
         if !has_type(value, schema_of_field) {
-            let article = if expected.starts_with(['a', 'i', 'o']) {
-                "an"
-            } else {
-                "a"
+            let wanted = match expected {
+                "integer" if value.is_number() => "a whole number from 0 to 2^64 - 1".to_owned(),
+                "array" | "integer" | "object" => format!("an {expected}"),
+                _ => format!("a {expected}"),
             };
             return Some(ApiError::invalid(
-                format!("'{field}' of {place} must be {article} {expected}"),
+                format!("'{field}' of {place} must be {wanted}"),
                 format!(
                     "send it as JSON {expected}; {place} takes {}",
                     members(schema)
@@ -441,8 +441,14 @@ mod tests {
         assert!(suggestion.starts_with("did you mean agent_id? it takes repo, issue_number"));
         let (message, _) = problem("claim_issue", json!({"repo": "a/b", "issue_number": "1"}));
         assert_eq!(message, "'issue_number' of claim_issue must be an integer");
-        let (message, _) = problem("claim_issue", json!({"repo": "a/b", "issue_number": -1}));
-        assert_eq!(message, "'issue_number' of claim_issue must be an integer");
+        for number in [json!(-1), json!(1.5), json!(1e30)] {
+            let (message, _) = problem(
+                "claim_issue",
+                json!({"repo": "a/b", "issue_number": number}),
+            );
+            let wanted = "'issue_number' of claim_issue must be a whole number from 0 to 2^64 - 1";
+            assert_eq!(message, wanted);
+        }
         let (message, _) = problem("claim_issue", json!({"repo": "a/b"}));
         assert_eq!(message, "claim_issue needs 'issue_number'");
         let (message, _) = problem("next_issue", json!([]));

@@ -135,6 +135,22 @@ fn a_reader_that_closes_the_pipe_is_no_error_to_tell_of() {
 }
 
 #[test]
+fn an_answer_that_cannot_be_written_is_told() {
+    let place = Place::with_issues(1);
+    let server = place.serve_synced();
+    let (mut command, _) = place.command(&["get-all-claims", "--json"]);
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    command
+        .stdout(full.expect("Linux has it"))
+        .stderr(std::process::Stdio::piped());
+    let output = command.output().expect("it starts");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("the answer could not be written"), "{told}");
+    assert_eq!(output.status.code(), Some(2));
+    drop(server);
+}
+
+#[test]
 fn serve_prints_claim_events_and_logs_the_rest_elsewhere() {
     let mut place = Place::with_issues(1);
     let log_file = place.folder().join("issuecommand.log");

@@ -216,6 +216,9 @@ fn malformed_posts_are_answered_and_the_connection_survives() {
             answer.status,
             answer.text()
         );
+        let error = answer.json();
+        assert_eq!(error["jsonrpc"], "2.0", "{body}: {error}");
+        assert!(error["error"]["message"].is_string(), "{body}: {error}");
         assert_eq!(
             connection.request("GET", "/api/health", &[], b"").status,
             200,

@@ -101,6 +101,40 @@ fn every_era_is_spoken() {
 }
 
 #[test]
+fn lines_that_are_no_message_are_answered_and_the_next_ones_too() {
+    let place = Place::with_issues(0);
+    for era in ERAS {
+        let (client, _) = open(&place, era);
+        client.write_line("{\"jsonrpc\": \"2.0\", \"id\":");
+        let told = until("the line is answered", || {
+            let lines = client.notifications();
+            lines.into_iter().find(|line| line["error"].is_object())
+        });
+        assert_eq!(told["error"]["code"], -32700, "{era:?}: {told}");
+        assert!(told.get("id").is_none_or(Value::is_null), "{told}");
+        for (method, parameters) in [
+            ("tools/call", json!({"name": 5})),
+            (
+                "tools/call",
+                json!({"name": "get_my_claims", "arguments": []}),
+            ),
+            ("resources/read", json!({"url": "x"})),
+        ] {
+            let wrong = client.call(method, parameters);
+            assert_eq!(wrong["error"]["code"], -32602, "{era:?}: {wrong}");
+            let message = wrong["error"]["message"].as_str().unwrap_or_default();
+            assert!(message.contains(method), "{wrong}");
+        }
+        assert_eq!(
+            client
+                .tool("get_my_claims", json!({"agent_id": "a"}))
+                .record()["claims"],
+            json!([])
+        );
+    }
+}
+
+#[test]
 fn the_tool_list_is_complete() {
     let place = Place::with_issues(0);
     for era in ERAS {
