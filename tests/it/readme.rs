@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{Place, Server};
+use crate::support::{Place, Server, issues};
 
 /// The lines after `$ ` in the README's examples.
 fn commands() -> Vec<String> {
@@ -37,7 +37,18 @@ fn words(command: &str) -> Vec<String> {
 
 #[test]
 fn every_command_of_the_readme_runs() {
-    let place = Place::with_issues(40);
+    let mut world = issues(42);
+    let repository = world.repository("acme/api");
+    let pull = repository.add_pull_request("Fix it", &[]);
+    assert_eq!(pull.number, 43);
+    let head = pull
+        .pull_request
+        .as_ref()
+        .expect("it is one")
+        .head_sha
+        .clone();
+    repository.merges.check_run(&head, "lint", "failure");
+    let place = Place::new(world);
     let server = place.serve_synced();
     let mut seen = Vec::new();
     for (number, command) in (3..).zip(commands()) {
