@@ -124,9 +124,11 @@ pub fn run(argv: Vec<String>) -> ExitCode {
 
 fn list_tools() -> String {
     let mut text = String::new();
+    let names = tools().iter().map(|tool| tool.name.len());
+    let width = names.max().unwrap_or_default() + 2;
     for tool in tools() {
         text.push_str(&format!(
-            "{:<22}{}\n",
+            "{:<width$}{}\n",
             tool.name.replace('_', "-"),
             tool.description
         ));

@@ -96,7 +96,7 @@ fn pairs(spec: &ToolSpec, given: &[String]) -> Result<Vec<(String, String)>, Api
         schema.map(|schema| schema["type"].as_str().unwrap_or_default().to_owned())
     };
     let mut pairs = Vec::new();
-    let mut rest = given.iter();
+    let mut rest = given.iter().peekable();
     while let Some(argument) = rest.next() {
         if argument == "--json" {
             continue;
@@ -120,7 +120,10 @@ fn pairs(spec: &ToolSpec, given: &[String]) -> Result<Vec<(String, String)>, Api
         };
         let value = match inline {
             Some(value) => value,
-            None if kind == "boolean" => String::new(),
+            None if kind == "boolean" => {
+                let word = rest.next_if(|next| matches!(next.as_str(), "true" | "false"));
+                word.cloned().unwrap_or_default()
+            }
             None => rest.next().cloned().ok_or_else(|| {
                 ApiError::invalid(
                     format!("--{flag} needs a value"),

@@ -88,6 +88,15 @@ impl ChangedFile {
             .map(String::as_str)
     }
 
+    /// Whether a test that stands beside the code is new, as Rust has them.
+    pub fn adds_inline_tests(&self) -> bool {
+        let hunks = self.hunks();
+        let mut lines = hunks.iter().flat_map(Hunk::changed_lines);
+        lines.any(|line| {
+            line.added && (line.text.contains("#[test]") || line.text.contains("::test]"))
+        })
+    }
+
     /// Whether the file was known by this path before or is known by it now.
     pub fn is_at(&self, path: &str) -> bool {
         self.names().any(|name| name == path)

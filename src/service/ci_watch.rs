@@ -60,7 +60,7 @@ impl CiWatch {
     /// Watches a pull request from now on.
     pub fn add(&self, id: &PullId) {
         let mut watched = self.watched();
-        if watched.len() >= WATCHED_MAX {
+        if watched.len() >= WATCHED_MAX && !watched.contains_key(&name(id)) {
             let first = watched.iter().min_by_key(|(_, it)| it.until);
             if let Some(first) = first.map(|(name, _)| name.clone()) {
                 watched.remove(&first);
@@ -77,9 +77,14 @@ impl CiWatch {
         self.added.notify_one();
     }
 
-    /// Watches it no more; tells whether it was watched.
-    pub fn remove(&self, id: &PullId) -> bool {
-        self.watched().remove(&name(id)).is_some()
+    /// Whether it is watched.
+    pub fn contains(&self, id: &PullId) -> bool {
+        self.watched().contains_key(&name(id))
+    }
+
+    /// Watches it no more.
+    pub fn remove(&self, id: &PullId) {
+        self.watched().remove(&name(id));
     }
 
     /// When the next look is due.
@@ -103,8 +108,16 @@ fn name(id: &PullId) -> String {
     id.to_string().to_lowercase()
 }
 
-/// Heads of submitted claims that were looked at check by check since they failed.
-type Looked = HashMap<String, String>;
+/// The last look, check by check, at a failing pull request of a submitted claim.
+struct Look {
+    head_sha: String,
+    /// Nothing more was expected.
+    settled: bool,
+    at: Instant,
+}
+
+/// Looks by name of the pull request.
+type Looked = HashMap<String, Look>;
 
 impl Parts {
     /// Watches until it is dropped.
@@ -218,7 +231,7 @@ impl Parts {
         let ids: Vec<PullId> = submitted.map(|(id, _)| id).take(CLAIMS_MAX).collect();
         looked.retain(|known, _| ids.iter().any(|id| name(id) == *known));
         let background = self.pulls.in_background();
-        let mut looks = 0;
+        let mut failing = Vec::new();
         for ids in ids.chunks(ROLLUPS_MAX) {
             let rollups = match pulls::rollups(&background, ids).await {
                 Ok(rollups) => rollups,
@@ -231,12 +244,9 @@ impl Parts {
                 let Some(rollup) = rollup else { continue };
                 match rollup.state {
                     RollupState::Failing => {
-                        let known = looked.get(&name(id)) == Some(&rollup.head_sha);
-                        if !known && looks < LOOKS_MAX {
-                            looks += 1;
-                            if self.look_at_checks(id, true).await {
-                                looked.insert(name(id), rollup.head_sha);
-                            }
+                        let last = looked.get(&name(id));
+                        if !last.is_some_and(|it| it.settled && it.head_sha == rollup.head_sha) {
+                            failing.push((last.map(|it| it.at), id, rollup.head_sha));
                         }
                         continue;
                     }
@@ -247,6 +257,16 @@ impl Parts {
                 }
                 looked.remove(&name(id));
             }
+        }
+        // Those that wait longest come first, so that a few that never settle hold up nobody.
+        failing.sort_by_key(|(at, ..)| *at);
+        for (_, id, head_sha) in failing.into_iter().take(LOOKS_MAX) {
+            let look = Look {
+                head_sha,
+                settled: self.look_at_checks(id, true).await,
+                at: Instant::now(),
+            };
+            looked.insert(name(id), look);
         }
     }
 
@@ -299,7 +319,10 @@ mod tests {
             watch.add(&id(number));
             tokio::time::advance(Duration::from_millis(1)).await;
         }
-        assert!(!watch.remove(&id(1)), "the oldest made room");
-        assert!(watch.remove(&id(2)) && !watch.remove(&id(2)));
+        assert!(!watch.contains(&id(1)), "the oldest made room");
+        watch.add(&id(3));
+        assert!(watch.contains(&id(2)), "one that is known needs no room");
+        watch.remove(&id(2));
+        assert!(!watch.contains(&id(2)));
     }
 }

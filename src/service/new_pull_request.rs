@@ -55,8 +55,10 @@ impl Parts {
         let mut created = create::create_pull_request(&self.pulls, &ask).await?;
         created.warnings.extend(purpose.warning);
         let moved = match purpose.claim {
-            Some(claim) => self.submitted(&claim, actor, &mut created).await,
-            None => None,
+            Some(claim) if created.is_what_was_asked => {
+                self.submitted(&claim, actor, &mut created).await
+            }
+            _ => None,
         };
         let claim_status = moved.as_ref().map(|claim| claim.status);
         let reply = Reply::new(&Opened {

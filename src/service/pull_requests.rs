@@ -58,10 +58,11 @@ impl Parts {
             checks: arguments.checks.unwrap_or_default(),
             cursor: arguments.cursor,
         };
-        // Who asks looks for himself.
-        let was_watched = self.ci_watch.remove(&query.pr);
+        let was_watched = self.ci_watch.contains(&query.pr);
         let report = pulls::get_failing_tests(&self.pulls, &query, progress.as_deref()).await?;
-        if query.wait && report.is_running() {
+        if !report.is_running() {
+            self.ci_watch.remove(&query.pr);
+        } else if query.wait {
             self.ci_watch.add(&query.pr);
         }
         if query.is_whole() {

@@ -324,17 +324,45 @@ fn a_call_takes_up_what_one_before_it_left() {
     let answer = server.tool(TOOL, ask("fix", binary.clone())).expect(200);
     assert_eq!(answer["created"], true, "{answer}");
     assert_eq!(git(&place, |git| git.tip("fix")), Some(tip));
-    // A branch that somebody made and left empty is moved forward.
+    // A branch that somebody made is left as it is, even without commits of its own: it may be what
+    // is deployed.
     git(&place, |git| {
         let start = git.must(&["rev-parse", "main~1"], b"");
         git.create_branch("empty", &start).expect("it is new");
     });
-    let answer = server.tool(TOOL, ask("empty", binary)).expect(200);
-    assert_eq!(answer["created"], true, "{answer}");
-    git(&place, |git| {
-        let tip = git.tip("empty").expect("there is a branch");
-        assert_eq!(git.between("main", &tip), [tip]);
-    });
+    let before = git(&place, |git| git.tip("empty"));
+    let refusal = server.tool(TOOL, ask("empty", binary.clone()));
+    refused(&refusal, 409, "branch_exists");
+    assert_eq!(git(&place, |git| git.tip("empty")), before);
+    // After a squash the branch is still there with just this commit: all of it was merged.
+    let number = answer["number"].as_u64().expect("it is one");
+    place
+        .github
+        .change(|world| world.merge_pull_request("acme/api", number));
+    let refusal = server.tool(TOOL, ask("fix", binary));
+    refused(&refusal, 409, "already_merged");
+}
+
+#[test]
+fn a_claim_is_not_moved_to_a_pull_request_for_something_else() {
+    let place = Place::new(world());
+    let server = place.serve_synced();
+    let first = server.tool(TOOL, ask("fix", edit())).expect(200);
+    let claim = server.granted("agent-b", 1);
+    let mut again = ask("fix", json!([]));
+    again["claim_id"] = json!(claim);
+    again["agent_id"] = json!("agent-b");
+    let answer = server.tool(TOOL, again).expect(200);
+    assert_eq!(answer["created"], false, "{answer}");
+    assert_eq!(answer["number"], first["number"]);
+    assert!(answer["claim_status"].is_null(), "{answer}");
+    let warning = &answer["warnings"][0];
+    assert!(field(warning, "reason").contains("closes #1"), "{answer}");
+    let held = &server.claims()[0];
+    assert_eq!(
+        (&held["status"], &held["pr_url"]),
+        (&json!("claimed"), &Value::Null)
+    );
 }
 
 #[test]

@@ -66,11 +66,17 @@ impl TestReports {
             if !name.is_some_and(|name| name.is_ok_and(|name| is_report(&name))) {
                 continue;
             }
-            let Some(report) = unpack(&mut archive, index, room.min(report_max)) else {
+            let bytes_max = room.min(report_max);
+            let (report, whole) = unpack(&mut archive, index, bytes_max);
+            // What was unpacked in vain counts as well: many entries may share one stream.
+            room = room.saturating_sub(report.len() as u64);
+            if !whole || report.len() as u64 > bytes_max {
                 reports.unread += 1;
+                if room == 0 {
+                    break;
+                }
                 continue;
-            };
-            room -= report.len() as u64;
+            }
             for failure in parse_report(&report) {
                 if reports.failures.len() < FAILURES_MAX && known.insert(identity(&failure)) {
                     reports.failures.push(failure);
@@ -86,16 +92,19 @@ fn is_report(name: &str) -> bool {
     name.ends_with(".xml") || name.ends_with(".trx")
 }
 
-/// The file at `index`, if it can be read and is no larger than `bytes_max`.
+/// The first bytes of the file at `index`, one more than `bytes_max` where it is larger, and whether
+/// nothing was wrong with them.
 fn unpack(
     archive: &mut ZipArchive<Cursor<&[u8]>>,
     index: usize,
     bytes_max: u64,
-) -> Option<Vec<u8>> {
-    let file = archive.by_index(index).ok()?;
+) -> (Vec<u8>, bool) {
     let mut report = Vec::new();
-    file.take(bytes_max + 1).read_to_end(&mut report).ok()?;
-    (report.len() as u64 <= bytes_max).then_some(report)
+    let whole = archive.by_index(index).is_ok_and(|file| {
+        let mut file = file.take(bytes_max + 1);
+        file.read_to_end(&mut report).is_ok()
+    });
+    (report, whole)
 }
 
 /// XML of another kind, as coverage, has no test cases.
@@ -166,6 +175,19 @@ mod tests {
         assert_eq!(read(bomb, 2 * bomb), (1, 0));
         assert_eq!(read(bomb - 1, 2 * bomb), (1, 1), "one is too large");
         assert_eq!(read(bomb, bomb + report - 1), (0, 1), "together they are");
+    }
+
+    #[test]
+    fn what_is_unpacked_in_vain_is_bounded_too() {
+        let bomb = vec![b' '; 1 << 20];
+        let names: Vec<String> = (0..50).map(|number| format!("{number}.xml")).collect();
+        let files: Vec<(&str, &[u8])> = names
+            .iter()
+            .map(|name| (name.as_str(), &bomb[..]))
+            .collect();
+        let archive = packed(&files);
+        let reports = TestReports::read_within(&archive, 1_000, 10_000).unwrap();
+        assert_eq!(reports.unread, 10, "the others are not begun");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::report::{Conflict, TargetCommit};
 use crate::domain::text;
 use crate::gh::GhError;
 use crate::pulls::stack::commands::short;
-use crate::pulls::{PullSource, Warning};
+use crate::pulls::{PullSource, Warning, secrets};
 
 /// Most files whose commits are read: one call each.
 const FILES_MAX: usize = 5;
@@ -102,7 +102,9 @@ impl Told {
         let login = self.author.as_ref().map(|account| &account.login);
         TargetCommit {
             sha: short(&self.sha).to_owned(),
-            subject: text::cut(subject, SUBJECT_BYTES_MAX).0.to_owned(),
+            subject: text::cut(&secrets::mask(subject), SUBJECT_BYTES_MAX)
+                .0
+                .to_owned(),
             pr: pull_of(subject),
             author: login.or(name).cloned().unwrap_or_default(),
         }

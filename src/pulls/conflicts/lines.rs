@@ -8,6 +8,7 @@ use crate::domain::text;
 use crate::git::{Changes, Git, GitError, Versions};
 use crate::pulls::edits::{edits, meetings, numbers};
 use crate::pulls::files::hunks;
+use crate::pulls::secrets;
 
 /// Most places of one file that are told.
 const REGIONS_MAX: usize = 5;
@@ -117,7 +118,7 @@ fn part<'a, 'b>(lines: &'a [&'b [u8]], range: &Range<usize>) -> &'a [&'b [u8]] {
 fn excerpt(lines: &[&[u8]]) -> String {
     let shown = lines.iter().take(EXCERPT_LINES_MAX).copied();
     let shown = shown.collect::<Vec<_>>().concat();
-    let shown = String::from_utf8_lossy(&shown);
+    let shown = secrets::mask(&String::from_utf8_lossy(&shown));
     let (shown, cut) = text::cut(shown.trim_end_matches(['\r', '\n']), EXCERPT_BYTES_MAX);
     match lines.len().saturating_sub(EXCERPT_LINES_MAX) {
         0 if cut => format!("{shown}…"),

@@ -27,7 +27,7 @@ pub(super) fn with_closing(body: &str, repo: &RepoName, host: &str, issue: u64) 
 
 /// Whether the body has a closing keyword for this issue where GitHub reads it: not in code and
 /// not in a comment.
-fn closes(body: &str, repo: &RepoName, host: &str, issue: u64) -> bool {
+pub(super) fn closes(body: &str, repo: &RepoName, host: &str, issue: u64) -> bool {
     let read = without_code(body).to_lowercase();
     let forms = [
         format!("#{issue}"),

@@ -64,7 +64,7 @@ pub(super) async fn commit(
     if write.create_branch(&commit.sha).await? {
         return Ok(commit.sha);
     }
-    write.existing_branch(base, &tree, &top, commit.sha).await
+    write.existing_branch(base, &tree, &top).await
 }
 
 async fn known_entries(
@@ -191,26 +191,19 @@ impl Write<'_> {
         }
     }
 
-    /// The branch is there already. It serves when a call before this one made it, or when it has
-    /// nothing of its own yet.
+    /// The branch is there already. It serves when a call before this one made it. Any other one is
+    /// left as it is, even if it has no commits of its own: it may be what is deployed.
     async fn existing_branch(
         &self,
         base: &Base,
         tree: &[TreeEntry<'_>],
         top: &str,
-        commit: String,
     ) -> Result<String, ApiError> {
         let branch = &self.ask.head.branch;
         let range = format!("{}...{branch}", base.sha);
         let path = ApiPath::repo(&self.ask.repo).then("compare").then(range);
         let compared = self.gh.get::<Comparison>(&path).await;
         let compared = compared.map_err(|error| errors::of_write(self.ask, &error))?;
-        if compared.ahead_by == 0 {
-            return match self.move_branch(&commit).await? {
-                true => Ok(commit),
-                false => Err(branch_exists(self.ask)),
-            };
-        }
         let origin = &compared.merge_base_commit;
         let expected = if origin.sha == base.sha {
             top.to_owned()
@@ -224,20 +217,6 @@ impl Write<'_> {
             _ => Err(branch_exists(self.ask)),
         }
     }
-
-    /// Moves the branch forward to the commit. GitHub refuses if it has other commits by now.
-    async fn move_branch(&self, commit: &str) -> Result<bool, ApiError> {
-        let path = self
-            .git("refs")
-            .then("heads")
-            .then_all(&self.ask.head.branch);
-        let body = json!({ "sha": commit, "force": false });
-        match self.gh.write::<Value>("PATCH", &path, &body).await {
-            Ok(_) => Ok(true),
-            Err(GhError::Rejected(told)) if told.contains("fast forward") => Ok(false),
-            Err(error) => self.settle(error, commit).await,
-        }
-    }
 }
 
 fn branch_exists(ask: &NewPullRequest) -> ApiError {
@@ -245,9 +224,9 @@ fn branch_exists(ask: &NewPullRequest) -> ApiError {
         Category::Logical,
         "branch_exists",
         format!(
-            "the branch {} has other commits already; it was left as it is",
+            "the branch {} exists already, with other commits than this; it was left as it is",
             ask.head.branch
         ),
-        "choose another head; or, if those commits are what you want, call again without files",
+        "choose another head; or, if its commits are what you want, call again without files",
     )
 }

@@ -38,6 +38,8 @@ pub struct NewPullRequest {
     base: Option<String>,
     changes: files::Changes,
     draft: bool,
+    /// The issue that it shall close, and the host that both are on.
+    closes: Option<(u64, String)>,
 }
 
 /// What is asked for, as it was given.
@@ -94,6 +96,7 @@ impl NewPullRequest {
             base,
             changes: files::check(given.files)?,
             draft: given.draft,
+            closes: None,
             repo: given.repo,
         })
     }
@@ -104,6 +107,7 @@ impl NewPullRequest {
     /// `invalid_argument`, where the description becomes too long by that.
     pub fn closing(mut self, issue: u64, host: &str) -> Result<Self, ApiError> {
         self.body = within_limit(closing::with_closing(&self.body, &self.repo, host, issue))?;
+        self.closes = Some((issue, host.to_owned()));
         Ok(self)
     }
 
@@ -145,6 +149,9 @@ pub struct Created {
     pub base: String,
     /// `false` when it was there before.
     pub created: bool,
+    /// Whether it is what was asked for: one that was there may lack files, or be for another issue.
+    #[serde(skip)]
+    pub is_what_was_asked: bool,
     /// First digits of its head commit.
     pub head_sha: String,
     /// Whether it is a draft.
@@ -170,6 +177,8 @@ struct Listed {
     state: String,
     #[serde(default)]
     draft: bool,
+    #[serde(default)]
+    body: Option<String>,
     #[serde(default)]
     merged_at: Option<String>,
     head: Side,
@@ -226,9 +235,11 @@ pub async fn create_pull_request(pulls: &Pulls, ask: &NewPullRequest) -> Result<
         opening.check_branch(&known, &base).await?;
     } else {
         let from = opening.base(&base).await?;
-        commit::commit(opening.gh, ask, &ask.message(), &from, &mut warnings).await?;
+        let message = ask.message();
+        let tip = commit::commit(opening.gh, ask, &message, &from, &mut warnings).await?;
         // A branch that was renamed is found by its old name.
         base = from.name;
+        opening.check_unmerged(&known, &base, &tip)?;
     }
     let mut created = opening.open(&base).await?;
     created.warnings.extend(warnings);
@@ -274,19 +285,36 @@ impl Opening<'_> {
     /// The answer for a pull request that was there.
     async fn found(&self, pull: &Listed) -> Created {
         let mut found = self.told(pull, false);
+        if let Some((issue, host)) = &self.ask.closes
+            && !closing::closes(
+                pull.body.as_deref().unwrap_or_default(),
+                &self.ask.repo,
+                host,
+                *issue,
+            )
+        {
+            found.is_what_was_asked = false;
+            found.warnings.push(Warning::new(
+                "closing",
+                format!("the open pull request does not say that it closes #{issue}"),
+                "the claim was not moved: write it into the description and call again, or choose another head",
+            ));
+        }
         if self.ask.changes.is_empty() {
             return found;
         }
         let paths: Vec<String> = self.ask.changes.keys().cloned().collect();
         let has = entries::entries(self.gh, &self.ask.repo, &pull.head.sha, &paths).await;
-        found.warnings.extend(match has {
+        let missing = match has {
             Ok(has) => entries::missing_changes(&self.ask.changes, &has),
             Err(reason) => Some(Warning::new(
                 "files",
                 reason,
                 "whether the open pull request has these files is not known",
             )),
-        });
+        };
+        found.is_what_was_asked &= missing.is_none();
+        found.warnings.extend(missing);
         found
     }
 
@@ -297,6 +325,7 @@ impl Opening<'_> {
             head: self.ask.head.name(),
             base: pull.base.branch.clone(),
             created,
+            is_what_was_asked: true,
             head_sha: text::cut(&pull.head.sha, 7).0.to_owned(),
             draft: pull.draft,
             warnings: Vec::new(),
@@ -372,9 +401,13 @@ impl Opening<'_> {
         let Some(tip) = self.branch(&self.ask.head.branch).await? else {
             return Err(errors::branch_missing(self.ask));
         };
-        // After a squash the branch differs from the base although all of it was merged.
+        self.check_unmerged(known, base, &tip.sha)
+    }
+
+    /// After a squash a branch differs from the base although all of it was merged.
+    fn check_unmerged(&self, known: &[Listed], base: &str, tip: &str) -> Result<(), ApiError> {
         let merged = known.iter().find(|pull| {
-            pull.merged_at.is_some() && pull.base.branch == base && pull.head.sha == tip.sha
+            pull.merged_at.is_some() && pull.base.branch == base && pull.head.sha == tip
         });
         match merged {
             Some(pull) => Err(errors::already_merged(

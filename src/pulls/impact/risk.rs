@@ -211,9 +211,8 @@ fn words_of(change: &DependencyChange) -> String {
 /// Files of code that grew, where no test did.
 fn untested(files: &[ChangedFile]) -> Vec<String> {
     let has_tests = |file: &ChangedFile| {
-        let patch = file.patch.as_deref().unwrap_or_default();
         let is_test = Area::of(&file.filename) == Area::Tests && file.status != FileStatus::Removed;
-        is_test || patch.contains("#[test]") || patch.contains("::test]")
+        is_test || file.adds_inline_tests()
     };
     if files.iter().any(has_tests) {
         return Vec::new();

@@ -188,12 +188,8 @@ fn of_points(list: &mut List, looked: &[Looked]) {
 /// Code without a change of tests, and tests that are gone.
 fn of_tests(list: &mut List, looked: &[Looked]) {
     let tested = looked.iter().any(|file| {
-        let inline = file
-            .file
-            .patch
-            .as_deref()
-            .is_some_and(|patch| patch.contains("#[test]") || patch.contains("::test]"));
-        (file.area == Area::Tests && file.file.status != FileStatus::Removed) || inline
+        let is_test = file.area == Area::Tests && file.file.status != FileStatus::Removed;
+        is_test || file.file.adds_inline_tests()
     });
     let code = looked.iter().filter(|file| {
         file.area.is_code()
