@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
+
+use super::history::{Commit, History};
 
 /// What a tree has at a path.
 #[derive(Debug, Clone)]
@@ -29,8 +32,8 @@ pub struct Comparison {
     pub base: String,
     /// The same.
     pub head: String,
-    /// Their newest common ancestor, and when it was committed.
-    pub merge_base: (String, String),
+    /// Their newest common ancestor.
+    pub merge_base: String,
     /// Commits of each that the other lacks, oldest first.
     pub ahead: Vec<String>,
     /// The same.
@@ -74,11 +77,45 @@ impl GitRepository {
         self.text(&["rev-parse", "--verify", "-q", &reference])
     }
 
+    /// All that the branches hold, as pull requests tell of it.
+    pub fn history(&self) -> History {
+        let format = "--format=%H%x1f%P%x1f%ct%x1f%s";
+        let log = self.text(&["log", "--branches", format]);
+        let log = log.expect("there are commits");
+        let commits = log.lines().map(|line| {
+            let parts: Vec<&str> = line.splitn(4, '\u{1f}').collect();
+            let parents: Vec<String> = parts[1].split_whitespace().map(str::to_owned).collect();
+            let second = parts[2].parse().expect("git prints seconds");
+            let files = parents
+                .first()
+                .map(|parent| self.changed_files(parent, parts[0]));
+            let added = files
+                .iter()
+                .flatten()
+                .filter_map(|file| file["additions"].as_u64());
+            let commit = Commit {
+                subject: parts[3].to_owned(),
+                authored_at: Timestamp::from_second(second).expect("it is a time"),
+                lines: added.sum(),
+                parents,
+            };
+            (parts[0].to_owned(), commit)
+        });
+        let heads = self.text(&["branch", "--format=%(objectname) %(refname:short)"]);
+        let heads = heads.expect("there are branches");
+        let branches = heads.lines().filter_map(|line| line.split_once(' '));
+        History {
+            commits: commits.collect(),
+            branches: branches
+                .map(|(tip, name)| (name.to_owned(), tip.to_owned()))
+                .collect(),
+        }
+    }
+
     /// Compares two commits that have an ancestor in common.
     pub fn compare(&self, base: &str, head: &str) -> Option<Comparison> {
         let (base, head) = (self.commit(base)?, self.commit(head)?);
         let merge_base = self.text(&["merge-base", &base, &head])?;
-        let at = self.text(&["show", "-s", "--format=%cI", &merge_base])?;
         let between = |from: &str, to: &str| -> Option<Vec<String>> {
             let range = format!("{from}..{to}");
             let list = self.text(&["rev-list", "--reverse", &range])?;
@@ -88,10 +125,29 @@ impl GitRepository {
         Some(Comparison {
             base,
             head,
-            merge_base: (merge_base, at),
+            merge_base,
             ahead,
             behind,
         })
+    }
+
+    /// Commits as REST shows them.
+    pub fn commits(&self, oids: &[&str]) -> Vec<Value> {
+        if oids.is_empty() {
+            return Vec::new();
+        }
+        let mut arguments = vec!["show", "-s", "-z", "--format=%H%x1f%T%x1f%P%x1f%cI%x1f%B"];
+        arguments.extend(oids);
+        let shown = self.text(&arguments).expect("the commits exist");
+        let commits = shown.split('\0').filter(|commit| !commit.is_empty());
+        let commit = |commit: &str| {
+            let parts: Vec<&str> = commit.splitn(5, '\u{1f}').collect();
+            let parents = parts[2].split_whitespace().map(|sha| json!({"sha": sha}));
+            json!({"sha": parts[0], "parents": parents.collect::<Vec<_>>(),
+                "commit": {"message": parts[4].trim_end(), "tree": {"sha": parts[1]},
+                    "committer": {"date": parts[3]}}})
+        };
+        commits.map(commit).collect()
     }
 
     /// The files that differ between two commits, as REST shows them.

@@ -1,7 +1,7 @@
 //! A GitHub on this machine, for demonstrations, scripts and measurements.
 //!
-//! `github-stand-in [--socket PATH] [--gh-config-dir DIR] [--world small|synthetic:REPOS:ISSUES]
-//! [--latency-ms N]` prints one line of JSON with the socket and the folder for
+//! `github-stand-in [--socket PATH] [--gh-config-dir DIR] [--world small|synthetic:REPOS:ISSUES|
+//! pull-request] [--latency-ms N]` prints one line of JSON with the socket and the folder for
 //! `GH_CONFIG_DIR`, and then takes commands on standard input, one JSON object per line,
 //! each answered by one line:
 //!
@@ -77,11 +77,12 @@ fn parse_world(text: &str) -> Result<World, String> {
     };
     match parts.as_slice() {
         ["small"] => Ok(World::small()),
+        ["pull-request"] => Ok(World::pull_request()),
         ["synthetic", repositories, issues] => {
             Ok(World::synthetic(number(repositories)?, number(issues)?, 1))
         }
         _ => Err(format!(
-            "unknown world {text}: small or synthetic:REPOS:ISSUES"
+            "unknown world {text}: small, synthetic:REPOS:ISSUES or pull-request"
         )),
     }
 }

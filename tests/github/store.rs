@@ -146,6 +146,23 @@ impl Store {
         self.git(&arguments, message.as_bytes()).map(text)
     }
 
+    /// Commits some text files to a branch and gives the commit's name.
+    #[track_caller]
+    pub fn push(&self, branch: &str, message: &str, files: &[(&str, &str)]) -> String {
+        let tip = self.tip(branch).expect("the branch exists");
+        let entries = files.iter().map(|(path, content)| {
+            let blob = self.blob(content.as_bytes());
+            format!("100644 {blob}\t{path}\0")
+        });
+        let lines: String = entries.collect();
+        let commit = self
+            .index(Some(&self.tree_of(&tip)), &lines)
+            .and_then(|tree| self.commit(message, &tree, &[&tip]))
+            .expect("git takes the files");
+        assert_eq!(self.forward(branch, &commit), Ok(true));
+        commit
+    }
+
     /// Puts a new branch on a commit.
     pub fn create_branch(&self, name: &str, commit: &str) -> Result<(), Refusal> {
         let name = format!("refs/heads/{name}");

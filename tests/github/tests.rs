@@ -4,4 +4,5 @@
 mod client;
 mod faults;
 mod graphql;
+mod pull_request;
 mod rest;

@@ -56,5 +56,6 @@ mod stack_topologies;
 mod status;
 mod stress;
 mod sync;
+mod token_bar;
 mod unresolved_comments;
 mod waiting;

@@ -130,7 +130,7 @@ impl Lab {
             let clean = self.conflicts(&base, &head).is_empty();
             self.says(repository, number as u64, clean);
             let found = git.compare(&base, &head).expect("they have an ancestor");
-            for file in git.changed_files(&found.merge_base.0, &found.head) {
+            for file in git.changed_files(&found.merge_base, &found.head) {
                 repository.merges.changes_file(number as u64, file);
             }
         }

@@ -16,6 +16,8 @@ pub(super) enum GitNode<'w> {
     PullRequestCommit(&'w str, &'w History),
     /// Who wrote a commit.
     Author,
+    /// How many commits of a branch another one lacks, and the other way round.
+    Comparison(usize, usize),
     Event(&'w PullEvent, &'w History),
 }
 
@@ -26,6 +28,7 @@ pub(super) fn type_of(node: GitNode<'_>) -> &'static str {
         GitNode::Commit(..) => "Commit",
         GitNode::PullRequestCommit(..) => "PullRequestCommit",
         GitNode::Author => "GitActor",
+        GitNode::Comparison(..) => "Comparison",
         GitNode::Event(event, _) => match event {
             PullEvent::HeadForcePushed(..) => "HeadRefForcePushedEvent",
             PullEvent::BaseChanged(..) => "BaseRefChangedEvent",
@@ -48,6 +51,18 @@ pub(super) fn git_field<'w>(
     match node {
         GitNode::Ref(_, tip, history) if field == "target" => commit(tip, history),
         GitNode::Ref(name, ..) if field == "name" => Outcome::text(name),
+        GitNode::Ref(_, tip, history) if field == "compare" => {
+            let head = arguments.text("headRef").unwrap_or_default();
+            // `owner:branch`; every branch is in one repository here.
+            let head = head.rsplit(':').next().unwrap_or_default();
+            let count = |head: &String| {
+                let ahead = history.between(tip, head).len();
+                Node::Git(GitNode::Comparison(ahead, history.between(head, tip).len()))
+            };
+            Outcome::object_or_null(history.branches.get(head).map(count))
+        }
+        GitNode::Comparison(ahead, _) if field == "aheadBy" => Outcome::count(ahead),
+        GitNode::Comparison(_, behind) => Outcome::count(behind),
         GitNode::Author if field == "email" => Outcome::text("ada@example.org"),
         // Rules of branches and signatures are not of the history.
         GitNode::Ref(..) | GitNode::Author => Outcome::Null,

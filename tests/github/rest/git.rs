@@ -3,13 +3,19 @@
 use serde_json::{Value, json};
 
 use super::super::git_repository::GitRepository;
+use super::super::repository::Repository;
 use super::{Query, Reply, decode};
 
 /// Most files of a comparison, as on GitHub.
 const FILES_MAX: usize = 300;
 
 /// Answers what git knows; none for other routes.
-pub(super) fn route(git: &GitRepository, rest: &[&str], query: &Query) -> Option<Reply> {
+pub(super) fn route(
+    repository: &Repository,
+    git: &GitRepository,
+    rest: &[&str],
+    query: &Query,
+) -> Option<Reply> {
     let not_found = || Reply::message(404, "Not Found");
     let decoded: Vec<String> = rest.iter().map(|segment| decode(segment)).collect();
     let rest: Vec<&str> = decoded.iter().map(String::as_str).collect();
@@ -28,10 +34,14 @@ pub(super) fn route(git: &GitRepository, rest: &[&str], query: &Query) -> Option
             let commits = git.log(from, path, query.get("since"));
             answer(&json!(commits.into_iter().take(size).collect::<Vec<_>>()))
         }
-        ["branches", branch] if git.branch(branch).is_none() => {
-            Reply::message(404, "Branch not found")
+        ["branches", branch] => {
+            let Some(tip) = git.branch(branch) else {
+                return Some(Reply::message(404, "Branch not found"));
+            };
+            let mut body = super::merges::branch(repository, branch);
+            body["commit"] = git.commits(&[&tip]).remove(0);
+            answer(&body)
         }
-        ["branches", branch] => answer(&json!({"name": branch, "protected": false})),
         _ => return None,
     })
 }
@@ -45,8 +55,8 @@ fn compare(git: &GitRepository, pair: &str, query: &Query) -> Option<Reply> {
     let found = git.compare(base, head)?;
     let (size, page) = (query.number("per_page", 30), query.number("page", 1));
     let commits = found.ahead.iter().skip((page - 1) * size).take(size);
-    let commits: Vec<Value> = commits.map(|sha| json!({"sha": sha})).collect();
-    let (merge_base, at) = &found.merge_base;
+    let commits: Vec<&str> = commits.map(String::as_str).collect();
+    let merge_base = &found.merge_base;
     let mut body = json!({
         "status": match (found.ahead.len(), found.behind.len()) {
             (0, 0) => "identical",
@@ -55,9 +65,9 @@ fn compare(git: &GitRepository, pair: &str, query: &Query) -> Option<Reply> {
             _ => "diverged",
         },
         "ahead_by": found.ahead.len(), "behind_by": found.behind.len(),
-        "total_commits": found.ahead.len(), "commits": commits,
+        "total_commits": found.ahead.len(), "commits": git.commits(&commits),
         "base_commit": {"sha": found.base},
-        "merge_base_commit": {"sha": merge_base, "commit": {"committer": {"date": at}}},
+        "merge_base_commit": git.commits(&[merge_base]).remove(0),
     });
     if page == 1 {
         let mut files = git.changed_files(merge_base, &found.head);

@@ -82,17 +82,12 @@ pub(super) fn route(repository: &Repository, rest: &[&str], query: &Query) -> Re
             query,
             merges.rules.get(*branch).unwrap_or(&none)
         ))),
-        ["branches", branch] => {
-            let off = json!({"enabled": false, "required_status_checks":
-                {"enforcement_level": "off", "contexts": [], "checks": []}});
-            let protection = merges.protection.get(*branch);
-            let is_known = protection.is_some() || *branch == repository.default_branch;
-            if !is_known {
-                return Reply::message(404, "Branch not found");
-            }
-            reply(&json!({"name": branch, "protected": protection.is_some(),
-                "protection": protection.unwrap_or(&off)}))
+        ["branches", name]
+            if *name == repository.default_branch || merges.protection.contains_key(*name) =>
+        {
+            reply(&branch(repository, name))
         }
+        ["branches", _] => Reply::message(404, "Branch not found"),
         ["actions", "jobs", id, "logs"] => match merges.logs.get(&number(id)) {
             Some(log) => text(log),
             None => Reply::message(404, "Not Found"),
@@ -110,6 +105,14 @@ pub(super) fn route(repository: &Repository, rest: &[&str], query: &Query) -> Re
         }
         _ => Reply::message(404, "Not Found"),
     }
+}
+
+/// A branch as everybody sees it.
+pub(super) fn branch(repository: &Repository, name: &str) -> Value {
+    let off = json!({"enabled": false, "required_status_checks":
+        {"enforcement_level": "off", "contexts": [], "checks": []}});
+    let protection = repository.merges.protection.get(name);
+    json!({"name": name, "protected": protection.is_some(), "protection": protection.unwrap_or(&off)})
 }
 
 fn artifact(repository: &Repository, id: u64) -> Option<&(Value, Vec<u8>)> {

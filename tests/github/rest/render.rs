@@ -7,6 +7,7 @@ use super::super::clock::RateLimit;
 use super::super::issue::{Comment, Issue, IssueKey, Milestone};
 use super::super::json::Json;
 use super::super::repository::Repository;
+use super::super::review::Review;
 use super::super::world::World;
 
 /// Writes resources of one world.
@@ -346,6 +347,33 @@ impl<'w> Render<'w> {
             json.key("updated_at").plain(comment.created_at);
             json.key("author_association").plain("MEMBER");
             json.key("body").text(&comment.body);
+        });
+    }
+
+    pub(super) fn review(
+        &self,
+        json: &mut Json,
+        home: &Repository,
+        issue: &Issue,
+        review: &Review,
+    ) {
+        let (full_name, number) = (home.full_name(), issue.number);
+        let page = self.page(&full_name, issue);
+        json.object(|json| {
+            json.key("id").raw(review.id);
+            json.key("node_id")
+                .plain(format_args!("PRR_kwDO{}", review.id));
+            self.user(json.key("user"), &review.author);
+            json.key("body").text(&review.body);
+            json.key("state").plain(review.state);
+            json.key("html_url")
+                .plain(format_args!("{page}#pullrequestreview-{}", review.id));
+            json.key("pull_request_url").plain(format_args!(
+                "{}/repos/{full_name}/pulls/{number}",
+                self.api
+            ));
+            json.key("author_association").plain("MEMBER");
+            json.key("submitted_at").plain(review.submitted_at);
         });
     }
 

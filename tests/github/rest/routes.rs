@@ -42,8 +42,8 @@ pub(super) fn route(
     }
     let render = Render::new(world);
     let path = format!("repositories/{id}/{}", rest.join("/"));
-    if let Some(git) = &repository.git
-        && let Some(reply) = super::git::route(git, rest, query)
+    if let Some(git) = repository.git()
+        && let Some(reply) = super::git::route(repository, git, rest, query)
     {
         return reply;
     }
@@ -85,6 +85,16 @@ pub(super) fn route(
         }
         ["compare", range] => review::compare(repository, range),
         ["pulls", "comments", number] => review::comment(repository, number),
+        ["pulls", number, "reviews"] => match look_up(method, world, repository, number) {
+            Ok(issue) => {
+                let reviews = issue.pull_request.iter();
+                let reviews: Vec<_> = reviews.flat_map(|it| &it.reviews.submitted).collect();
+                let each =
+                    |json: &mut _, submitted| render.review(json, repository, issue, submitted);
+                paged(world, query, &path, &reviews, each)
+            }
+            Err(reply) => reply,
+        },
         ["pulls", number] => match look_up(method, world, repository, number) {
             Ok(issue) if issue.pull_request.is_some() => {
                 Reply::json(200, |json| render.pull(json, repository, issue))

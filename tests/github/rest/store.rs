@@ -1,4 +1,4 @@
-//! Git data: blobs, trees, commits, branches and comparisons of a repository with a store.
+//! Git data that is written, and references, of a repository with a store.
 
 use base64::Engine as _;
 use serde_json::{Value, json};
@@ -25,9 +25,7 @@ pub(super) fn route(
         return Some(Reply::message(404, "Not Found"));
     }
     Some(match (method, rest.as_slice()) {
-        ("GET", ["branches", name]) => branch(store, name),
         ("GET", ["git", "ref", "heads", name @ ..]) => reference(store, &name.join("/"), 200),
-        ("GET", ["compare", range]) => compare(store, range),
         ("POST", ["git", "blobs"]) => blob(store, body),
         ("POST", ["git", "trees"]) => tree(store, body),
         ("POST", ["git", "commits"]) => commit(store, body),
@@ -51,27 +49,6 @@ fn text<'b>(body: &'b Value, name: &str) -> &'b str {
     body[name].as_str().unwrap_or_default()
 }
 
-fn commit_json(store: &Store, oid: &str) -> Value {
-    let parents = store.must(&["show", "-s", "--format=%P", oid], b"");
-    let parents: Vec<Value> = parents
-        .split_whitespace()
-        .map(|sha| json!({"sha": sha}))
-        .collect();
-    let message = store.must(&["show", "-s", "--format=%B", oid], b"");
-    json!({"sha": oid, "parents": parents,
-        "commit": {"message": message, "tree": {"sha": store.tree_of(oid)}}})
-}
-
-fn branch(store: &Store, name: &str) -> Reply {
-    match store.tip(name) {
-        Some(tip) => reply(
-            200,
-            &json!({"name": name, "protected": false, "commit": commit_json(store, &tip)}),
-        ),
-        None => Reply::message(404, "Branch not found"),
-    }
-}
-
 fn reference(store: &Store, name: &str, status: u16) -> Reply {
     match store.tip(name) {
         Some(tip) => reply(
@@ -80,27 +57,6 @@ fn reference(store: &Store, name: &str, status: u16) -> Reply {
         ),
         None => Reply::message(404, "Not Found"),
     }
-}
-
-fn compare(store: &Store, range: &str) -> Reply {
-    let sides = range.split_once("...").and_then(|(base, head)| {
-        let side = |name: &str| store.tip(name).or_else(|| store.commit_named(name));
-        Some((side(base)?, side(head)?))
-    });
-    let Some((base, head)) = sides else {
-        return Reply::message(404, "Not Found");
-    };
-    let Ok(origin) = store.git(&["merge-base", &base, &head], b"") else {
-        return Reply::message(404, "No common ancestor");
-    };
-    let origin = String::from_utf8_lossy(&origin).trim().to_owned();
-    let ahead = store.between(&base, &head);
-    let commits: Vec<Value> = ahead.iter().map(|oid| commit_json(store, oid)).collect();
-    reply(
-        200,
-        &json!({"ahead_by": ahead.len(), "behind_by": store.between(&head, &base).len(),
-            "merge_base_commit": commit_json(store, &origin), "commits": commits, "files": []}),
-    )
 }
 
 fn blob(store: &Store, body: &Value) -> Reply {
@@ -166,7 +122,7 @@ fn commit(store: &Store, body: &Value) -> Reply {
         return refused("Parent SHA does not exist or is not a commit object");
     }
     match store.commit(message, tree, &parents) {
-        Ok(oid) => reply(201, &commit_json(store, &oid)),
+        Ok(oid) => reply(201, &store.git.commits(&[&oid]).remove(0)),
         Err(told) => refused(&told),
     }
 }
