@@ -23,6 +23,17 @@ const TOOL_BAR: f64 = 600.0;
 /// Bytes of what `next_issue` says beside the issue's text, at most.
 const NEXT_BAR: f64 = 400.0;
 
+/// The pull request of the stand-in's world of that name.
+const PULL_REPO: &str = "acme/api";
+const PULL: u64 = 2;
+/// Bytes of all that tells what is wrong with it, at most.
+const PULL_BAR: f64 = 12_288.0;
+
+/// What a script asks for review threads: only GraphQL tells which are resolved.
+const THREADS: &str = "query{repository(owner:\"acme\",name:\"api\"){pullRequest(number:2){\
+reviewThreads(first:100){nodes{id isResolved isOutdated path line comments(first:20){nodes{\
+author{login} body createdAt url diffHunk}}}}}}}";
+
 /// Runs the section.
 pub fn run(bench: &Bench) -> Result<Report> {
     let gh = gh()?;
@@ -68,9 +79,9 @@ pub fn run(bench: &Bench) -> Result<Report> {
     let number = record["issue_number"]
         .as_u64()
         .ok_or("next_issue claimed nothing")?;
-    let raw = |path: &str| raw_bytes(&github, &gh, path);
-    let raw_issue = raw(&format!("repos/{REPO}/issues/{number}"))?;
-    let raw_list = raw(&format!("repos/{REPO}/issues?per_page={LISTED}"))?;
+    let bytes = |path: &str| raw_bytes(&github, &gh, path);
+    let raw_issue = bytes(&format!("repos/{REPO}/issues/{number}"))?;
+    let raw_list = bytes(&format!("repos/{REPO}/issues?per_page={LISTED}"))?;
     add_row(&mut report, "next_issue", next, Some(raw_issue));
     let arguments = json!({"repo": REPO, "issue_number": number});
     let (details, _) = call(&mut client, "get_issue_details", &arguments)?;
@@ -85,15 +96,75 @@ pub fn run(bench: &Bench) -> Result<Report> {
     let (mine, _) = call(&mut client, "get_my_claims", &json!({"agent_id": AGENT}))?;
     add_row(&mut report, "get_my_claims, 1", mine, Some(raw_issue));
 
+    let pull = pull_request(bench, &gh, &mut report)?;
+
     let bars = [
         ("tools/list, bytes", all, TOOLS_BAR),
         ("largest tool, bytes", largest, TOOL_BAR),
         ("next_issue without the text, bytes", next.record, NEXT_BAR),
+        (
+            "failing tests, comments and readiness, bytes",
+            pull,
+            PULL_BAR,
+        ),
     ];
     for (name, bytes, bar) in bars {
         report.bar(Bar::new(name, Some(bytes as f64), Side::AtMost, bar));
     }
     Ok(report)
+}
+
+/// What is wrong with a pull request: 12 jobs, three of which fail with logs of more than 2,000
+/// lines, and 40 review threads, five of them open. The bytes of all three answers.
+fn pull_request(bench: &Bench, gh: &Path, report: &mut Report) -> Result<usize> {
+    let folder = engine_folder(&bench.folder)?;
+    let github = StandIn::start(folder.path(), "pull-request", Duration::ZERO)?;
+    let program = Offline::empty(folder.path(), gh, &github.gh_config_dir)?;
+    let state = engine_folder(&bench.folder)?;
+    let command = program.command(state.path(), &["mcp"]);
+    let mut client = Client::start(command, &state.path().join("mcp.log"))?;
+    client.initialize()?;
+
+    let of_repo = |path: &str| format!("repos/{PULL_REPO}/{path}");
+    let of_pull = |below: &str| of_repo(&format!("pulls/{PULL}{below}"));
+    let pull: Value = serde_json::from_slice(&raw(&github, gh, &[&of_pull("")])?)?;
+    let head = pull["head"]["sha"].as_str().ok_or("no head")?;
+    let checks = of_repo(&format!("commits/{head}/check-runs?per_page=100"));
+    let runs: Value = serde_json::from_slice(&raw(&github, gh, &[&checks])?)?;
+    let runs = runs["check_runs"].as_array().ok_or("no check runs")?;
+    let failed = runs.iter().filter(|run| run["conclusion"] == "failure");
+    let logs = failed.map(|run| of_repo(&format!("actions/jobs/{}/logs", run["id"])));
+    let logs: Vec<String> = logs.collect();
+
+    let bytes = |paths: &[String]| -> Result<usize> {
+        let sizes = paths.iter().map(|path| raw_bytes(&github, gh, path));
+        sizes.sum()
+    };
+    let threads = format!("query={THREADS}");
+    let threads = raw(&github, gh, &["graphql", "-f", &threads])?.len();
+    let talk = bytes(&[
+        of_repo(&format!("issues/{PULL}/comments")),
+        of_pull("/reviews"),
+    ])?;
+    let readiness = [
+        of_pull(""),
+        of_repo("rules/branches/main"),
+        checks.clone(),
+        of_pull("/reviews"),
+    ];
+    let replaced = [
+        ("get_failing_tests", bytes(&[checks])? + bytes(&logs)?),
+        ("find_unresolved_comments", threads + talk),
+        ("check_merge_readiness", bytes(&readiness)?),
+    ];
+    let arguments = json!({"pr": format!("{PULL_REPO}#{PULL}")});
+    let mut sum = 0;
+    for (tool, raw) in replaced {
+        let (answer, _) = call(&mut client, tool, &arguments)?;
+        add_row(report, tool, answer, Some(raw));
+        sum += answer.all;
+    }
+    Ok(sum)
 }
 
 /// Bytes of an answer: its record, and all of its parts.
@@ -121,11 +192,24 @@ fn call(client: &mut Client, tool: &str, arguments: &Value) -> Result<(Answer, V
 
 /// Bytes of `gh api PATH`.
 fn raw_bytes(github: &StandIn, gh: &Path, path: &str) -> Result<usize> {
-    let output = github.gh_command(gh).args(["api", path]).output()?;
+    Ok(raw(github, gh, &[path])?.len())
+}
+
+/// What `gh api` prints. Newer versions print the colours of a log only when told to, older ones do
+/// not know that flag.
+fn raw(github: &StandIn, gh: &Path, arguments: &[&str]) -> Result<Vec<u8>> {
+    let run = |flags: &[&str]| {
+        let mut command = github.gh_command(gh);
+        command.arg("api").args(flags).args(arguments).output()
+    };
+    let mut output = run(&[])?;
     if !output.status.success() {
-        return fail(format!("gh api {path}: {}", output.status));
+        output = run(&["--allow-escape-sequences"])?;
     }
-    Ok(output.stdout.len())
+    if !output.status.success() {
+        return fail(format!("gh api {arguments:?}: {}", output.status));
+    }
+    Ok(output.stdout)
 }
 
 fn add_row(report: &mut Report, name: &str, answer: Answer, raw: Option<usize>) {
