@@ -134,12 +134,20 @@ pub struct Run {
 }
 
 impl Run {
+    /// Whether the log says how the run ended.
+    pub(super) fn is_finished(&self) -> bool {
+        let mut failures = self.failures.iter();
+        failures.all(|failure| failure.confidence == Confidence::High)
+    }
+
     /// Adds a diagnostic on these lines to the last run if it ends there, else as a new run.
     pub fn append(runs: &mut Vec<Self>, lines: Range<usize>, failure: Failure) {
         match runs.last_mut().filter(|run| run.lines.end == lines.start) {
             Some(run) => {
                 run.lines.end = lines.end;
-                run.failures.push(failure);
+                if run.failures.len() < FAILURES_MAX {
+                    run.failures.push(failure);
+                }
             }
             None => runs.push(Self {
                 lines,

@@ -20,6 +20,8 @@ mod gotestsum;
 mod gradle;
 mod gtest;
 mod infra;
+#[cfg(test)]
+mod inventions;
 mod java_trace;
 mod javascript;
 mod jest;
@@ -116,9 +118,12 @@ fn report(parsed: impl Iterator<Item = (&'static formats::Format, Vec<Run>)>) ->
     });
     let mut report = LogReport::default();
     let mut owned_until = 0;
+    let mut finished_until = 0;
     let mut known = HashSet::new();
     for (format, run) in found {
-        if run.lines.end <= owned_until {
+        let is_finished = run.is_finished();
+        // Where a run without an end does end, is a guess; where it begins, is not.
+        if run.lines.end <= owned_until || !is_finished && run.lines.start < finished_until {
             continue;
         }
         if !report.frameworks.contains(&format.name) {
@@ -131,6 +136,9 @@ fn report(parsed: impl Iterator<Item = (&'static formats::Format, Vec<Run>)>) ->
         }
         if !format.is_diagnostic {
             owned_until = owned_until.max(run.lines.end);
+            if is_finished {
+                finished_until = finished_until.max(run.lines.end);
+            }
         }
     }
     report

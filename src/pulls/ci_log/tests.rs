@@ -76,7 +76,7 @@ fn as_delivered(log: &[u8]) -> Vec<u8> {
 }
 
 /// Folders of logs, each named after its format.
-fn log_folders() -> Vec<String> {
+pub(super) fn log_folders() -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/ci-logs");
     let mut folders = Vec::new();
     for entry in fs::read_dir(root).unwrap() {
