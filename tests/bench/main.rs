@@ -20,6 +20,7 @@ mod gh;
 mod growth;
 mod http;
 mod issuecommand;
+mod linear;
 mod load;
 mod logs;
 mod machine;
@@ -63,7 +64,7 @@ pub struct Bench {
 
 type Section = fn(&Bench) -> Result<Report>;
 
-const SECTIONS: [(&str, Section); 8] = [
+const SECTIONS: [(&str, Section); 9] = [
     ("claims", claims::run),
     ("growth", growth::run),
     ("start", start::run),
@@ -72,6 +73,7 @@ const SECTIONS: [(&str, Section); 8] = [
     ("gh", gh::run),
     ("context", context::run),
     ("logs", logs::run),
+    ("linear", linear::run),
 ];
 
 fn main() -> ExitCode {

@@ -19,6 +19,7 @@ Sections (all, when none is named):
   gh        most gh at once, and what starting one costs
   context   bytes an agent reads beside those of `gh api`
   logs      time to read a 50 MB job log beside `grep -c FAILED`
+  linear    growth of the time to read logs and reports that are made to be slow
 
 Options:
   --rounds N           rounds (claims 5, start 20, sync 3, gh 20)

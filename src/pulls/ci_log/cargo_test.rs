@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::place::number;
-use super::{Confidence, Failure, FailureKind, Log, Run, rust_panic, shell_word};
+use super::{Confidence, FAILURES_MAX, Failure, FailureKind, Log, Run, rust_panic, shell_word};
 
 const NAME: &str = "cargo-test";
 /// How many reports without an end are asked whether a line ends them.
@@ -21,6 +21,8 @@ struct Report<'a> {
     lines: Range<usize>,
     /// Cargo's line above, without its first word: `unittests src/lib.rs (target/debug/deps/api-01)`.
     header: Option<&'a str>,
+    /// File name of the binary that cargo's line ends with.
+    binary: &'a str,
     /// Number of tests it announced.
     total: Option<usize>,
     end: End<'a>,
@@ -61,6 +63,7 @@ fn reports<'a>(log: &'a Log<'_>) -> Vec<Report<'a>> {
                     reports.push(Report {
                         lines: index..index + 1,
                         header: Some(header),
+                        binary: binary(header),
                         total: None,
                         end: End::Missing,
                     });
@@ -86,6 +89,7 @@ fn reports<'a>(log: &'a Log<'_>) -> Vec<Report<'a>> {
                         reports.push(Report {
                             lines: index..index + 1,
                             header: None,
+                            binary: "",
                             total: Some(total),
                             end: End::Missing,
                         });
@@ -129,11 +133,7 @@ impl Report<'_> {
     /// Whether this is the report of that process: `/api/target/debug/deps/api-0123 --nocapture`.
     fn is_of(&self, process: &str) -> bool {
         // Without cargo's line (`--quiet`) it is the one that runs.
-        let Some(header) = self.header else {
-            return true;
-        };
-        let binary = header.rsplit([' ', '(', '/', '\\']).next();
-        binary.is_some_and(|binary| process.contains(binary.trim_end_matches(')')))
+        process.contains(self.binary)
     }
 
     /// The source file of its binary.
@@ -149,6 +149,12 @@ fn header(line: &str) -> Option<&str> {
         .strip_prefix("     Running ")
         .filter(|rest| rest.contains("deps"));
     running.or_else(|| line.strip_prefix("   Doc-tests "))
+}
+
+/// `api-01` of `unittests src/lib.rs (target/debug/deps/api-01)`.
+fn binary(header: &str) -> &str {
+    let last = header.rsplit([' ', '(', '/', '\\']).next();
+    last.unwrap_or(header).trim_end_matches(')')
 }
 
 fn announced(line: &str) -> Option<usize> {
@@ -188,7 +194,7 @@ fn failures(log: &Log<'_>, report: &Report<'_>) -> Vec<Failure> {
             let target = target(log, last..last + 5);
             let listed = listed(log, report, last, failed);
             let outputs = outputs(log, report, &listed);
-            let told = listed.iter().map(|name| {
+            let told = listed.iter().take(FAILURES_MAX).map(|name| {
                 let output = outputs.get(name).map_or(&[][..], Vec::as_slice);
                 rust_panic::explain(failure(name, target), name, output)
             });
@@ -281,11 +287,13 @@ fn unfinished<'a>(
     target: Option<&'a str>,
 ) -> impl Iterator<Item = Failure> {
     let lines = log.from(report.lines.start).take(report.lines.len());
-    lines.filter_map(move |(_, line)| {
-        let name = line.strip_prefix("test ")?.strip_suffix(" ... FAILED")?;
-        let name = name.strip_suffix(" - should panic").unwrap_or(name);
-        Some(failure(name, target).with_confidence(Confidence::Medium))
-    })
+    lines
+        .filter_map(move |(_, line)| {
+            let name = line.strip_prefix("test ")?.strip_suffix(" ... FAILED")?;
+            let name = name.strip_suffix(" - should panic").unwrap_or(name);
+            Some(failure(name, target).with_confidence(Confidence::Medium))
+        })
+        .take(FAILURES_MAX)
 }
 
 /// The process ended amid its tests. Which one did it, is told only by a thread that overflowed its

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::place::number;
-use super::{Failure, FailureKind, LINE_CHARS_MAX, Log, Run, cut, gtest, shell_word};
+use super::{FAILURES_MAX, Failure, FailureKind, LINE_CHARS_MAX, Log, Run, cut, gtest, shell_word};
 
 const NAME: &str = "ctest";
 /// Lines of one test's output that are read.
@@ -55,7 +55,8 @@ fn run(log: &Log<'_>, lines: Range<usize>, summary: Option<usize>) -> Run {
         });
         let mut failed: Vec<_> = failed.collect();
         failed.sort_unstable_by_key(|(number, _)| **number);
-        let failures = failed.into_iter().map(|(number, result)| {
+        let failures = failed.into_iter().take(FAILURES_MAX);
+        let failures = failures.map(|(number, result)| {
             let listed = Listed {
                 number: *number,
                 name: result.name,
@@ -93,7 +94,7 @@ fn run(log: &Log<'_>, lines: Range<usize>, summary: Option<usize>) -> Run {
         .from(end)
         .take_while(|(_, line)| hints.iter().any(|hint| line.starts_with(hint)));
     let results = results(log, lines.start..summary);
-    let failures = listed.iter().map(|listed| {
+    let failures = listed.iter().take(FAILURES_MAX).map(|listed| {
         failure(
             log,
             lines.start..summary,

@@ -8,6 +8,8 @@ use super::{Confidence, FAILURES_MAX, Failure, FailureKind, Log, Run, shell_word
 const NAME: &str = "dotnet-test";
 /// Of a failure only so many lines are looked at.
 const BODY_LINES_MAX: usize = 100;
+/// How far below the end of a crashed process the test that ran is named.
+const NAMED_LINES_MAX: usize = 40;
 
 /// What the lines since the last complete run have shown. Projects run side by side and their
 /// lines mix, so that a run ends with the last summary that is due.
@@ -254,12 +256,10 @@ fn aborted(log: &Log<'_>, at: usize) -> Failure {
         .split_once("Reason: ")
         .map_or(line, |(_, reason)| reason);
     // With `--blame` the names of the tests that ran follow.
-    let running = log.find(at, |line| {
-        line.starts_with("The test running when the crash occurred")
-    });
-    let test = running
-        .filter(|&running| running < at + 40)
-        .map(|running| log.line(running + 1));
+    let is_named = |line: &str| line.starts_with("The test running when the crash occurred");
+    let mut below = log.from(at).take(NAMED_LINES_MAX);
+    let running = below.find(|(_, line)| is_named(line));
+    let test = running.map(|(running, _)| log.line(running + 1));
     let kind = match line.contains("inactivity") || line.contains("hang") {
         true => FailureKind::Timeout,
         false => FailureKind::Test,

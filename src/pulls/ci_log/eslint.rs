@@ -1,7 +1,7 @@
 //! eslint 8 to 10, formatters stylish, unix and compact: `  1:7  error  text  rule` below the file.
 
 use super::javascript::place;
-use super::{Failure, FailureKind, Log, Run, shell_word};
+use super::{FAILURES_MAX, Failure, FailureKind, Log, Run, shell_word};
 
 const NAME: &str = "eslint";
 
@@ -85,7 +85,9 @@ impl Open<'_> {
     fn add(&mut self, index: usize, found: Found) {
         self.start.get_or_insert(index);
         self.errors += usize::from(found.is_error);
-        self.found.push(found);
+        if self.found.len() < FAILURES_MAX {
+            self.found.push(found);
+        }
     }
 
     /// `   12:7  error  'a' is assigned a value but never used  no-unused-vars`

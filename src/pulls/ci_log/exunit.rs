@@ -18,6 +18,8 @@ struct Seen {
     begin: Option<usize>,
     finished: Option<usize>,
     blocks: Vec<Block>,
+    /// The last of them that is a test's.
+    last_test: Option<usize>,
     /// The compiler's last `error: `, since Elixir 1.15.
     error: Option<usize>,
 }
@@ -39,7 +41,7 @@ pub(super) fn parse(log: &Log<'_>) -> Vec<Run> {
             [b' ', b' ', ..] => {
                 if let Some(block) = block(log, index, line) {
                     seen.begin.get_or_insert(index);
-                    keep(&mut seen.blocks, block);
+                    keep(&mut seen, block);
                 } else if line.trim_start().starts_with("error: ") {
                     seen.error = Some(index);
                 }
@@ -129,14 +131,17 @@ fn block(log: &Log<'_>, at: usize, line: &str) -> Option<Block> {
 }
 
 /// Failures are numbered in their order; of two with one number a test has printed one.
-fn keep(blocks: &mut Vec<Block>, block: Block) {
-    let last = blocks.iter().rev().find(|known| !known.is_setup);
-    let number = last.map_or(0, |last| last.number);
+fn keep(seen: &mut Seen, block: Block) {
+    let last = seen.last_test.and_then(|last| seen.blocks.get_mut(last));
+    let number = last.as_ref().map_or(0, |last| last.number);
     if block.is_setup || block.number == number + 1 {
-        blocks.push(block);
+        if !block.is_setup {
+            seen.last_test = Some(seen.blocks.len());
+        }
+        seen.blocks.push(block);
     } else if block.number == number
         && block.has_trace
-        && let Some(last) = blocks.iter_mut().rev().find(|known| !known.is_setup)
+        && let Some(last) = last
         && !last.has_trace
     {
         *last = block;
@@ -154,6 +159,7 @@ fn finished_run(log: &Log<'_>, seen: &Seen, summary: Range<usize>, count: usize)
         .blocks
         .iter()
         .filter(is_counted)
+        .take(FAILURES_MAX)
         .map(|block| failure(log, block));
     Run {
         lines: seen.begin.unwrap_or(summary.start)..summary.end,

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use super::place::{self, Place};
-use super::{Failure, FailureKind, LINE_CHARS_MAX, cut, shell_word};
+use super::{FAILURES_MAX, Failure, FailureKind, LINE_CHARS_MAX, cut, shell_word};
 
 const NAME: &str = "go-test";
 /// What the names of tests begin with.
@@ -14,6 +14,8 @@ const TEST_KINDS: [&str; 4] = ["Test", "Fuzz", "Example", "Benchmark"];
 const OUTPUT_LINES_MAX: usize = 100;
 /// Lines of a stack trace that are read.
 const TRACE_LINES_MAX: usize = 60;
+/// Deepest subtest whose parents are looked for.
+pub(super) const DEPTH_MAX: usize = 32;
 
 /// Name of the test of `--- PASS: TestA (0.00s)`, whatever its result.
 pub(super) fn finished(line: &str) -> Option<&str> {
@@ -50,12 +52,16 @@ pub(super) fn failures(lines: &[Cow<'_, str>], package: &str) -> Vec<Failure> {
     let failed = failed_tests(lines);
     let mut outputs = outputs(lines, &failed);
     let crash = crash(lines, package);
+    let race = lines.iter().position(|line| line == "WARNING: DATA RACE");
     let mut failures: Vec<Failure> = Vec::new();
-    for name in failed {
+    for name in failed.into_iter().take(FAILURES_MAX) {
         let output = outputs.remove(name).unwrap_or_default();
         match &crash {
             Some(crash) if crash.test == name => {}
-            _ => failures.push(explain(failure(name, package), &output, lines)),
+            _ => {
+                let race = race.map(|start| &lines[start..]);
+                failures.push(explain(failure(name, package), &output, race));
+            }
         }
     }
     match crash {
@@ -78,7 +84,8 @@ fn failed_tests<'a>(lines: &'a [Cow<'_, str>]) -> Vec<&'a str> {
     let names: Vec<&str> = names.filter(|name| seen.insert(*name)).collect();
     let mut parents = HashSet::new();
     for name in &names {
-        parents.extend(name.match_indices('/').map(|(at, _)| &name[..at]));
+        let ends = name.match_indices('/').take(DEPTH_MAX);
+        parents.extend(ends.map(|(at, _)| &name[..at]));
     }
     // A test whose parent did not fail was only printed.
     let mut names = names;
@@ -195,8 +202,13 @@ fn running<'a>(lines: &'a [Cow<'_, str>]) -> Option<&'a str> {
     started.into_iter().find(|name| !done.contains(name))
 }
 
-/// Completes the failure of a test by what it printed.
-pub(super) fn explain(mut failure: Failure, output: &[&str], lines: &[Cow<'_, str>]) -> Failure {
+/// Completes the failure of a test by what it printed; the race detector's first report may stand
+/// elsewhere in the package's output.
+pub(super) fn explain(
+    mut failure: Failure,
+    output: &[&str],
+    report: Option<&[Cow<'_, str>]>,
+) -> Failure {
     if failure.test.starts_with("Example")
         && let Some(got) = output.iter().position(|line| *line == "got:")
         && let Some(want) = output.iter().position(|line| *line == "want:")
@@ -246,7 +258,7 @@ pub(super) fn explain(mut failure: Failure, output: &[&str], lines: &[Cow<'_, st
     let shown = output[*at..].iter().copied();
     if place.file == "testing.go" {
         let error = place.rest.to_owned();
-        return race(Failure { error, ..failure }, lines);
+        return race(Failure { error, ..failure }, report);
     }
     let error = if place.rest.is_empty() {
         testify(&output[at + 1..])
@@ -301,11 +313,11 @@ fn testify(lines: &[&str]) -> String {
 }
 
 /// Completes the failure of a test in which the race detector found something.
-fn race(failure: Failure, lines: &[Cow<'_, str>]) -> Failure {
-    let Some(start) = lines.iter().position(|line| line == "WARNING: DATA RACE") else {
+fn race(failure: Failure, report: Option<&[Cow<'_, str>]>) -> Failure {
+    let Some(report) = report else {
         return failure;
     };
-    let report: Vec<&str> = lines[start..]
+    let report: Vec<&str> = report
         .iter()
         .take(TRACE_LINES_MAX)
         .map(|line| &**line)

@@ -110,8 +110,9 @@ impl Stream {
 }
 
 fn package_failures(name: &str, package: &Package, is_build_told: bool) -> Vec<Failure> {
-    let is_end = |line: &&str| line.starts_with(&format!("FAIL\t{name}"));
-    let end = package.text.lines().rfind(is_end).unwrap_or("");
+    let start = format!("FAIL\t{name}");
+    let mut lines = package.text.lines();
+    let end = lines.rfind(|line| line.starts_with(&start)).unwrap_or("");
     let lines: Vec<Cow<'_, str>> = package
         .text
         .lines()

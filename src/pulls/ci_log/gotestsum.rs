@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::go_package::{explain, failure, unbuilt};
-use super::{Failure, Log, Run};
+use super::go_package::{DEPTH_MAX, explain, failure, unbuilt};
+use super::{FAILURES_MAX, Failure, Log, Run};
 
 /// Lines of one failure that are read.
 const OUTPUT_LINES_MAX: usize = 200;
@@ -19,7 +19,7 @@ pub(super) fn parse(log: &Log<'_>) -> Vec<Run> {
             Some(b'=') => {
                 if ["=== Failed", "=== Skipped", "=== Errors"].contains(&line) {
                     start.get_or_insert(index);
-                } else if start.is_some() && !is_shown {
+                } else if start.is_some() && !is_shown && failures.len() < FAILURES_MAX {
                     failures.extend(failed(log, index, line));
                 }
             }
@@ -58,7 +58,9 @@ fn failed<'a>(log: &Log<'_>, index: usize, line: &'a str) -> Option<(&'a str, Fa
     let lines = &below[..count];
     let output: Vec<&str> = lines.iter().map(|line| &**line).collect();
     if !name.is_empty() {
-        return Some((test, explain(failure(name, &package), &output, lines)));
+        let race = lines.iter().position(|line| line == "WARNING: DATA RACE");
+        let race = race.map(|start| &lines[start..]);
+        return Some((test, explain(failure(name, &package), &output, race)));
     }
     let reason = output
         .iter()
@@ -73,6 +75,7 @@ fn leaves(failures: Vec<(&str, Failure)>) -> Vec<Failure> {
     for (test, _) in &failures {
         let name = test.find(' ').unwrap_or(0);
         let ends = test.match_indices('/').filter(|(at, _)| *at > name);
+        let ends = ends.take(DEPTH_MAX);
         parents.extend(ends.map(|(at, _)| &test[..at]));
     }
     let leaves = failures

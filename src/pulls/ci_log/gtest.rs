@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::place::{self, Place};
-use super::{Confidence, Failure, FailureKind, LINE_CHARS_MAX, Log, Run, cut};
+use super::{Confidence, FAILURES_MAX, Failure, FailureKind, LINE_CHARS_MAX, Log, Run, cut};
 
 const NAME: &str = "gtest";
 const RUN: &str = "[ RUN      ] ";
@@ -76,7 +76,7 @@ fn finished(log: &Log<'_>, start: usize, end: usize) -> Run {
     };
     Run {
         lines: start..last,
-        failures: names.map(failure).collect(),
+        failures: names.take(FAILURES_MAX).map(failure).collect(),
     }
 }
 
@@ -99,7 +99,7 @@ fn crashed(log: &Log<'_>, start: usize) -> Run {
             if result.map(name) != Some(test) {
                 continue;
             }
-            if line.starts_with(FAILED) {
+            if line.starts_with(FAILED) && failures.len() < FAILURES_MAX {
                 failures
                     .push(failure(log, at + 1..index, test).with_confidence(Confidence::Medium));
             }

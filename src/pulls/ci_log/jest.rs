@@ -1,7 +1,7 @@
 //! jest 27 to 30: `FAIL path`, then `  ● describe › test` with a body indented by four blanks.
 
 use super::javascript::{literal, own_frame, place, starts_command, with_values};
-use super::{Confidence, Failure, FailureKind, Log, Run, shell_word};
+use super::{Confidence, FAILURES_MAX, Failure, FailureKind, Log, Run, shell_word};
 
 const NAME: &str = "jest";
 /// Title of a file that could not be loaded; alone, for a test's title has ` › ` or its own name.
@@ -85,6 +85,7 @@ impl Found<'_> {
                 .first()
                 .is_some_and(|line| line.starts_with("console."));
         match self.file {
+            _ if self.failures.len() >= FAILURES_MAX => {}
             Some(file) if !is_output => self.failures.push(failure(file, title.trim(), &body)),
             // A worker that calls process.exit tells so outside its file's result, and jest may
             // then end without a summary. Only then this counts.

@@ -16,6 +16,9 @@ pub struct Log<'a> {
     pub errors: Vec<usize>,
 }
 
+/// Longest line that is read, in bytes; the rest of a longer one is left out. Names and places are
+/// in the first of them, and a parser may look at one line for each of many others.
+const LINE_BYTES_MAX: usize = 16 << 10;
 /// The runner's mark of an error.
 const ERROR: &[u8] = b"##[error]";
 /// The runner's own line after each failed command; it says nothing of the cause.
@@ -23,7 +26,8 @@ pub(super) const COMPLETED: &str = "##[error]Process completed with exit code ";
 
 impl<'a> Log<'a> {
     /// Cleans a log: byte order mark, the runner's time stamps, terminal escapes, what a carriage
-    /// return overwrote, and carriage returns before line ends. Bytes that are no UTF-8 become U+FFFD.
+    /// return overwrote, carriage returns before line ends, and what exceeds a line's bound. Bytes
+    /// that are no UTF-8 become U+FFFD.
     pub fn clean(bytes: &'a [u8]) -> Self {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         // Nearly all lines of nearly all logs are taken as they are; looking once whether the whole
@@ -47,10 +51,10 @@ impl<'a> Log<'a> {
                 }
             }
             let line = &bytes[start..end];
-            lines.push(match text.and_then(|text| text.get(start..end)) {
+            lines.push(bounded(match text.and_then(|text| text.get(start..end)) {
                 Some(text) if is_plain && memchr(b'\r', line).is_none() => Cow::Borrowed(text),
                 _ => clean_line(line),
-            });
+            }));
             start = next;
         }
         Self { lines, errors }
@@ -84,6 +88,20 @@ impl<'a> Log<'a> {
         self.from(start)
             .find(|(_, line)| wanted(line))
             .map(|(index, _)| index)
+    }
+}
+
+/// The line up to its bound.
+fn bounded(line: Cow<'_, str>) -> Cow<'_, str> {
+    if line.len() <= LINE_BYTES_MAX {
+        return line;
+    }
+    let is_boundary = |end: &usize| line.is_char_boundary(*end);
+    let end = (0..=LINE_BYTES_MAX).rev().find(is_boundary).unwrap_or(0);
+    match line {
+        Cow::Borrowed(text) => Cow::Borrowed(&text[..end]),
+        // Truncating alone would keep the memory of the whole.
+        Cow::Owned(text) => Cow::Owned(text[..end].to_owned()),
     }
 }
 
@@ -173,6 +191,14 @@ mod tests {
         ];
         for (given, wanted) in table {
             assert_eq!(Log::clean(given).line(0), *wanted, "{given:?}");
+        }
+        // The bound is within a character, which is left out.
+        let long = format!("{}{}", "x".repeat(LINE_BYTES_MAX - 1), "é".repeat(9));
+        for given in [long.clone(), format!("\x1b[1m{long}")] {
+            let given = format!("{given}\nnext");
+            let log = Log::clean(given.as_bytes());
+            assert_eq!(log.line(0).len(), LINE_BYTES_MAX - 1);
+            assert_eq!(log.line(1), "next");
         }
         let log = Log::clean(
             b"\xef\xbb\xbfa\r\n##[error]b\n##[error]Process completed with exit code 1.",

@@ -1,11 +1,13 @@
 //! mocha 8 to 11, and cypress, which prints the same: `N failing`, then `  1) describe`.
 
 use super::javascript::{literal, own_frame, starts_command, with_values};
-use super::{Confidence, Failure, FailureKind, Log, Run, shell_word};
+use super::{Confidence, FAILURES_MAX, Failure, FailureKind, Log, Run, cut, shell_word};
 
 const NAME: &str = "mocha";
 /// Most lines that the text of one failure may have.
 const ITEM_LINES_MAX: usize = 1_000;
+/// Most characters of a title with those of the suites around it.
+const TITLE_CHARS_MAX: usize = 1_000;
 
 pub(super) fn parse(log: &Log<'_>) -> Vec<Run> {
     let mut runs = Vec::new();
@@ -28,13 +30,10 @@ pub(super) fn parse(log: &Log<'_>) -> Vec<Run> {
                     start.get_or_insert(index);
                 } else if let Some(error) = line.strip_prefix(" Exception during run: ") {
                     // A file cannot be loaded: nothing runs.
-                    let end = log.find(index, |line| line == "}" || line.is_empty());
-                    let end = end.unwrap_or(log.lines.len());
-                    let body: Vec<&str> = log
-                        .from(index)
-                        .take(end - index)
-                        .map(|(_, line)| line)
-                        .collect();
+                    let body = log.from(index).take(ITEM_LINES_MAX);
+                    let body = body.take_while(|(_, line)| *line != "}" && !line.is_empty());
+                    let body: Vec<&str> = body.map(|(_, line)| line).collect();
+                    let end = index + body.len();
                     let mut failure =
                         located(Failure::new(FailureKind::Test, NAME, "", error), &body);
                     failure.test = failure.file.clone().unwrap_or_default();
@@ -43,6 +42,8 @@ pub(super) fn parse(log: &Log<'_>) -> Vec<Run> {
                         lines,
                         failures: vec![failure],
                     });
+                    index = end;
+                    continue;
                 } else if number(line, " passing (").is_some()
                     && let Some((end, failures)) = epilogue(log, index, spec)
                 {
@@ -134,7 +135,9 @@ fn epilogue(log: &Log<'_>, index: usize, spec: Option<&str>) -> Option<(usize, V
             .take(end - body_start)
             .map(|(_, line)| line)
             .collect();
-        failures.push(failure(&title, &body, spec));
+        if failures.len() < FAILURES_MAX {
+            failures.push(failure(&title, &body, spec));
+        }
         at = end;
     }
     Some((at, failures))
@@ -252,6 +255,7 @@ impl Inline {
             self.start.get_or_insert(index);
         } else if let Some((number, name)) = text.split_once(") ")
             && number.parse() == Ok(self.failed.len() + 1)
+            && self.failed.len() < FAILURES_MAX
         {
             self.start.get_or_insert(index);
             let above = self
@@ -263,7 +267,7 @@ impl Inline {
                 .chain([name])
                 .collect();
             self.last = Some(index);
-            self.failed.push(parts.join(" "));
+            self.failed.push(cut(&parts.join(" "), TITLE_CHARS_MAX));
         } else if !text.is_empty() {
             while self
                 .suites

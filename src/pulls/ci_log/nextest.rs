@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::{Confidence, Failure, FailureKind, Log, Run, rust_panic, shell_word};
+use super::{Confidence, FAILURES_MAX, Failure, FailureKind, Log, Run, rust_panic, shell_word};
 
 const NAME: &str = "nextest";
 /// The line above the summary; in older releases (0.9.50) of hyphens.
@@ -115,13 +115,17 @@ fn run(log: &Log<'_>, lines: Range<usize>) -> Run {
         let Some(found) = found else { continue };
         current = Some((found.test, index + 1));
         last.insert(found.test, (index, found));
-        if let Some("FAIL" | "LKFAIL" | "XFAIL" | "TMT") = found.status.strip_prefix("SETUP ") {
+        if let Some("FAIL" | "LKFAIL" | "XFAIL" | "TMT") = found.status.strip_prefix("SETUP ")
+            && failures.len() < FAILURES_MAX
+        {
             failures.push(script(log, index, found, lines.start));
         }
     }
     let end = summary.map_or(lines.end, |summary| end(log, summary..lines.end));
     if let Some((test, start)) = current {
-        let output = log.from(start).take(UNENDED_LINES_MAX.min(end - start));
+        let output = log
+            .from(start)
+            .take(UNENDED_LINES_MAX.min(end.saturating_sub(start)));
         let output = output.take_while(|(_, line)| !line.starts_with("##["));
         reached = start + output.count();
         outputs.entry(test).or_insert(start..reached);
@@ -148,8 +152,9 @@ fn run(log: &Log<'_>, lines: Range<usize>) -> Run {
     } else {
         Confidence::Medium
     };
-    failures.extend(failed.into_iter().map(|status| {
-        let output = outputs.get(status.test).cloned().unwrap_or_default();
+    failures.extend(failed.into_iter().take(FAILURES_MAX).map(|status| {
+        // Listed again, it is told without its output.
+        let output = outputs.remove(status.test).unwrap_or_default();
         failure(log, status, output).with_confidence(confidence)
     }));
     // Without a summary it is not known where the run ended, only that it came so far.
@@ -252,4 +257,16 @@ fn script(log: &Log<'_>, at: usize, status: Status<'_>, start: usize) -> Failure
         told,
     )
     .shown_by(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse;
+
+    #[test]
+    fn a_status_below_the_end_of_a_run_is_read() {
+        let log = " Nextest run ID x\n    Starting 1 test across 1 binary\n────────────\n     \
+                   Summary [   0.1s] 1 test run\nerror: test run failed\n\n        FAIL [   0.1s] a b";
+        assert_eq!(parse(log.as_bytes()).failures, []);
+    }
 }

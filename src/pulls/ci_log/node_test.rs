@@ -1,8 +1,10 @@
 //! node:test, reporter `spec`, node 18 to 24: `✖ failing tests:` after the counts.
 
+use std::collections::HashMap;
+
 use super::javascript::{is_error, own_frame, place, starts_command, with_values};
 use super::tap::node_command;
-use super::{Confidence, Failure, FailureKind, Log, Run, shell_word};
+use super::{Confidence, FAILURES_MAX, Failure, FailureKind, Log, Run, shell_word};
 
 const NAME: &str = "node-test";
 /// Most lines above a file's result in which to look for why it ended.
@@ -40,6 +42,7 @@ pub(super) fn parse(log: &Log<'_>) -> Vec<Run> {
     }
     if let (Some(start), Some(last)) = (start, crosses.last()) {
         let failures = leaves(log, &crosses)
+            .take(FAILURES_MAX)
             .map(|at| told_inline(log, at))
             .collect();
         runs.push(Run {
@@ -66,6 +69,10 @@ fn summary(log: &Log<'_>, index: usize, crosses: &[usize]) -> (usize, Vec<Failur
         return (at, failures);
     }
     at += 2;
+    // Where each test that failed was told first.
+    let crosses = crosses.iter().rev();
+    let crosses = crosses.filter_map(|at| Some((cross(log.line(*at))?, *at)));
+    let crosses: HashMap<&str, usize> = crosses.collect();
     // `test at a.test.js:7:5`, `✖ name (1.5ms)`, and the error, indented.
     while let Some(header) = log.find(at, |line| !line.is_empty()) {
         let (place_line, title) = (log.line(header), log.line(header + 1));
@@ -82,14 +89,14 @@ fn summary(log: &Log<'_>, index: usize, crosses: &[usize]) -> (usize, Vec<Failur
             .unwrap_or(log.lines.len());
         // A test that was cancelled has no time.
         let has_directive = title.contains("ms) # TODO");
-        if !has_directive {
+        if !has_directive && failures.len() < FAILURES_MAX {
             let name = cross(log.line(header + 1)).unwrap_or(title);
             let body: Vec<&str> = log
                 .from(body_start)
                 .take(at - body_start)
                 .map(|(_, line)| line)
                 .collect();
-            failures.push(failure(log, place_text, name, &body, crosses));
+            failures.push(failure(log, place_text, name, &body, &crosses));
         }
     }
     (at, failures)
@@ -100,7 +107,7 @@ fn failure(
     place_text: &str,
     name: &str,
     body: &[&str],
-    crosses: &[usize],
+    crosses: &HashMap<&str, usize>,
 ) -> Failure {
     let (file, line) = place(place_text).unwrap_or((place_text, 1));
     let is_file = name.ends_with(file);
@@ -152,11 +159,12 @@ fn plain(error: &str) -> &str {
 
 /// What a file's process printed before its result: of a file that ended without a test this is
 /// all that tells why.
-fn printed_before<'a>(log: &'a Log<'_>, name: &str, crosses: &[usize]) -> Vec<&'a str> {
-    let Some(at) = crosses
-        .iter()
-        .find(|at| cross(log.line(**at)) == Some(name))
-    else {
+fn printed_before<'a>(
+    log: &'a Log<'_>,
+    name: &str,
+    crosses: &HashMap<&str, usize>,
+) -> Vec<&'a str> {
+    let Some(at) = crosses.get(name) else {
         return Vec::new();
     };
     let is_result = |line: &str| ["✖ ", "✔ ", "▶ "].iter().any(|sign| line.starts_with(sign));

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::javascript::{own_frame, place, starts_command, with_values};
-use super::{Confidence, Failure, FailureKind, Log, Run, shell_word};
+use super::{Confidence, FAILURES_MAX, Failure, FailureKind, Log, Run, shell_word};
 
 const NAME: &str = "playwright";
 /// Most lines shown of the attempt of one test.
@@ -121,7 +121,9 @@ impl Open<'_> {
             let line = log.line(index);
             if let Some(word) = count(line) {
                 is_failed = word == "failed" || word == "interrupted";
-            } else if let Some(title) = listed(line).filter(|_| is_failed) {
+            } else if let Some(title) =
+                listed(line).filter(|_| is_failed && failures.len() < FAILURES_MAX)
+            {
                 failures.push(failure(log, title, open.details.get(title).copied()));
             }
         }
@@ -168,7 +170,7 @@ fn without_summary(
             .at(file, line)
             .reproduced_by(format!("npx playwright test {}", shell_word(file)))
     });
-    told.chain(not_loaded).collect()
+    told.chain(not_loaded).take(FAILURES_MAX).collect()
 }
 
 /// `title` is `[project] › file:line:column › describe › title`, without the project where there is

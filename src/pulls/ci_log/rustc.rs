@@ -1,7 +1,7 @@
 //! rustc, clippy, rustfmt and what cargo says when it cannot build at all (recorded with Rust 1.95).
 
 use super::place::{self, Place};
-use super::{Failure, FailureKind, Log, Run, cut, shell_word};
+use super::{FAILURES_MAX, Failure, FailureKind, Log, Run, cut, shell_word};
 
 /// Lines of one diagnostic that are read.
 const DIAGNOSTIC_LINES_MAX: usize = 200;
@@ -41,10 +41,11 @@ pub(super) fn parse(log: &Log<'_>) -> Vec<Run> {
             Some(run) => {
                 run.lines.end = end;
                 // One failure for all that rustfmt would change in a file.
-                if !run
-                    .failures
-                    .iter()
-                    .any(|known| is_same_file(known, &failure))
+                if run.failures.len() < FAILURES_MAX
+                    && !run
+                        .failures
+                        .iter()
+                        .any(|known| is_same_file(known, &failure))
                 {
                     run.failures.push(failure);
                 }

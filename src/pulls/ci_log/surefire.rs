@@ -89,7 +89,9 @@ fn untagged(line: &str) -> &str {
 /// The run whose heading is in this line, and failures for the classes that never ended.
 fn run(log: &Log<'_>, at: usize, context: &Context<'_>) -> (Run, Vec<Failure>) {
     let mut blocks: Vec<Block> = Vec::new();
+    // Classes that began, in their order; those that ended as well are told apart at the end.
     let mut running: Vec<&str> = Vec::new();
+    let mut ended: HashMap<&str, usize> = HashMap::new();
     let mut class = "";
     // How many blocks are to come of the class whose counts were the last: tests print too.
     let mut expected = 0;
@@ -103,7 +105,7 @@ fn run(log: &Log<'_>, at: usize, context: &Context<'_>) -> (Run, Vec<Failure>) {
                 if text.contains("Time elapsed:") {
                     class = text.rsplit_once(" in ").map_or("", |(_, class)| class);
                     expected = bad_count(text);
-                    running.retain(|started| *started != class);
+                    ended.insert(class, running.len());
                 } else if results.is_some() {
                     end = Some(index + 1);
                     break;
@@ -138,7 +140,9 @@ fn run(log: &Log<'_>, at: usize, context: &Context<'_>) -> (Run, Vec<Failure>) {
             .map(|block| failure(log, Some(block), "", context).with_confidence(Confidence::Medium))
             .collect(),
     };
-    let started = running.into_iter().take(FAILURES_MAX).map(|class| {
+    let is_open = |(place, class): &(usize, &str)| ended.get(class).is_none_or(|end| end <= place);
+    let running = running.into_iter().enumerate().filter(is_open);
+    let started = running.take(FAILURES_MAX).map(|(_, class)| {
         Failure::new(FailureKind::Test, NAME, class, "").reproduced_by(command(class, "", context))
     });
     let lines = at.saturating_sub(1)..end.unwrap_or(last);

@@ -2,7 +2,7 @@
 //! subtests indented by four blanks before the result of their parent.
 
 use super::javascript::{is_error, literal, own_frame, place, with_values};
-use super::{Failure, FailureKind, Log, Run, shell_word};
+use super::{FAILURES_MAX, Failure, FailureKind, Log, Run, shell_word};
 
 const NAME: &str = "tap";
 /// Most lines that the YAML block of one result may have.
@@ -115,6 +115,9 @@ impl Stream {
                     && let Some(reason) = text.strip_prefix("Bail out!") =>
             {
                 self.end = index + 1;
+                if self.failures.len() >= FAILURES_MAX {
+                    return index + 1;
+                }
                 let error = if reason.trim().is_empty() {
                     text
                 } else {
@@ -208,6 +211,9 @@ impl Stream {
             return;
         }
         self.level(depth).has_failed = true;
+        if self.failures.len() >= FAILURES_MAX {
+            return;
+        }
         let failure_type = block.value("failureType");
         if failure_type.map_or(children_failed, |kind| kind == "subtestsFailed") {
             return;

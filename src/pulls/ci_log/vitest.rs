@@ -1,9 +1,11 @@
 //! vitest 3 and 4: ` FAIL  file > describe > test` below a `⎯⎯ Failed Tests N ⎯⎯` banner.
 
 use super::javascript::{literal, own_frame, with_values};
-use super::{Confidence, Failure, FailureKind, Log, Run, shell_word};
+use super::{Confidence, FAILURES_MAX, Failure, FailureKind, Log, Run, shell_word};
 
 const NAME: &str = "vitest";
+/// Of what is said of one error only so many lines are looked at.
+const BODY_LINES_MAX: usize = 300;
 
 pub(super) fn parse(log: &Log<'_>) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
@@ -92,11 +94,9 @@ fn run(log: &Log<'_>, start: usize) -> Run {
             let body_start = index + titles.len();
             let end = end_of_block(log, body_start);
             let body = lines(log, body_start, end);
-            failures.extend(
-                titles
-                    .into_iter()
-                    .map(|title| failure(FailureKind::Test, title, &body)),
-            );
+            let left = FAILURES_MAX.saturating_sub(failures.len());
+            let told = titles.into_iter().take(left);
+            failures.extend(told.map(|title| failure(FailureKind::Test, title, &body)));
             index = end;
             continue;
         } else if line.starts_with(" Test Files  ") {
@@ -122,7 +122,7 @@ fn run(log: &Log<'_>, start: usize) -> Run {
         index += 1;
     }
     if failures.is_empty() {
-        failures.extend(seen.iter().map(|(title, at)| {
+        failures.extend(seen.iter().take(FAILURES_MAX).map(|(title, at)| {
             let body = [log.line(at + 1).trim_start_matches([' ', '→'])];
             failure(FailureKind::Test, title, &body)
         }));
@@ -179,7 +179,8 @@ fn end_of_block(log: &Log<'_>, start: usize) -> usize {
 }
 
 fn lines<'a>(log: &'a Log<'_>, start: usize, end: usize) -> Vec<&'a str> {
-    (start..end).map(|index| log.line(index)).collect()
+    let lines = log.within(start..end).take(BODY_LINES_MAX);
+    lines.map(|(_, line)| line).collect()
 }
 
 /// The end of the run whose line ` Test Files  …` is at `index`: the summary and what the

@@ -6,6 +6,8 @@ use quick_xml::events::{BytesStart, Event};
 
 /// Longest text kept of one element, in bytes. Some runners put whole logs into a failure.
 const TEXT_MAX: usize = 64 * 1024;
+/// Longest value kept of one attribute, in bytes: one class can be part of many tests' names.
+const VALUE_MAX: usize = 16 * 1024;
 
 /// What the walk reports.
 pub(super) enum Step<'a> {
@@ -28,18 +30,22 @@ impl Element<'_> {
         self.tag.local_name().into_inner()
     }
 
-    /// The value of an attribute; empty if it has none.
+    /// The value of an attribute up to its bound; empty if it has none.
     pub(super) fn attribute(&self, name: &str) -> String {
         let mut attributes = self.tag.attributes();
         let attributes = attributes.with_checks(false).flatten();
         let mut values = attributes.filter(|attribute| attribute.key.as_ref() == name.as_bytes());
-        values.next().map_or(String::new(), |attribute| {
+        let value = values.next().map_or(String::new(), |attribute| {
             // A value with an unknown entity is kept as it is.
             let plain = || String::from_utf8_lossy(&attribute.value).into_owned();
             attribute
                 .unescape_value()
                 .map_or_else(|_| plain(), |value| value.into_owned())
-        })
+        });
+        if value.len() > VALUE_MAX {
+            return value.chars().take(VALUE_MAX / 4).collect();
+        }
+        value
     }
 }
 
