@@ -147,7 +147,12 @@ fn the_readme_names_every_variable_tool_and_script() {
             tool.name
         );
     }
-    for script in ["scripts/test", "scripts/demo", "scripts/bench"] {
+    for script in [
+        "scripts/test",
+        "scripts/demo",
+        "scripts/bench",
+        "scripts/fuzz",
+    ] {
         assert!(text.contains(script), "README.md does not name {script}");
         assert!(root().join(script).exists(), "{script} does not exist");
     }
