@@ -43,7 +43,8 @@ pub(super) fn parse(log: &Log<'_>) -> Vec<Run> {
                         continue;
                     }
                     // Before Gradle 4.7 a compiler's first line stands right behind the name.
-                    let failures = compile_error(log, index, &line[path.len()..], path);
+                    let behind = line.strip_prefix(path).unwrap_or_default();
+                    let failures = compile_error(log, index, behind, path);
                     tasks.extend(open.replace(Task {
                         path,
                         begin: index,
@@ -238,4 +239,21 @@ fn compile_error(log: &Log<'_>, at: usize, text: &str, task: &str) -> Option<Fai
         .shown_by([text].into_iter().chain(more))
         .at(path, Some(line));
     Some(failure.reproduced_by(format!("./gradlew {}", shell_word(task))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse;
+
+    #[test]
+    fn a_compiler_may_speak_right_behind_the_name_of_a_task_which_has_any_letters() {
+        // Of the whole line, so many bytes end within a letter.
+        assert_eq!(parse("> Task :äöüäöüäöü\n".as_bytes()).failures, []);
+        let old = ":compileJava/path/User.java:3: error: no symbol\n";
+        let log =
+            format!("{old}> Task :x UP-TO-DATE\nBUILD SUCCESSFUL\n> Task :compileJava FAILED");
+        let failures = parse(log.as_bytes()).failures;
+        assert_eq!(failures.len(), 1);
+        assert_eq!(failures[0].file.as_deref(), Some("/path/User.java"));
+    }
 }
