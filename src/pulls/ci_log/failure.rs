@@ -124,7 +124,8 @@ impl Failure {
 /// One run of a framework in a log: the lines it owns and what failed in it.
 ///
 /// A run that lies inside the run of another framework is output of that one's tests and does not
-/// count; so is a diagnostic inside a run.
+/// count; so is a diagnostic inside a run, and a run without an end that begins inside one that has
+/// an end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Run {
     /// Indices of the lines from its first to its last, end exclusive.
