@@ -3,9 +3,8 @@
 use super::Reply;
 use super::arguments::{AnalyzePrImpact, GetReviewSuggestions};
 use super::desk::Parts;
-use crate::domain::{ApiError, RepoName};
+use crate::domain::ApiError;
 use crate::pulls::impact::{self, Depth, ImpactQuery};
-use crate::pulls::overlap::{Claimant, Claimants};
 use crate::pulls::review::{self, Focus, ReviewQuery};
 
 /// Most patterns of files in a call.
@@ -22,7 +21,7 @@ impl Parts {
             depth: depth.unwrap_or_default(),
             suggest_reviewers: arguments.suggest_reviewers.unwrap_or(true),
             others: match arguments.include_open_prs.unwrap_or(true) {
-                true => Some(self.claimants_in(id.repo.clone()).await?),
+                true => Some(self.claimants(id.repo.clone()).await?),
                 false => None,
             },
         };
@@ -33,18 +32,6 @@ impl Parts {
     }
 
     /// Whose claims are behind the open pull requests of a repository.
-    async fn claimants_in(&self, repo: RepoName) -> Result<Claimants, ApiError> {
-        let claims = self.read(move |view| view.claims_by_pull(&repo)).await?;
-        let claims = claims.into_iter().map(|(number, claim)| {
-            let claimant = Claimant {
-                claim: claim.claim_id.to_string(),
-                agent: claim.agent_id.to_string(),
-            };
-            (number, claimant)
-        });
-        Ok(claims.collect())
-    }
-
     pub(super) async fn get_review_suggestions(
         &self,
         arguments: GetReviewSuggestions,

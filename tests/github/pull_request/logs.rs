@@ -114,7 +114,7 @@ fn cargo() -> String {
     }
     let _ = write!(
         log,
-        "   Compiling backend v0.1.0 (/home/runner/work/api/api/backend)\n    \
+        "   Compiling backend v0.1.0 (/__w/api/api/backend)\n    \
          Finished `test` profile [unoptimized + debuginfo] target(s) in 2m 11s\n     \
          Running unittests src/lib.rs (target/debug/deps/backend-0d34a4734a895634)\n\n\
          running {} tests\n",
@@ -158,7 +158,7 @@ fn pytest() -> String {
         log,
         "============================= test session starts ==============================\n\
          platform linux -- Python 3.12.1, pytest-9.2.0, pluggy-1.6.0 -- /opt/python/bin/python\n\
-         rootdir: /home/runner/work/api/api\nplugins: xdist-3.8.0, anyio-4.16.0\n\
+         rootdir: /__w/api/api\nplugins: xdist-3.8.0, anyio-4.16.0\n\
          collecting ... collected {all} items\n\n"
     );
     for (area, case, place) in passing() {
