@@ -5,6 +5,7 @@
 //! read becomes a [`Warning`], never silence; what strangers wrote stays in fields of its own.
 
 pub mod areas;
+mod branch_name;
 pub mod checks;
 pub mod ci_log;
 pub mod code_owners;

@@ -28,7 +28,7 @@ use self::report::{GithubSays, Instructions, Method, UNTRUSTED};
 use self::steps::Place;
 use super::overlap::{self, Claimants, OverlappingPull};
 use super::stack::commands::short;
-use super::{PullId, PullSource, Pulls, Warning};
+use super::{PullId, PullSource, Pulls, Warning, branch_name};
 use crate::domain::cursor::{self, Page};
 use crate::domain::{ApiError, Category, limits};
 
@@ -108,9 +108,12 @@ pub async fn detect_merge_conflicts(
     question: Question,
     now: Timestamp,
 ) -> Result<Report, ApiError> {
-    if let Some(target) = &question.target {
-        check_branch(target)?;
-    }
+    let target = question.target.as_deref();
+    let target = target.map(|given| branch_name::checked("target_branch", given));
+    let question = Question {
+        target: target.transpose()?,
+        ..question
+    };
     let (id, patience) = (question.id.clone(), question.patience);
     let source = fetch::open(pulls, id, question.target.as_deref(), patience).await?;
     if source.pull.state != "open" {
@@ -156,24 +159,6 @@ fn mergeable(source: &PullSource) -> GithubSays {
         Some(false) => GithubSays::Conflicting,
         None => GithubSays::Computing,
     }
-}
-
-/// Refuses what git would not take for a branch, or would take for a range.
-fn check_branch(name: &str) -> Result<(), ApiError> {
-    const BYTES_MAX: usize = 255;
-    let odd = |character: char| character.is_control() || " ~^:?*[\\".contains(character);
-    let plain = !name.is_empty()
-        && name.len() <= BYTES_MAX
-        && !name.starts_with(['-', '/'])
-        && !name.contains("..")
-        && !name.contains(odd);
-    if plain {
-        return Ok(());
-    }
-    Err(ApiError::invalid(
-        "target_branch must be the name of a branch",
-        "leave it out for the base of the pull request",
-    ))
 }
 
 fn not_open(source: &PullSource) -> ApiError {

@@ -18,7 +18,7 @@ use serde_json::json;
 pub use branch::Head;
 pub use files::FileChange;
 
-use super::{Pulls, Warning};
+use super::{Pulls, Warning, branch_name};
 use crate::domain::{ApiError, RepoName, text};
 use crate::gh::{ApiPath, Gh, GhError};
 
@@ -78,7 +78,7 @@ impl NewPullRequest {
         let head = Head::parse(&given.head, &given.repo)?;
         let base = given
             .base
-            .map(|base| branch::branch("base", &base))
+            .map(|base| branch_name::checked("base", &base))
             .transpose()?;
         if !head.in_fork && base.as_deref() == Some(&head.branch) {
             return Err(same_branch());
