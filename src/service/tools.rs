@@ -295,7 +295,7 @@ fn flaw_of(
                 ),
             ));
         }
-        if let Some(flaw) = flaw_of_items(field, schema_of_field, value) {
+        if let Some(flaw) = flaw_of_items(place, field, schema_of_field, value) {
             return Some(flaw);
         }
     }
@@ -308,13 +308,29 @@ fn flaw_of(
     ))
 }
 
-/// The first flaw of a list's objects.
-fn flaw_of_items(field: &str, schema: &Value, value: &Value) -> Option<ApiError> {
-    let item_schema = schema.get("items").and_then(Value::as_object)?;
+/// The first flaw of a list's items: one of another type, or an object with a flaw of its own.
+fn flaw_of_items(place: &str, field: &str, schema: &Value, value: &Value) -> Option<ApiError> {
     let items = value.as_array()?.iter().enumerate();
-    let mut items = items.filter_map(|(index, item)| Some((index, item.as_object()?)));
-    items
-        .find_map(|(index, item)| flaw_of(&format!("{field}[{index}]"), "field", item_schema, item))
+    let item_schema = schema.get("items").and_then(Value::as_object);
+    let (kind, has_kind): (_, fn(&Value) -> bool) = match lists_objects(schema) {
+        true => ("object", Value::is_object),
+        false => ("string", Value::is_string),
+    };
+    let mut flaws = items.filter_map(|(index, item)| {
+        let name = format!("{field}[{index}]");
+        if !has_kind(item) {
+            let article = if kind == "object" { "an" } else { "a" };
+            let wanted = item_schema
+                .filter(|_| kind == "object")
+                .map_or_else(String::new, |schema| format!(" with {}", members(schema)));
+            return Some(ApiError::invalid(
+                format!("'{name}' of {place} must be {article} {kind}"),
+                format!("'{field}' is a JSON array; each of its items is {article} {kind}{wanted}"),
+            ));
+        }
+        flaw_of(&name, "field", item_schema?, item.as_object()?)
+    });
+    flaws.next()
 }
 
 fn has_type(value: &Value, schema: &Value) -> bool {
@@ -322,18 +338,7 @@ fn has_type(value: &Value, schema: &Value) -> bool {
         Some("string") => value.is_string(),
         Some("integer") => value.is_u64(),
         Some("boolean") => value.is_boolean(),
-        Some("array") => {
-            let is_item = |item: &Value| {
-                if lists_objects(schema) {
-                    item.is_object()
-                } else {
-                    item.is_string()
-                }
-            };
-            value
-                .as_array()
-                .is_some_and(|list| list.iter().all(is_item))
-        }
+        Some("array") => value.is_array(),
         _ => true,
     }
 }
@@ -470,9 +475,23 @@ mod tests {
         assert_eq!(message, "files[1] needs 'path'");
         let (message, _) = problem("create_pull_request", pull(json!({"path": 1})));
         assert_eq!(message, "'path' of files[1] must be a string");
-        let (message, _) = problem("create_pull_request", pull(json!("b")));
-        assert_eq!(message, "'files' of create_pull_request must be an array");
-        let (message, _) = problem("next_issue", json!({"labels": [1]}));
+        let (message, suggestion) = problem("create_pull_request", pull(json!("b")));
+        assert_eq!(
+            message,
+            "'files[1]' of create_pull_request must be an object"
+        );
+        assert_eq!(
+            suggestion,
+            "'files' is a JSON array; each of its items is an object with path, [content], \
+             [encoding], [executable], [delete]"
+        );
+        let (message, suggestion) = problem("next_issue", json!({"labels": ["bug", 1]}));
+        assert_eq!(message, "'labels[1]' of next_issue must be a string");
+        assert_eq!(
+            suggestion,
+            "'labels' is a JSON array; each of its items is a string"
+        );
+        let (message, _) = problem("next_issue", json!({"labels": "bug"}));
         assert_eq!(message, "'labels' of next_issue must be an array");
     }
 

@@ -495,6 +495,11 @@ fn what_cannot_be_is_refused_with_the_next_step() {
             json!("x"),
             "'files' of create_pull_request must be an array",
         ),
+        (
+            "files",
+            json!([1]),
+            "'files[0]' of create_pull_request must be an object",
+        ),
     ] {
         let error = refused(
             &tool(with(ask("fix", edit()), name, value)),
