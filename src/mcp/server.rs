@@ -119,9 +119,9 @@ const PARAMETERS: [(&str, &str); 5] = [
 /// Arguments whose names do not say it all: every other description would only cost context.
 const EXPLAINED: [&str; 5] = ["wait_seconds", "state", "handoff_note", "since", "files"];
 
-/// Arguments that are taken but not listed: an agent's session tells who it is, and pages have the
-/// size that its context bears.
-const UNLISTED: [(&str, &str); 9] = [
+/// Arguments that are taken but not listed: an agent's session tells who it is, pages have the size
+/// that its context bears, and what is seldom wanted would cost every session.
+const UNLISTED: [(&str, &str); 13] = [
     ("create_pull_request", "agent_id"),
     ("list_repos", "limit"),
     ("list_open_issues", "limit"),
@@ -131,6 +131,10 @@ const UNLISTED: [(&str, &str); 9] = [
     ("detect_merge_conflicts", "max_files"),
     ("get_review_suggestions", "max_diff_lines"),
     ("get_failing_tests", "max_wait_seconds"),
+    ("get_failing_tests", "ignore_checks"),
+    ("get_failing_tests", "sources"),
+    ("get_failing_tests", "compare_base"),
+    ("get_failing_tests", "max_error_lines"),
 ];
 
 /// The schema without descriptions that a name makes superfluous.

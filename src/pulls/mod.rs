@@ -16,6 +16,7 @@ pub mod create;
 pub mod edits;
 mod failing_tests;
 pub mod files;
+mod head_cursor;
 pub mod impact;
 mod kept;
 pub mod merge_readiness;
@@ -31,7 +32,10 @@ mod source;
 pub mod stack;
 mod standing;
 
-pub use failing_tests::{FailedNames, FailingTests, Query as FailingTestsQuery, get_failing_tests};
+pub use failing_tests::{
+    ERROR_LINES_MAX, FailedNames, FailingTests, Filters as CheckFilters,
+    Query as FailingTestsQuery, Sources as CheckSources, get_failing_tests,
+};
 pub use pull_id::PullId;
 pub use rollup::{ROLLUPS_MAX, Rollup, RollupState, rollups};
 pub use source::{PullRequest, PullSource, Pulls};

@@ -302,6 +302,7 @@ mod tests {
             started_at: None,
             completed_at: None,
             summary: None,
+            text: Vec::new(),
             required: None,
         }
     }

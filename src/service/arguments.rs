@@ -237,9 +237,21 @@ arguments! {
         /// Only required checks
         #[serde(default, skip_serializing_if = "Option::is_none")]
         required_only: Optional<bool>,
-        /// Parts of names
+        /// Parts of names, or patterns with *
         #[serde(default, skip_serializing_if = "Option::is_none")]
         checks: Optional<Vec<String>>,
+        /// Names left out, in the same way
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ignore_checks: Optional<Vec<String>>,
+        /// annotations, logs, junit: all
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sources: Optional<Vec<String>>,
+        /// false: not whether the base fails too
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        compare_base: Optional<bool>,
+        /// Lines that show a failure, 0 to 12
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max_error_lines: Optional<u64>,
         /// From next_cursor
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cursor: Optional<String>,

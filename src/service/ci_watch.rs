@@ -15,7 +15,9 @@ use tokio::time::Instant;
 use super::desk::Parts;
 use crate::claim::{Claim, FailedChecks, Status};
 use crate::coordinator::Operation;
-use crate::pulls::{self, FailingTests, FailingTestsQuery, PullId, ROLLUPS_MAX, RollupState};
+use crate::pulls::{
+    self, CheckFilters, FailingTests, FailingTestsQuery, PullId, ROLLUPS_MAX, RollupState,
+};
 
 /// For how long a pull request is watched after somebody waited for its checks.
 const WATCH_TIME: Duration = Duration::from_secs(10 * 60);
@@ -168,8 +170,8 @@ impl Parts {
             max_wait: Duration::ZERO,
             // Steps of running jobs have no log yet that could be told.
             bail_on_first: false,
-            required_only: false,
-            checks: Vec::new(),
+            filters: CheckFilters::default(),
+            error_lines_max: 0,
             cursor: None,
         };
         let background = self.pulls.in_background();

@@ -6,7 +6,9 @@ use super::desk::{Parts, Progress};
 use super::{CheckMergeReadiness, GetFailingTests, ManageStackedPrs, Reply};
 use crate::domain::{ApiError, limits};
 use crate::pulls::merge_readiness::{self, Method, Question};
-use crate::pulls::{self, FailingTestsQuery, PullId, stack};
+use crate::pulls::{
+    self, CheckFilters, CheckSources, ERROR_LINES_MAX, FailingTestsQuery, PullId, stack,
+};
 
 /// For how long GitHub may compute when the caller does not say.
 const PATIENCE_DEFAULT: u64 = 15;
@@ -27,6 +29,22 @@ pub(super) fn patience(wait_seconds: Option<u64>) -> Result<Duration, ApiError> 
         format!("wait_seconds must be between 0 and {most}"),
         "call again to wait longer",
     ))
+}
+
+/// How many lines may show a failure.
+fn error_lines(given: Option<u64>) -> Result<usize, ApiError> {
+    let Some(given) = given else {
+        return Ok(ERROR_LINES_MAX);
+    };
+    let lines = usize::try_from(given).ok();
+    lines
+        .filter(|lines| *lines <= ERROR_LINES_MAX)
+        .ok_or_else(|| {
+            ApiError::invalid(
+                format!("max_error_lines must be between 0 and {ERROR_LINES_MAX}"),
+                "leave it out for the most; log_url has the whole log",
+            )
+        })
 }
 
 impl Parts {
@@ -54,8 +72,14 @@ impl Parts {
             wait: arguments.wait.unwrap_or(false),
             bail_on_first: arguments.bail_on_first.unwrap_or(true),
             max_wait: Duration::from_secs(most.min(limits::WAIT_SECONDS_MAX)),
-            required_only: arguments.required_only.unwrap_or(false),
-            checks: arguments.checks.unwrap_or_default(),
+            filters: CheckFilters {
+                required_only: arguments.required_only.unwrap_or(false),
+                checks: arguments.checks.unwrap_or_default(),
+                ignore_checks: arguments.ignore_checks.unwrap_or_default(),
+                sources: CheckSources::parse(&arguments.sources.unwrap_or_default())?,
+                compare_base: arguments.compare_base.unwrap_or(true),
+            },
+            error_lines_max: error_lines(arguments.max_error_lines)?,
             cursor: arguments.cursor,
         };
         let was_watched = self.ci_watch.contains(&query.pr);

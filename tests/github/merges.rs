@@ -165,6 +165,17 @@ impl Merges {
         self
     }
 
+    /// Says fields of the last reported check run of a commit, as `output`.
+    pub fn say_of_check(&mut self, sha: &str, fields: &[(&str, Value)]) -> &mut Self {
+        let runs = self.check_runs.get_mut(sha);
+        let run = runs.and_then(|runs| runs.last_mut());
+        let run = run.expect("there is a check run");
+        for (name, value) in fields {
+            run[*name] = value.clone();
+        }
+        self
+    }
+
     /// Gives the last reported check run of a commit a log.
     pub fn log(&mut self, sha: &str, log: impl Into<Vec<u8>>) -> &mut Self {
         let id = self.last_job(sha);

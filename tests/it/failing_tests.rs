@@ -532,3 +532,165 @@ fn a_log_that_is_missing_is_explained() {
         )
     );
 }
+
+/// Reports a failed check of another app than GitHub Actions.
+fn foreign_check(world: &mut World, head: &str, name: &str, output: Value) {
+    let merges = &mut world.repository("acme/api").merges;
+    merges.check_run(head, name, "failure");
+    let app = json!({"id": 254, "slug": "codecov", "name": "Codecov"});
+    merges.say_of_check(head, &[("app", app), ("output", output)]);
+}
+
+#[test]
+fn checks_of_other_apps_are_told_in_their_own_words() {
+    let (mut world, head) = world();
+    let summary = "## Coverage\n\n---\nsrc/a.rs: **50%**\u{202e}!\n";
+    let output = json!({"title": "70% of the diff hit", "summary": summary, "text": "src/b.rs"});
+    foreign_check(&mut world, &head, "codecov/patch", output);
+    let output = json!({"title": null, "summary": "Step 3 failed\nExit code 2", "text": null});
+    foreign_check(&mut world, &head, "ci/other", output);
+    let place = Place::new(world);
+    let server = place.serve_synced();
+    let answer = asked(&server);
+    let failures = answer["failures"].as_array().expect("a list");
+    let told: Vec<_> = failures
+        .iter()
+        .map(|it| (field(it, "error"), it["excerpt"].clone()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("Step 3 failed", json!(["Exit code 2"])),
+            (
+                "70% of the diff hit",
+                json!(["## Coverage", "src/a.rs: **50%** !", "src/b.rs"])
+            ),
+        ]
+    );
+    for failure in failures {
+        assert_eq!(
+            (&failure["confidence"], &failure["source"]),
+            (&json!("low"), &json!("check"))
+        );
+    }
+    let short = server.tool(TOOL, json!({"pr": "acme/api#2", "max_error_lines": 1}));
+    let short = short.expect(200);
+    assert_eq!(short["failures"][1]["excerpt"], json!(["## Coverage"]));
+    // What is asked of jobs is not asked of them.
+    let requests = place.github.requests();
+    assert!(!requests.iter().any(|it| it.path.contains("/annotations")));
+}
+
+#[test]
+fn arguments_choose_what_is_looked_at() {
+    let (world, _) = failing();
+    let place = Place::new(world);
+    let server = place.serve_synced();
+    let ask = |more: Value| {
+        let mut arguments = json!({"pr": "acme/api#2"});
+        for (name, value) in more.as_object().into_iter().flatten() {
+            arguments[name] = value.clone();
+        }
+        server.tool(TOOL, arguments)
+    };
+    let checks = |answer: &Value| -> Vec<Value> {
+        let failures = answer["failures"].as_array().expect("a list").iter();
+        failures.map(|failure| failure["checks"].clone()).collect()
+    };
+    place.github.clear_requests();
+    let answer = ask(json!({"ignore_checks": ["win*"], "compare_base": false})).expect(200);
+    assert_eq!(checks(&answer), [json!(["test (3.11)", "test (3.12)"])]);
+    assert_eq!(answer["counts"]["failed"], 2);
+    assert!(answer["failures"][0].get("also_fails_on_base").is_none());
+    // Neither the third log nor the base.
+    assert_eq!(place.github.requests().len(), 9);
+    let answer = ask(json!({"checks": ["test"], "ignore_checks": ["*3.11*"]})).expect(200);
+    assert_eq!(checks(&answer), [json!(["test (3.12)"])]);
+    place.github.change(|world| {
+        world.issue("acme/api", 2).touch();
+    });
+    place.github.clear_requests();
+    let answer = ask(json!({"sources": ["annotations"], "checks": ["test"]})).expect(200);
+    assert_eq!(answer["failures"][0]["kind"], "unknown", "{answer}");
+    assert_eq!(answer["failures"][0]["source"], "check");
+    let paths: Vec<String> = place
+        .github
+        .requests()
+        .into_iter()
+        .map(|it| it.path)
+        .collect();
+    let asked_for = |part: &str| paths.iter().any(|path| path.contains(part));
+    assert!(asked_for("/annotations"), "{paths:?}");
+    assert!(!asked_for("/logs") && !asked_for("/artifacts"), "{paths:?}");
+    // One look that leaves checks out settles nothing for others.
+    assert_eq!(asked(&server)["counts"]["failed"], 3);
+    for lines in [0, 1] {
+        let answer = ask(json!({"max_error_lines": lines})).expect(200);
+        let excerpt = answer["failures"][0]["excerpt"].as_array();
+        assert_eq!(excerpt.map_or(0, Vec::len), lines, "{answer}");
+    }
+    for wrong in [
+        json!({"max_error_lines": 13}),
+        json!({"sources": ["log"]}),
+        json!({"ignore_checks": "lint"}),
+        json!({"compare_base": "no"}),
+    ] {
+        let refused = ask(wrong.clone()).expect(400);
+        assert_eq!(refused["code"], "invalid_argument", "{wrong}: {refused}");
+    }
+    let flags = "get-failing-tests --pr acme/api#2 --json --ignore-checks windows,lint \
+                 --compare-base=false --max-error-lines 1 --sources logs";
+    let flags: Vec<&str> = flags.split_whitespace().collect();
+    let by_hand = place.cli(&flags).json();
+    assert_eq!(checks(&by_hand), [json!(["test (3.11)", "test (3.12)"])]);
+    let by_mcp = place.mcp().joined().tool(
+        TOOL,
+        json!({"pr": "acme/api#2", "ignore_checks": ["windows", "lint"], "compare_base": false,
+            "max_error_lines": 1, "sources": ["logs"]}),
+    );
+    assert_eq!(by_mcp.record()["failures"], by_hand["failures"]);
+}
+
+#[test]
+fn a_cursor_of_an_older_head_says_so() {
+    let (mut world, head) = world();
+    for number in 0..12 {
+        let output = json!({"title": format!("broken {number}")});
+        foreign_check(&mut world, &head, &format!("check {number:02}"), output);
+    }
+    let place = Place::new(world);
+    let server = place.serve_synced();
+    let first = asked(&server);
+    assert_eq!(first["failures"].as_array().map(Vec::len), Some(10));
+    let cursor = &first["next_cursor"];
+    let ask = |more: Value| {
+        let mut arguments = json!({"pr": "acme/api#2", "cursor": cursor});
+        for (name, value) in more.as_object().into_iter().flatten() {
+            arguments[name] = value.clone();
+        }
+        server.tool(TOOL, arguments)
+    };
+    let second = ask(json!({"max_error_lines": 2})).expect(200);
+    let told: Vec<&str> = second["failures"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|it| field(it, "error"))
+        .collect();
+    assert_eq!(told, ["broken 10", "broken 11"]);
+    let other = ask(json!({"ignore_checks": ["02"]})).expect(400);
+    assert_eq!(other["code"], "invalid_argument");
+    place.github.change(|world| {
+        let issue = world.issue("acme/api", 2);
+        issue.pull_request.as_mut().expect("it is one").head_sha = "f".repeat(40);
+        issue.touch();
+    });
+    place.github.clear_requests();
+    let moved = ask(json!({})).expect(409);
+    assert_eq!(
+        (&moved["code"], &moved["category"]),
+        (&json!("head_moved"), &json!("logical"))
+    );
+    assert_eq!(moved["suggestion"], "call again without cursor");
+    assert_eq!(place.github.requests().len(), 1, "nothing else was asked");
+}

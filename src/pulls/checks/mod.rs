@@ -26,6 +26,9 @@ pub const ACTIONS_APP_ID: u64 = 15_368;
 const ACTIONS_APP: &str = "github-actions";
 /// Longest summary kept of a check, in bytes.
 const SUMMARY_BYTES_MAX: usize = 200;
+/// Most lines that are kept of what stands below it, and the longest of them in bytes.
+const TEXT_LINES_MAX: usize = 8;
+const TEXT_LINE_BYTES_MAX: usize = 200;
 
 /// How old an answer may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +90,8 @@ pub struct Check {
     pub completed_at: Option<Timestamp>,
     /// One line about the result, written by whoever reported it.
     pub summary: Option<String>,
+    /// The first lines of what its reporter wrote below that; of checks that did not pass only.
+    pub text: Vec<String>,
     /// Whether a rule of the base branch demands it; `None` while the rules are not known.
     pub required: Option<bool>,
 }
@@ -195,6 +200,11 @@ struct Suite {
 struct Output {
     #[serde(default)]
     title: Option<String>,
+    /// Markdown, as is the text, which has the details.
+    #[serde(default)]
+    summary: Option<String>,
+    #[serde(default)]
+    text: Option<String>,
 }
 
 /// A commit status as REST tells it.
@@ -407,6 +417,10 @@ fn check_of_run(run: &CheckRun, workflow: Option<&WorkflowRun>) -> Check {
         started_at: run.started_at,
         completed_at: run.completed_at,
         summary: summary(run.output.as_ref().and_then(|output| output.title.as_ref())),
+        text: match (state, &run.output) {
+            (CheckState::Fail | CheckState::Cancelled, Some(output)) => text_lines(output),
+            _ => Vec::new(),
+        },
         required: None,
         details_url,
     }
@@ -429,6 +443,7 @@ fn check_of_status(status: &Status) -> Check {
         started_at: status.created_at,
         completed_at: status.updated_at.filter(|_| state != CheckState::Pending),
         summary: summary(status.description.as_ref()),
+        text: Vec::new(),
         required: None,
         details_url: status.target_url.clone(),
     }
@@ -441,6 +456,17 @@ fn succeeded(run: &WorkflowRun) -> bool {
 fn summary(text: Option<&String>) -> Option<String> {
     let line = text::one_line(text::cut(text?, SUMMARY_BYTES_MAX).0);
     (!line.trim().is_empty()).then_some(line)
+}
+
+/// The first lines of what a check's reporter wrote, those that say nothing left out.
+fn text_lines(output: &Output) -> Vec<String> {
+    let written = [&output.summary, &output.text].into_iter().flatten();
+    let lines = written.flat_map(|words| words.lines());
+    let says_something = |line: &&str| line.contains(char::is_alphanumeric);
+    let lines = lines.filter(says_something).take(TEXT_LINES_MAX);
+    lines
+        .map(|line| text::one_line(text::cut(line.trim_end(), TEXT_LINE_BYTES_MAX).0))
+        .collect()
 }
 
 /// What status and conclusion of a check run come to. A word that nobody knows has not passed.

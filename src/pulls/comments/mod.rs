@@ -19,8 +19,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::task::JoinSet;
 
-use super::{PullSource, Warning};
-use crate::domain::{ApiError, Category, Host, cursor, limits};
+use super::{PullSource, Warning, head_cursor};
+use crate::domain::{ApiError, Host, limits};
 use analyse::{Analysis, Entry, State, analyse};
 use fetch::{Fetched, fetch};
 use report::{Actions, Changes, Resolve, ResolveArguments, UNTRUSTED, render};
@@ -160,29 +160,14 @@ struct Position {
 
 impl Position {
     fn read(given: &str, pr: &str, query: &CommentQuery, head: &str) -> Result<Self, ApiError> {
-        let damaged = || {
-            ApiError::invalid(
-                "this cursor is damaged",
-                "give next_cursor exactly as it was answered",
-            )
-        };
-        let position = cursor::read(TOOL, &(pr, query), given)?;
-        let mut parts = position.splitn(3, '.');
-        let (Some(sha), Some(state), Some(id)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(damaged());
-        };
-        if !head.starts_with(sha) || sha.is_empty() {
-            return Err(ApiError::new(
-                Category::Logical,
-                "head_moved",
-                "the pull request was pushed to since this cursor was given",
-                "call again without cursor",
-            ));
-        }
+        let position = head_cursor::read(TOOL, &(pr, query), head, given)?;
+        let (state, id) = position
+            .split_once('.')
+            .ok_or_else(head_cursor::damaged)?;
         let state = match state {
             "0" => State::AwaitingAuthor,
             "1" => State::AwaitingReviewer,
-            _ => return Err(damaged()),
+            _ => return Err(head_cursor::damaged()),
         };
         Ok(Self {
             state,
@@ -191,9 +176,8 @@ impl Position {
     }
 
     fn make(entry: &Entry<'_>, pr: &str, query: &CommentQuery, head: &str) -> String {
-        let sha = head.get(..12).unwrap_or(head);
         let state = u8::from(entry.state == State::AwaitingReviewer);
-        cursor::make(TOOL, &(pr, query), &format!("{sha}.{state}.{}", entry.id))
+        head_cursor::make(TOOL, &(pr, query), head, &format!("{state}.{}", entry.id))
     }
 }
 

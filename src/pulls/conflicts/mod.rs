@@ -28,7 +28,7 @@ use self::report::{GithubSays, Instructions, Method, UNTRUSTED};
 use self::steps::Place;
 use super::overlap::{self, Claimants, OverlappingPull};
 use super::stack::commands::short;
-use super::{PullId, PullSource, Pulls, Warning, branch_name};
+use super::{PullId, PullSource, Pulls, Warning, branch_name, head_cursor};
 use crate::domain::cursor::{self, Page};
 use crate::domain::{ApiError, Category, limits};
 
@@ -378,16 +378,10 @@ impl Answer<'_> {
         });
         match offset {
             Some((state, offset)) if state == state_of(self.sides) => Ok(offset),
-            Some(_) => Err(ApiError::new(
-                Category::Logical,
-                "head_moved",
-                "one of the branches was pushed to since this cursor was given",
-                "call again without cursor",
+            Some(_) => Err(head_cursor::head_moved(
+                "one of the branches was pushed to",
             )),
-            None => Err(ApiError::invalid(
-                "this cursor is damaged",
-                "give next_cursor exactly as it was answered",
-            )),
+            None => Err(head_cursor::damaged()),
         }
     }
 }

@@ -6,16 +6,16 @@ use std::sync::Arc;
 use serde::Deserialize;
 use tokio::task::JoinSet;
 
-use super::Query;
 use super::analyse::{FailedCheck, Reading};
 use super::artifacts;
 use super::jobs::{failed_steps, without_log};
 use super::report::Evidence;
+use super::{Query, Sources};
 use crate::gh::GhError;
 use crate::pulls::checks::{
     self, ACTIONS_APP_ID, Check, CheckState, Checks, Freshness, WorkflowRun,
 };
-use crate::pulls::ci_log::{Confidence, Failure, FailureKind};
+use crate::pulls::ci_log::{Confidence, Failure, FailureKind, JobLog};
 use crate::pulls::{PullSource, Warning, files, required};
 
 /// Logs read for one answer. A matrix of hundreds of legs fails in all of them for one reason.
@@ -38,29 +38,37 @@ pub(super) async fn read(
     let mut warnings = std::mem::take(&mut checks.warnings);
     warnings.append(&mut required.warnings);
     let any = !checks.all.is_empty();
-    checks.all.retain(|check| query.wants(check));
+    let filters = &query.filters;
+    checks.all.retain(|check| filters.wants(check));
     required
         .contexts
-        .retain(|context| query.names(&context.context));
+        .retain(|context| filters.names(&context.context));
     if any {
         let stillborn = stillborn(&checks).into_iter();
-        checks.all.extend(stillborn.filter(|it| query.wants(it)));
+        checks.all.extend(stillborn.filter(|it| filters.wants(it)));
     }
     if any && checks.all.is_empty() {
         let reason = "no check is left by these filters";
         let effect = "checks of other names may fail";
         warnings.push(Warning::new("checks", reason, effect));
     }
-    let mut failed = failed_checks(source, &checks, &mut warnings).await;
-    artifacts::add(source, &mut failed, &mut warnings).await;
+    let mut failed = failed_checks(source, &checks, filters.sources, &mut warnings).await;
+    if filters.sources.junit {
+        artifacts::add(source, &mut failed, &mut warnings).await;
+    }
     if query.wait && query.bail_on_first && failed.is_empty() {
         failed = failed_steps(source, &checks, &mut warnings).await;
     }
     let (mut base, mut changed) = (None, None);
     if !failed.is_empty() {
-        let (on_base, paths) =
-            tokio::join!(failing_on_base(source, &failed), changed_paths(source));
-        base = noted(on_base, &mut warnings);
+        let on_base = async {
+            match filters.compare_base {
+                true => Some(failing_on_base(source, &failed).await),
+                false => None,
+            }
+        };
+        let (on_base, paths) = tokio::join!(on_base, changed_paths(source));
+        base = on_base.and_then(|on_base| noted(on_base, &mut warnings));
         changed = noted(paths, &mut warnings);
     }
     let reading = Reading {
@@ -102,6 +110,7 @@ fn stillborn(checks: &Checks) -> Vec<Check> {
         started_at: None,
         completed_at: None,
         summary: None,
+        text: Vec::new(),
         required: None,
     };
     runs.map(check).collect()
@@ -122,6 +131,7 @@ fn noted<T>(answer: Result<T, Warning>, warnings: &mut Vec<Warning>) -> Option<T
 async fn failed_checks(
     source: &Arc<PullSource>,
     checks: &Checks,
+    sources: Sources,
     warnings: &mut Vec<Warning>,
 ) -> Vec<FailedCheck> {
     let counted = |check: &&Check| matches!(check.state, CheckState::Fail | CheckState::Cancelled);
@@ -129,7 +139,7 @@ async fn failed_checks(
     let mut reading = JoinSet::new();
     for (place, check) in failed.iter().enumerate().take(LOGS_MAX) {
         let (source, check) = (source.clone(), (*check).clone());
-        reading.spawn(async move { (place, look_into(&source, check).await) });
+        reading.spawn(async move { (place, look_into(&source, check, sources).await) });
     }
     let mut found: Vec<(usize, FailedCheck)> = Vec::new();
     while let Some(result) = reading.join_next().await {
@@ -157,7 +167,11 @@ async fn failed_checks(
 }
 
 /// What is known of one failed check: from its log, else from annotations, else from its own line.
-async fn look_into(source: &PullSource, check: Check) -> (FailedCheck, Option<Warning>) {
+async fn look_into(
+    source: &PullSource,
+    check: Check,
+    sources: Sources,
+) -> (FailedCheck, Option<Warning>) {
     let is_action = check
         .app
         .as_ref()
@@ -165,76 +179,83 @@ async fn look_into(source: &PullSource, check: Check) -> (FailedCheck, Option<Wa
     let Some(job) = check.check_run_id.filter(|_| is_action) else {
         return (by_its_own_line(check), None);
     };
-    let mut is_missing = false;
-    let (report, warning) = match source.job_log(job).await {
-        Ok(report) => (report, None),
-        // Logs go after 90 days.
-        Err(GhError::Gone(_)) => (Arc::default(), None),
-        Err(GhError::NotFound(_)) => {
-            is_missing = true;
-            (Arc::default(), None)
-        }
-        Err(error) => {
-            let effect = "the failed tests of a job are not known";
-            (
-                Arc::default(),
-                Some(Warning::new("job_logs", error, effect)),
-            )
-        }
+    let (report, warning) = match sources.logs {
+        true => log(source, job).await,
+        false => (Some(Arc::default()), None),
     };
-    if report.is_certain {
-        let failed = FailedCheck {
-            failures: report.failures.clone(),
-            evidence: Evidence::Log,
-            log_pending: false,
-            check,
-        };
-        return (failed, warning);
-    }
-    let (annotated, warning) = match annotations(source, job).await {
-        Ok(annotated) => (annotated, warning),
-        Err(error) => {
-            let effect = "annotations of a job are not known";
-            (
-                Vec::new(),
-                warning.or_else(|| Some(Warning::new("annotations", error, effect))),
-            )
-        }
-    };
-    let (failures, evidence) = if !annotated.is_empty() {
-        (annotated, Evidence::Annotation)
-    } else if !report.failures.is_empty() {
-        (report.failures.clone(), Evidence::Log)
-    } else if is_missing {
-        return without_log(source, check, job).await;
-    } else {
-        return (by_its_own_line(check), warning);
-    };
-    let failed = FailedCheck {
+    let is_missing = report.is_none();
+    let report: Arc<JobLog> = report.unwrap_or_default();
+    let found = |check, failures, evidence| FailedCheck {
         failures,
         evidence,
         log_pending: false,
         check,
     };
-    (failed, warning)
+    if report.is_certain {
+        let failures = report.failures.clone();
+        return (found(check, failures, Evidence::Log), warning);
+    }
+    let (annotated, warning) = match sources.annotations {
+        true => match annotations(source, job).await {
+            Ok(annotated) => (annotated, warning),
+            Err(error) => {
+                let effect = "annotations of a job are not known";
+                let new = Warning::new("annotations", error, effect);
+                (Vec::new(), warning.or(Some(new)))
+            }
+        },
+        false => (Vec::new(), warning),
+    };
+    if !annotated.is_empty() {
+        (found(check, annotated, Evidence::Annotation), warning)
+    } else if !report.failures.is_empty() {
+        let failures = report.failures.clone();
+        (found(check, failures, Evidence::Log), warning)
+    } else if is_missing {
+        without_log(source, check, job).await
+    } else {
+        (by_its_own_line(check), warning)
+    }
 }
 
-/// A check of which nothing is known but that it failed.
+/// What the log of a job tells; none where there is no log (yet).
+async fn log(source: &PullSource, job: u64) -> (Option<Arc<JobLog>>, Option<Warning>) {
+    match source.job_log(job).await {
+        Ok(report) => (Some(report), None),
+        // Logs go after 90 days.
+        Err(GhError::Gone(_)) => (Some(Arc::default()), None),
+        Err(GhError::NotFound(_)) => (None, None),
+        Err(error) => {
+            let effect = "the failed tests of a job are not known";
+            let warning = Warning::new("job_logs", error, effect);
+            (Some(Arc::default()), Some(warning))
+        }
+    }
+}
+
+/// A check of which nothing is known but what whoever reported it says.
 pub(super) fn by_its_own_line(check: Check) -> FailedCheck {
     let kind = match check.conclusion.as_str() {
         "cancelled" => FailureKind::Cancelled,
         "timed_out" => FailureKind::Timeout,
         _ => FailureKind::Unknown,
     };
-    let told = match (&check.summary, check.conclusion.as_str()) {
+    // Without a title the first line of the text stands for one.
+    let (title, text) = match (&check.summary, check.text.split_first()) {
+        (None, Some((first, rest))) => (Some(first), rest),
+        (summary, _) => (summary.as_ref(), &*check.text),
+    };
+    let told = match (title, &*check.conclusion) {
         (Some(summary), _) => summary.clone(),
         (None, "action_required") => "waits for somebody to act on its page".to_owned(),
         (None, "startup_failure") => "the workflow could not start: its file is broken".to_owned(),
         (None, conclusion) => format!("ended as {conclusion}; there is no log to read"),
     };
-    let failure = Failure::new(kind, UNKNOWN_FRAMEWORK, "", &told);
+    let failure = Failure::new(kind, UNKNOWN_FRAMEWORK, "", &told)
+        .shown_by(text.iter().map(String::as_str))
+        .with_confidence(Confidence::Low);
     FailedCheck {
-        failures: vec![failure.with_confidence(Confidence::Low)],
+        failures: vec![failure],
         evidence: Evidence::Check,
         log_pending: false,
         check,

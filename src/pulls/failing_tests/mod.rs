@@ -5,6 +5,7 @@ mod artifacts;
 mod fetch;
 mod jobs;
 mod passes;
+mod query;
 mod report;
 
 #[cfg(test)]
@@ -14,15 +15,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 
 pub(super) use passes::Passes;
+pub use query::{ERROR_LINES_MAX, Filters, Query, Sources};
 pub use report::{FailedNames, FailingTests};
 use report::{Instructions, PollInfo, ReportedFailure, Status};
 
-use super::checks::{Check, Freshness};
-use super::{PullId, PullSource, Pulls, Warning};
-use crate::domain::cursor::{self, Page};
+use super::checks::Freshness;
+use super::{PullSource, Pulls, Warning};
+use crate::domain::cursor::Page;
 use crate::domain::{ApiError, limits};
 
 const TOOL: &str = "get_failing_tests";
@@ -30,6 +32,9 @@ const TOOL: &str = "get_failing_tests";
 const PAGE_SIZE: usize = 10;
 /// Commands shown in the instructions.
 const COMMANDS_MAX: usize = 5;
+/// What is kept of a failure that would take the room of others: lines and checks.
+const SHORT_EXCERPT_LINES: usize = 3;
+const SHORT_CHECKS: usize = 10;
 /// Pauses between two looks; unchanged answers are free of points.
 const PAUSES: [Duration; 3] = [
     Duration::from_secs(5),
@@ -39,65 +44,14 @@ const PAUSES: [Duration; 3] = [
 /// When to ask again after an answer that something runs.
 const RETRY_SECONDS: u64 = 15;
 
-/// What is asked.
-#[derive(Clone, Debug)]
-pub struct Query {
-    /// Which pull request.
-    pub pr: PullId,
-    /// Wait until all is done.
-    pub wait: bool,
-    /// Waiting ends with the first failure.
-    pub bail_on_first: bool,
-    /// Longest wait of this call.
-    pub max_wait: Duration,
-    /// Only checks that the base branch demands.
-    pub required_only: bool,
-    /// Only checks with one of these texts in their name; all when empty.
-    pub checks: Vec<String>,
-    /// Where the page begins.
-    pub cursor: Option<String>,
-}
-
-impl Query {
-    fn wants(&self, check: &Check) -> bool {
-        (!self.required_only || check.required != Some(false)) && self.names(&check.name)
-    }
-
-    /// Whether it is about all checks.
-    pub fn is_whole(&self) -> bool {
-        self.checks.is_empty() && !self.required_only
-    }
-
-    /// Names a head with these filters.
-    fn head(&self, sha: &str) -> String {
-        format!("{} {sha} {} {:?}", self.pr, self.required_only, self.checks)
-    }
-
-    /// The arguments of a call that waits on, as this one does.
-    fn next_arguments(&self) -> Value {
-        let mut arguments = json!({ "pr": self.pr.to_string(), "wait": true });
-        if !self.bail_on_first {
-            arguments["bail_on_first"] = false.into();
-        }
-        if self.required_only {
-            arguments["required_only"] = true.into();
-        }
-        if !self.checks.is_empty() {
-            arguments["checks"] = json!(self.checks);
-        }
-        arguments
-    }
-
-    fn names(&self, check: &str) -> bool {
-        let named = |text: &String| check.to_lowercase().contains(&text.to_lowercase());
-        self.checks.is_empty() || self.checks.iter().any(named)
-    }
-}
-
 /// Hears how far a wait is: seconds gone by, and words.
 pub type Progress<'a> = &'a (dyn Fn(f64, String) + Send + Sync);
 
 /// Carries the request out.
+///
+/// # Errors
+/// `head_moved` for a cursor of an older head, `invalid_argument` for one of another call; else as
+/// [`Pulls::open`].
 pub async fn get_failing_tests(
     pulls: &Pulls,
     query: &Query,
@@ -109,6 +63,7 @@ pub async fn get_failing_tests(
     loop {
         let source = Arc::new(pulls.open(query.pr.clone()).await?);
         let head = source.pull.head.sha.clone();
+        let start = query.start(TOOL, &head)?;
         let first = first_head.get_or_insert_with(|| head.clone()).clone();
         let (mut verdict, warnings) = look(pulls, &source, query).await;
         let bails = query.bail_on_first && verdict.status == Status::Failed;
@@ -124,7 +79,10 @@ pub async fn get_failing_tests(
         if !query.wait || verdict.settled || bails || late {
             let changed_from = (first != head).then_some(first);
             let now = pulls.now();
-            return answer(&source, query, &verdict, changed_from, warnings, now);
+            let mut answer = frame(&source, query, &verdict, warnings, now);
+            answer.head_changed_from = changed_from;
+            fill(&mut answer, query, &verdict, start)?;
+            return Ok(answer);
         }
         if let Some(progress) = progress {
             progress(began.elapsed().as_secs_f64(), analyse::summary(&verdict));
@@ -161,23 +119,14 @@ async fn look(
     (verdict, warnings)
 }
 
-fn answer(
+/// The answer without its failures.
+fn frame(
     source: &PullSource,
     query: &Query,
     verdict: &analyse::Verdict,
-    head_changed_from: Option<String>,
     warnings: Vec<Warning>,
     now: Timestamp,
-) -> Result<FailingTests, ApiError> {
-    let pr = query.pr.to_string();
-    let filters = (
-        &pr,
-        &source.pull.head.sha,
-        query.required_only,
-        &query.checks,
-    );
-    let start = cursor::read_number(TOOL, &filters, query.cursor.as_deref())?.unwrap_or_default();
-    let start = usize::try_from(start).unwrap_or(usize::MAX);
+) -> FailingTests {
     let is_running = !verdict.settled;
     let poll_info = is_running.then(|| PollInfo {
         message: verdict.expected(),
@@ -194,10 +143,10 @@ fn answer(
             commands.push(command.clone());
         }
     }
-    let mut answer = FailingTests {
+    FailingTests {
         commit: source.pull.head.sha.clone(),
         names: verdict.names(),
-        pr: pr.clone(),
+        pr: query.pr.to_string(),
         head_sha: source.pull.head_short().to_owned(),
         fetched_at: source.as_of(now),
         status: verdict.status,
@@ -207,7 +156,7 @@ fn answer(
         total_failures: verdict.failures.len(),
         no_ci_reason: verdict.no_ci_reason,
         pull_request_runs_missing: verdict.pull_request_runs_missing,
-        head_changed_from,
+        head_changed_from: None,
         instructions: Instructions {
             summary: analyse::summary(verdict),
             commands,
@@ -220,34 +169,35 @@ fn answer(
         },
         warnings,
         next_cursor: None,
-    };
+    }
+}
+
+/// Takes failures from `start` on until the page is full.
+fn fill(
+    answer: &mut FailingTests,
+    query: &Query,
+    verdict: &analyse::Verdict,
+    start: usize,
+) -> Result<(), ApiError> {
     let around = serde_json::to_string(&answer).map_or(0, |text| text.len());
     let mut page = Page::new(PAGE_SIZE).beside(around);
     for (place, failure) in verdict.failures.iter().enumerate().skip(start) {
-        let shortened;
-        let failure = if room_for_whole(failure) {
-            failure
-        } else {
-            shortened = without_excerpt(failure);
-            &shortened
-        };
-        if !page.push(failure)? {
-            answer.next_cursor = Some(cursor::make(TOOL, &filters, &place.to_string()));
+        let mut failure = failure.clone();
+        failure.excerpt.truncate(query.error_lines_max);
+        if !room_for_whole(&failure) {
+            failure.excerpt.truncate(SHORT_EXCERPT_LINES);
+            failure.checks.truncate(SHORT_CHECKS);
+        }
+        if !page.push(&failure)? {
+            answer.next_cursor = Some(query.cursor_at(TOOL, &answer.commit, place));
             break;
         }
     }
     answer.failures = page.items;
-    Ok(answer)
+    Ok(())
 }
 
 /// One failure must leave room for others.
 fn room_for_whole(failure: &ReportedFailure) -> bool {
     serde_json::to_string(failure).map_or(0, |text| text.len()) < limits::ANSWER_BYTES_MAX / 3
-}
-
-fn without_excerpt(failure: &ReportedFailure) -> ReportedFailure {
-    let mut short = failure.clone();
-    short.excerpt.truncate(3);
-    short.checks.truncate(10);
-    short
 }

@@ -34,6 +34,7 @@ pub(super) fn check(name: &str, state: CheckState) -> Check {
         started_at: None,
         completed_at: (state != CheckState::Pending).then(|| at("2026-11-20T11:00:00Z")),
         summary: None,
+        text: Vec::new(),
         required: Some(false),
     }
 }

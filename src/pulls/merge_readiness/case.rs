@@ -73,6 +73,7 @@ pub(super) fn check(name: &str, state: CheckState) -> Check {
         started_at: None,
         completed_at: None,
         summary: None,
+        text: Vec::new(),
         required: None,
     }
 }

@@ -31,8 +31,8 @@ use super::areas::{self, Area};
 use super::context::{self, Context};
 use super::files::{self, ChangedFile};
 use super::path_pattern::PathPattern;
-use super::{PullSource, Warning};
-use crate::domain::cursor::{self, Page};
+use super::{PullSource, Warning, head_cursor};
+use crate::domain::cursor::Page;
 use crate::domain::{ApiError, Category, limits, text};
 
 const TOOL: &str = "get_review_suggestions";
@@ -197,21 +197,11 @@ impl Position {
     }
 
     fn read(given: &str, pr: &str, query: &ReviewQuery, head: &str) -> Result<Self, ApiError> {
-        let position = cursor::read(TOOL, &(pr, query), given)?;
-        let mut parts = position.split('.');
-        let sha = parts.next().unwrap_or_default();
-        let numbers: Option<Vec<usize>> = parts.map(|part| part.parse().ok()).collect();
+        let position = head_cursor::read(TOOL, &(pr, query), head, given)?;
+        let numbers: Option<Vec<usize>> = position.split('.').map(|it| it.parse().ok()).collect();
         let Some([start, end, round]) = numbers.as_deref() else {
-            return Err(damaged());
+            return Err(head_cursor::damaged());
         };
-        if sha.is_empty() || !head.starts_with(sha) {
-            return Err(ApiError::new(
-                Category::Logical,
-                "head_moved",
-                "the pull request was pushed to since this cursor was given",
-                "call again without cursor",
-            ));
-        }
         Ok(Self {
             start: *start,
             end: *end,
@@ -220,17 +210,9 @@ impl Position {
     }
 
     fn make(self, pr: &str, query: &ReviewQuery, head: &str) -> String {
-        let sha = head.get(..12).unwrap_or(head);
         let Self { start, end, round } = self;
-        cursor::make(TOOL, &(pr, query), &format!("{sha}.{start}.{end}.{round}"))
+        head_cursor::make(TOOL, &(pr, query), head, &format!("{start}.{end}.{round}"))
     }
-}
-
-fn damaged() -> ApiError {
-    ApiError::invalid(
-        "this cursor is damaged",
-        "give next_cursor exactly as it was answered",
-    )
 }
 
 /// The answer without its files.
@@ -310,10 +292,10 @@ fn window_end(
     let Position { start, end, round } = position;
     if end != 0 {
         let fits = start < end && end <= looked.len() && end - start <= PAGE_FILES_MAX;
-        return fits.then_some(end).ok_or_else(damaged);
+        return fits.then_some(end).ok_or_else(head_cursor::damaged);
     }
     if start >= looked.len() || round != 0 {
-        return Err(damaged());
+        return Err(head_cursor::damaged());
     }
     // Room for the cursor and the counts beside the files.
     const REST_BYTES: usize = 160;
@@ -387,7 +369,7 @@ impl Portion {
         let current = match rounds.get(round) {
             Some(current) => current,
             None if round == 0 => &nothing,
-            None => return Err(damaged()),
+            None => return Err(head_cursor::damaged()),
         };
         let parts = files.iter().zip(&cut);
         let parts: Vec<(&ChangedFile, &[Piece])> = parts
