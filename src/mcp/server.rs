@@ -121,7 +121,7 @@ const EXPLAINED: [&str; 5] = ["wait_seconds", "state", "handoff_note", "since", 
 
 /// Arguments that are taken but not listed: an agent's session tells who it is, pages have the size
 /// that its context bears, and what is seldom wanted would cost every session.
-const UNLISTED: [(&str, &str); 13] = [
+const UNLISTED: [(&str, &str); 16] = [
     ("create_pull_request", "agent_id"),
     ("list_repos", "limit"),
     ("list_open_issues", "limit"),
@@ -135,6 +135,9 @@ const UNLISTED: [(&str, &str); 13] = [
     ("get_failing_tests", "sources"),
     ("get_failing_tests", "compare_base"),
     ("get_failing_tests", "max_error_lines"),
+    ("find_unresolved_comments", "exclude_authors"),
+    ("find_unresolved_comments", "include_outdated"),
+    ("find_unresolved_comments", "body_chars"),
 ];
 
 /// The schema without descriptions that a name makes superfluous.

@@ -277,6 +277,15 @@ arguments! {
         /// false leaves bots out
         #[serde(default, skip_serializing_if = "Option::is_none")]
         include_bots: Optional<bool>,
+        /// Logins left out
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        exclude_authors: Optional<Vec<String>>,
+        /// false leaves out threads on lines that changed since
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        include_outdated: Optional<bool>,
+        /// Of each remark, 40 to 4000, 800
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        body_chars: Optional<u64>,
         /// by_file, priority, chronological or by_author
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sort: Optional<String>,

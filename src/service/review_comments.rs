@@ -6,8 +6,42 @@ use super::Reply;
 use super::arguments::{FindUnresolvedComments, ResolveReviewThread};
 use super::desk::Parts;
 use crate::domain::ApiError;
-use crate::pulls::comments::{self, CommentQuery, Needs, Sort, ThreadChange, ThreadName};
+use crate::pulls::comments::{
+    self, BODY_CHARS_DEFAULT, BODY_CHARS_MAX, BODY_CHARS_MIN, CommentQuery, Needs, Sort,
+    ThreadChange, ThreadName,
+};
 use crate::pulls::{PullId, PullSource};
+
+/// Most authors in a call.
+const AUTHORS_MAX: usize = 50;
+
+/// Whose words are left out.
+fn authors(given: Option<Vec<String>>) -> Result<Vec<String>, ApiError> {
+    let given = given.unwrap_or_default();
+    if given.len() <= AUTHORS_MAX {
+        return Ok(given);
+    }
+    Err(ApiError::invalid(
+        format!("exclude_authors takes at most {AUTHORS_MAX} logins"),
+        "include_bots false leaves all bots out",
+    ))
+}
+
+/// How much of a remark is shown.
+fn body_chars(given: Option<u64>) -> Result<usize, ApiError> {
+    let (least, most) = (BODY_CHARS_MIN, BODY_CHARS_MAX);
+    let Some(given) = given else {
+        return Ok(BODY_CHARS_DEFAULT);
+    };
+    let given = usize::try_from(given).ok();
+    let fits = given.filter(|chars| (least..=most).contains(chars));
+    fits.ok_or_else(|| {
+        ApiError::invalid(
+            format!("body_chars must be between {least} and {most}"),
+            "url leads to the whole remark",
+        )
+    })
+}
 
 impl Parts {
     async fn open_pull(&self, id: PullId) -> Result<(PullSource, Timestamp), ApiError> {
@@ -31,6 +65,9 @@ impl Parts {
         });
         let query = CommentQuery {
             include_bots: arguments.include_bots.unwrap_or(true),
+            exclude_authors: authors(arguments.exclude_authors)?,
+            include_outdated: arguments.include_outdated.unwrap_or(true),
+            body_chars: body_chars(arguments.body_chars)?,
             sort: arguments
                 .sort
                 .as_deref()

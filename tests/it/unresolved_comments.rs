@@ -165,7 +165,43 @@ fn filters_and_orders() {
         told(json!({"sort": "by_author"}))["comments"][0]["is_bot"],
         true
     );
+    assert_eq!(
+        count(json!({"exclude_authors": ["Lea", "coderabbitai[bot]"]})),
+        2
+    );
+    assert_eq!(count(json!({"include_outdated": false})), 6);
+    let short = told(json!({"body_chars": 40, "needs": "author_reply", "include_bots": false}));
+    assert_eq!(bodies(&short)[0], "This can inject SQL.\n\n[suggestion]");
+    let shortest = told(json!({"body_chars": 40, "sort": "priority"}));
+    assert!(
+        bodies(&shortest)
+            .iter()
+            .all(|body| body.chars().count() <= 40)
+    );
+    let flags = "find-unresolved-comments --pr acme/api#2 --json --exclude-authors lea,kim \
+                 --include-outdated=false --body-chars 40";
+    let flags: Vec<&str> = flags.split_whitespace().collect();
+    let by_hand = place.cli(&flags).json();
+    let by_mcp = place.mcp().joined().tool(
+        "find_unresolved_comments",
+        json!({"pr": PULL, "exclude_authors": ["lea", "kim"], "include_outdated": false,
+            "body_chars": 40}),
+    );
+    let by_mcp = by_mcp.record();
+    assert_eq!(by_mcp["comments"], by_hand["comments"]);
+    let authors: Vec<&str> = by_hand["comments"]
+        .as_array()
+        .expect("there is a list")
+        .iter()
+        .map(|comment| field(comment, "author"))
+        .collect();
+    assert_eq!(authors, ["coderabbitai", "ghost"]);
     for wrong in [
+        json!({"body_chars": 39}),
+        json!({"body_chars": 4_001}),
+        json!({"exclude_authors": vec!["x"; 51]}),
+        json!({"exclude_authors": "lea"}),
+        json!({"include_outdated": 1}),
         json!({"sort": "severity"}),
         json!({"needs": "me"}),
         json!({"since": "yesterday"}),

@@ -203,12 +203,15 @@ fn unread_remarks(fetched: &Fetched, last_word: Option<Timestamp>) -> Vec<Warnin
 
 impl<'a> Analysis<'a> {
     /// What the query asks for, in order.
-    pub fn listed(&self, query: &CommentQuery) -> impl Iterator<Item = &Entry<'a>> {
+    pub fn listed<'b>(&'b self, query: &CommentQuery) -> impl Iterator<Item = &'b Entry<'a>> {
         let needs = query.needs;
         let (bots, since) = (query.include_bots, query.since);
+        let (excluded, outdated) = (&query.exclude_authors, query.include_outdated);
         self.entries.iter().filter(move |entry| {
             entry.is_open
                 && (bots || !entry.remark.is_bot())
+                && !excluded.iter().any(|login| entry.remark.is_by(login))
+                && (outdated || !entry.thread().is_some_and(|thread| thread.is_outdated))
                 && since.is_none_or(|since| entry.last_at >= since)
                 && match needs {
                     Needs::Any => true,
@@ -220,12 +223,12 @@ impl<'a> Analysis<'a> {
 
     /// The same after the last entry of an earlier page, which may be resolved or answered since:
     /// places are found by what does not change. None when that entry is gone.
-    pub fn listed_after(
-        &self,
+    pub fn listed_after<'b>(
+        &'b self,
         query: &CommentQuery,
         id: &str,
         state: State,
-    ) -> Option<impl Iterator<Item = &Entry<'a>>> {
+    ) -> Option<impl Iterator<Item = &'b Entry<'a>>> {
         let anchor = self.entries.iter().find(|entry| entry.id == id)?;
         let anchor = Key {
             state,

@@ -156,6 +156,14 @@ impl Remark {
         self.author.as_ref().map_or("ghost", |author| &author.login)
     }
 
+    /// Whether this login wrote it. GraphQL names bots without the `[bot]` that REST and the page
+    /// have.
+    pub fn is_by(&self, login: &str) -> bool {
+        let login = login.trim().trim_start_matches('@');
+        let login = login.strip_suffix("[bot]").unwrap_or(login);
+        self.author().eq_ignore_ascii_case(login)
+    }
+
     /// Whether GitHub knows the author as a bot.
     pub fn is_bot(&self) -> bool {
         self.author

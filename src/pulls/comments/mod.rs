@@ -32,6 +32,12 @@ const PAGE_ENTRIES_MAX: usize = 20;
 const COMPARISONS_MAX: usize = 5;
 /// GitHub lists no more files than these of a comparison.
 const COMPARED_FILES_MAX: usize = 300;
+/// Characters of a remark that are shown when the caller does not say.
+pub const BODY_CHARS_DEFAULT: usize = 800;
+/// The least that can be asked for.
+pub const BODY_CHARS_MIN: usize = 40;
+/// The most that can be asked for.
+pub const BODY_CHARS_MAX: usize = 4_000;
 /// Most entries that share one answer are not worth a cut of each to less than this.
 const FIRST_ENTRY_BYTES_MIN: usize = 1_024;
 
@@ -98,17 +104,38 @@ impl Needs {
     }
 }
 
-/// What is asked for.
+/// What is asked for. Cursors are bound to it.
 #[derive(Clone, Debug, Serialize)]
 pub struct CommentQuery {
     /// Whether bots' words are listed.
     pub include_bots: bool,
+    /// Whose words are left out, as logins.
+    pub exclude_authors: Vec<String>,
+    /// Whether threads about lines that have changed since are listed.
+    pub include_outdated: bool,
     /// The order.
     pub sort: Sort,
     /// Whose turn.
     pub needs: Needs,
     /// Only where something was said from then on.
     pub since: Option<Timestamp>,
+    /// Most characters of a remark that are shown; no matter of what is listed.
+    #[serde(skip)]
+    pub body_chars: usize,
+}
+
+impl Default for CommentQuery {
+    fn default() -> Self {
+        Self {
+            include_bots: true,
+            exclude_authors: Vec::new(),
+            include_outdated: true,
+            sort: Sort::default(),
+            needs: Needs::default(),
+            since: None,
+            body_chars: BODY_CHARS_DEFAULT,
+        }
+    }
 }
 
 /// What is unresolved, as compact JSON.
@@ -130,12 +157,7 @@ pub async fn find_unresolved_comments(
     let mut warnings = std::mem::take(&mut fetched.warnings);
     let mut analysis = analyse(&fetched, query.sort);
     warnings.append(&mut analysis.warnings);
-    let everything = CommentQuery {
-        include_bots: true,
-        sort: query.sort,
-        needs: Needs::default(),
-        since: None,
-    };
+    let everything = CommentQuery::default();
     let waiting = analysis.summary(&everything).1.awaiting_author;
     source.learn(|standing| standing.comments_waiting = Some(waiting));
     let (window, more) = window(&analysis, query, after.as_ref())?;
@@ -161,9 +183,7 @@ struct Position {
 impl Position {
     fn read(given: &str, pr: &str, query: &CommentQuery, head: &str) -> Result<Self, ApiError> {
         let position = head_cursor::read(TOOL, &(pr, query), head, given)?;
-        let (state, id) = position
-            .split_once('.')
-            .ok_or_else(head_cursor::damaged)?;
+        let (state, id) = position.split_once('.').ok_or_else(head_cursor::damaged)?;
         let state = match state {
             "0" => State::AwaitingAuthor,
             "1" => State::AwaitingReviewer,
@@ -324,7 +344,8 @@ impl<'a> Frame<'a> {
         for entry in window {
             let bytes_max = room.max(FIRST_ENTRY_BYTES_MIN);
             let first = answer.comments.is_empty();
-            let rendered = render(entry, changes, if first { bytes_max } else { usize::MAX })?;
+            let bytes_max = if first { bytes_max } else { usize::MAX };
+            let rendered = render(entry, changes, self.query.body_chars, bytes_max)?;
             // A comma stands between two.
             if !first && rendered.get().len() + 1 > room {
                 more = true;

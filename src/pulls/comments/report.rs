@@ -12,12 +12,13 @@ use super::data::{Remark, Thread};
 use super::text::{Compact, compact};
 use crate::domain::{ApiError, text};
 
-/// Most bytes of a remark, of one reply, of the lines of the diff, of a suggested change, of a path.
-const BODY_BYTES: usize = 800;
+/// Most bytes of one reply, of the lines of the diff, of a suggested change, of a path.
 const REPLY_BYTES: usize = 300;
 const HUNK_BYTES: usize = 300;
 const SUGGESTION_BYTES: usize = 1_000;
 const PATH_BYTES: usize = 400;
+/// By how much texts may be divided: nothing is left of any of them then.
+const SHRINK_MAX: usize = 4_096;
 /// How many of the last replies are shown.
 const REPLIES_SHOWN: usize = 3;
 /// How many lines of the diff are shown above the remark.
@@ -157,13 +158,14 @@ pub(super) type Changes = HashMap<String, Vec<String>>;
 pub(super) fn render(
     entry: &Entry<'_>,
     changes: &Changes,
+    body_chars: usize,
     bytes_max: usize,
 ) -> Result<Box<RawValue>, ApiError> {
     let mut shrink = 1;
     loop {
-        let json = rendered(entry, changes, shrink)?;
+        let json = rendered(entry, changes, body_chars, shrink)?;
         // Some characters take six bytes as JSON: what a stranger wrote decides how many do.
-        if json.get().len() <= bytes_max || shrink >= BODY_BYTES {
+        if json.get().len() <= bytes_max || shrink >= SHRINK_MAX {
             return Ok(json);
         }
         shrink *= 2;
@@ -173,12 +175,13 @@ pub(super) fn render(
 fn rendered(
     entry: &Entry<'_>,
     changes: &Changes,
+    body_chars: usize,
     shrink: usize,
 ) -> Result<Box<RawValue>, ApiError> {
     let remark = entry.remark;
     let thread = entry.thread();
     let Compact { words, suggestion } = compact(&remark.body, remark.is_bot());
-    let (body, body_truncated) = text::cut(&words, BODY_BYTES / shrink);
+    let (body, body_truncated) = cut_chars(&words, body_chars / shrink);
     let suggestion = suggestion.as_deref().map(|replacement| {
         let (replacement, truncated) = text::cut(replacement, SUGGESTION_BYTES / shrink);
         let end = thread.and_then(Thread::place);
@@ -230,6 +233,14 @@ fn rendered(
         url: &remark.url,
     };
     serde_json::value::to_raw_value(&listed).map_err(|error| ApiError::internal(error.to_string()))
+}
+
+/// At most so many characters of a text, and whether it was cut.
+fn cut_chars(words: &str, chars: usize) -> (&str, bool) {
+    match words.char_indices().nth(chars) {
+        Some((end, _)) => (&words[..end], true),
+        None => (words, false),
+    }
 }
 
 /// The last words in a thread, without the remark that opened it.

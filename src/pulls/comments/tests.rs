@@ -1,16 +1,14 @@
 use serde_json::{Value, json};
 
-use super::analyse::{State, analyse};
+use super::analyse::{Analysis, Entry, State, analyse};
 use super::data::Pull;
 use super::fetch::Fetched;
-use super::{CommentQuery, Needs, Sort};
+use super::report::{Changes, render};
+use super::{CommentQuery, Sort};
 
-const ALL: CommentQuery = CommentQuery {
-    include_bots: true,
-    sort: Sort::ByFile,
-    needs: Needs::Any,
-    since: None,
-};
+fn everything() -> CommentQuery {
+    CommentQuery::default()
+}
 
 /// A remark as GitHub tells it, at a minute of an hour.
 fn remark(id: u64, login: Option<&str>, minute: u64) -> Value {
@@ -68,9 +66,17 @@ fn all(nodes: &[Value]) -> Value {
     json!({"totalCount": nodes.len(), "nodes": nodes})
 }
 
+fn first<'a>(analysis: &Analysis<'a>) -> Entry<'a> {
+    *analysis.listed(&everything()).next().unwrap()
+}
+
 fn ids(fetched: &Fetched) -> Vec<String> {
-    let analysis = analyse(fetched, ALL.sort);
-    let listed = analysis.listed(&ALL);
+    ids_of(fetched, &everything())
+}
+
+fn ids_of(fetched: &Fetched, query: &CommentQuery) -> Vec<String> {
+    let analysis = analyse(fetched, query.sort);
+    let listed = analysis.listed(query);
     listed.map(|entry| entry.id.to_owned()).collect()
 }
 
@@ -92,7 +98,7 @@ fn whose_turn_it_is() {
     for (logins, expected) in cases {
         let fetched = fetched(json!([thread(1, logins)]), all(&[]), all(&[]));
         let analysis = analyse(&fetched, Sort::ByFile);
-        let entry = analysis.listed(&ALL).next().unwrap();
+        let entry = first(&analysis);
         assert_eq!(entry.state, expected, "{logins:?}");
     }
 }
@@ -110,7 +116,7 @@ fn what_is_settled_hidden_or_unsent() {
     assert_eq!(analyse(&hidden, Sort::ByFile).minimized, 1);
     let outdated = with("/line", json!(null));
     let place = analyse(&outdated, Sort::ByFile);
-    let entry = place.listed(&ALL).next().unwrap();
+    let entry = first(&place);
     assert_eq!(
         entry
             .thread()
@@ -120,10 +126,7 @@ fn what_is_settled_hidden_or_unsent() {
     // Nobody but its author sees it: nobody can answer.
     let unsent = with("/first/nodes/0/pullRequestReview/state", json!("PENDING"));
     let analysis = analyse(&unsent, Sort::ByFile);
-    assert_eq!(
-        analysis.listed(&ALL).next().unwrap().state,
-        State::AwaitingReviewer
-    );
+    assert_eq!(first(&analysis).state, State::AwaitingReviewer);
     // A thread of which GitHub does not tell the beginning is not silently dropped.
     let untold = with("/first/nodes/0", json!(null));
     let analysis = analyse(&untold, Sort::ByFile);
@@ -187,7 +190,10 @@ fn a_page_begins_where_the_last_one_ended() {
         Sort::Chronological,
         Sort::ByAuthor,
     ] {
-        let query = CommentQuery { sort, ..ALL };
+        let query = CommentQuery {
+            sort,
+            ..everything()
+        };
         let fresh = fetched(json!(threads), all(&[]), all(&[]));
         let before: Vec<String> = {
             let analysis = analyse(&fresh, sort);
@@ -220,4 +226,53 @@ fn a_page_begins_where_the_last_one_ended() {
                 .is_none()
         );
     }
+}
+
+#[test]
+fn authors_and_outdated_threads_can_be_left_out() {
+    let mut threads = [
+        thread(10, &["lea", "kim"]),
+        thread(20, &["kim"]),
+        thread(30, &["coderabbitai"]),
+    ];
+    threads[1]["isOutdated"] = json!(true);
+    let said = [remark(40, Some("lea"), 9), remark(50, None, 10)];
+    let fetched = fetched(json!(threads), all(&said), all(&[]));
+    let without = |authors: &[&str], include_outdated: bool| {
+        let query = CommentQuery {
+            exclude_authors: authors.iter().map(|login| (*login).to_owned()).collect(),
+            include_outdated,
+            ..everything()
+        };
+        ids_of(&fetched, &query)
+    };
+    let all = ["PRRT_10", "PRRT_20", "PRRT_30", "IC_40", "IC_50"];
+    assert_eq!(without(&[], true), all);
+    assert_eq!(
+        without(&[], false),
+        ["PRRT_10", "PRRT_30", "IC_40", "IC_50"]
+    );
+    // Who opened a thread counts, not who answered in it.
+    assert_eq!(without(&["@LEA"], true), ["PRRT_20", "PRRT_30", "IC_50"]);
+    let two = ["coderabbitai[bot]", "ghost"];
+    assert_eq!(without(&two, false), ["PRRT_10", "IC_40"]);
+}
+
+#[test]
+fn bodies_are_cut_by_characters() {
+    let mut long = thread(10, &["lea"]);
+    long["first"]["nodes"][0]["body"] = json!("é".repeat(900));
+    let fetched = fetched(json!([long]), all(&[]), all(&[]));
+    let analysis = analyse(&fetched, Sort::ByFile);
+    let told = |body_chars: usize, bytes_max: usize| {
+        let json = render(&first(&analysis), &Changes::new(), body_chars, bytes_max).unwrap();
+        let told: Value = serde_json::from_str(json.get()).unwrap();
+        let chars = told["body"].as_str().unwrap().chars().count();
+        (chars, told["body_truncated"] == true)
+    };
+    assert_eq!(told(800, usize::MAX), (800, true));
+    assert_eq!(told(900, usize::MAX), (900, false));
+    assert_eq!(told(40, usize::MAX), (40, true));
+    let (chars, truncated) = told(4_000, 1_024);
+    assert!(chars < 512 && truncated, "{chars}");
 }
