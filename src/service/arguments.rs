@@ -316,7 +316,20 @@ arguments! {
     /// Arguments of `manage_stacked_prs`.
     ManageStackedPrs {
         /// owner/name#number or URL, any layer
-        pr: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pr: Optional<String>,
+        /// With dependent_pr in place of pr: what that builds on
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        base_pr: Optional<String>,
+        /// With base_pr
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        dependent_pr: Optional<String>,
+        /// Another branch to move it onto
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        onto_base: Optional<String>,
+        /// true or false: every rebase with --onto, or none
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        use_onto: Optional<bool>,
         /// Of your clone, origin
         #[serde(default, skip_serializing_if = "Option::is_none")]
         remote: Optional<String>,

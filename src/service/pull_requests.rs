@@ -7,8 +7,9 @@ use super::{CheckMergeReadiness, GetFailingTests, ManageStackedPrs, Reply};
 use crate::domain::{ApiError, limits};
 use crate::pulls::merge_readiness::{self, Method, Question};
 use crate::pulls::{
-    self, CheckFilters, CheckSources, ERROR_LINES_MAX, FailingTestsQuery, PullId, stack,
+    self, CheckFilters, CheckSources, ERROR_LINES_MAX, FailingTestsQuery, PullId,
 };
+use crate::pulls::stack::{self, StackQuery, Wish};
 
 /// For how long GitHub may compute when the caller does not say.
 const PATIENCE_DEFAULT: u64 = 15;
@@ -119,9 +120,27 @@ impl Parts {
         &self,
         arguments: ManageStackedPrs,
     ) -> Result<Reply, ApiError> {
-        let id = self.pull_id(&arguments.pr)?;
+        let (pr, base_pr) = match (arguments.pr, arguments.base_pr, arguments.dependent_pr) {
+            (Some(pr), None, None) => (pr, None),
+            (None, Some(base), Some(dependent)) => (dependent, Some(base)),
+            _ => {
+                return Err(ApiError::invalid(
+                    "manage_stacked_prs takes either pr, or base_pr and dependent_pr",
+                    "pr is any layer of the stack; dependent_pr is one that builds on base_pr",
+                ));
+            }
+        };
+        let query = StackQuery {
+            pr: self.pull_id(&pr)?,
+            base_pr: base_pr.map(|base| self.pull_id(&base)).transpose()?,
+            remote: arguments.remote.unwrap_or_else(|| "origin".to_owned()),
+            wish: Wish {
+                target: arguments.onto_base,
+                onto: arguments.use_onto,
+            },
+        };
         let now = self.read(|view| view.now).await?;
-        let report = stack::manage_stacked_prs(&self.pulls, id, arguments.remote, now).await?;
+        let report = stack::manage_stacked_prs(&self.pulls, query, now).await?;
         Reply::new(&report)
     }
 }

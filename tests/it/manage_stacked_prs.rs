@@ -21,6 +21,7 @@ fn stack() -> World {
         ("auth", "a2", &["0"]),
         ("alone", "d1", &["0"]),
         ("main", "5", &["0"]),
+        ("release", "6", &["0"]),
     ] {
         repository
             .history
@@ -198,4 +199,104 @@ fn what_github_does_not_tell_is_said() {
     let answer = ask(&server, "acme/api#3");
     assert_eq!(answer["warnings"][0]["source"], "commits", "{answer}");
     assert!(!commands(&answer).is_empty());
+}
+
+#[test]
+fn a_layer_is_named_by_two_pull_requests_as_well() {
+    let place = Place::new(stack());
+    let server = place.serve_synced();
+    let pair = |base: &str, dependent: &str| json!({"base_pr": base, "dependent_pr": dependent});
+    let tool = |arguments: Value| server.tool("manage_stacked_prs", arguments);
+    let expected = ask(&server, "acme/api#3");
+    let answer = tool(pair("acme/api#2", "acme/api/pull/3")).expect(200);
+    assert_eq!(answer["commands"], expected["commands"]);
+    assert_eq!(answer["pr"], "acme/api#3");
+    // Not only the next layer.
+    assert_eq!(
+        tool(pair("acme/api#2", "acme/api#4")).expect(200)["pr"],
+        "acme/api#4"
+    );
+    for (base, dependent, told) in [
+        ("acme/api#3", "acme/api#2", "other way round"),
+        (
+            "acme/api#5",
+            "acme/api#3",
+            "builds on #2, not on acme/api#5",
+        ),
+        ("acme/api#2", "acme/api#5", "goes into 'main'"),
+    ] {
+        let error = tool(pair(base, dependent)).expect(409);
+        assert_eq!(error["code"], "not_stacked", "{error}");
+        assert!(
+            error["error"].as_str().is_some_and(|it| it.contains(told)),
+            "{error}"
+        );
+    }
+    for wrong in [
+        json!({}),
+        json!({"base_pr": "acme/api#2"}),
+        json!({"dependent_pr": "acme/api#3"}),
+        json!({"pr": "acme/api#3", "base_pr": "acme/api#2"}),
+        pair("acme/web#2", "acme/api#3"),
+        pair("acme/api#3", "acme/api#3"),
+    ] {
+        let error = tool(wrong.clone()).expect(400);
+        assert_eq!(error["code"], "invalid_argument", "{wrong}: {error}");
+    }
+    let by_mcp = place
+        .mcp()
+        .joined()
+        .tool("manage_stacked_prs", pair("acme/api#2", "acme/api#3"));
+    assert_eq!(by_mcp.record()["commands"], expected["commands"]);
+    let flags = "manage-stacked-prs --base-pr acme/api#2 --dependent-pr acme/api#3 --json";
+    let flags: Vec<&str> = flags.split_whitespace().collect();
+    assert_eq!(place.cli(&flags).json()["commands"], expected["commands"]);
+}
+
+#[test]
+fn the_target_and_the_kind_of_rebase_may_be_chosen() {
+    let place = Place::new(stack());
+    let server = place.serve_synced();
+    let onto = |pr: &str, target: &str| {
+        let arguments = json!({"pr": pr, "onto_base": target});
+        server.tool("manage_stacked_prs", arguments)
+    };
+    place.github.clear_requests();
+    let answer = onto("acme/api#3", "release").expect(200);
+    let asked = place.github.requests().len();
+    assert!(asked <= 11, "{asked} gh processes");
+    let plan = commands(&answer).join("\n");
+    let rebase = format!("rebase --onto origin/release {} auth-ui", &oid("a1")[..12]);
+    assert!(plan.contains(&rebase), "{plan}");
+    assert!(
+        plan.contains("gh pr edit 3 -R acme/api --base release"),
+        "{plan}"
+    );
+    assert!(
+        plan.contains("rebase --onto auth-ui"),
+        "those above follow: {plan}"
+    );
+    // What builds on nothing can be moved as well.
+    let single = onto("acme/api#5", "release").expect(200);
+    assert_eq!(single["is_stacked"], false);
+    assert!(
+        commands(&single).join("\n").contains("--base release"),
+        "{single}"
+    );
+    for (pr, target, status, code) in [
+        ("acme/api#3", "gone", 400, "target_not_found"),
+        ("acme/api#3", "a..b", 400, "invalid_argument"),
+        ("acme/api#3", "auth-ui", 400, "invalid_argument"),
+        ("acme/api#3", "docs", 400, "invalid_argument"),
+        ("acme/api#2", "release", 409, "pr_not_open"),
+    ] {
+        let error = onto(pr, target).expect(status);
+        assert_eq!(error["code"], code, "{pr} {target}: {error}");
+    }
+    let flags = "manage-stacked-prs --pr acme/api#3 --use-onto=false";
+    let flags: Vec<&str> = flags.split_whitespace().collect();
+    let text = place.cli(&flags).stdout;
+    assert!(text.contains("rebase origin/main auth-ui"), "{text}");
+    assert!(!text.contains("rebase --onto"), "{text}");
+    assert!(text.contains("! #3: without --onto"), "{text}");
 }

@@ -16,7 +16,7 @@ use issuecommand::pulls::stack::discover::{Question, Stack};
 use issuecommand::pulls::stack::facts::{
     Commit, Comparison, Comparisons, Event, Layer, MergeCommit, Pair, State,
 };
-use issuecommand::pulls::stack::judge::judge;
+use issuecommand::pulls::stack::judge::{Wish, judge};
 use issuecommand::pulls::stack::report::{Material, report};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -378,7 +378,9 @@ impl Lab {
     }
 
     fn compare(&self, base: &str, head: &str) -> Comparison {
-        let pair = (base.to_owned(), head.to_owned());
+        // A branch moves, a comparison of commits stays true.
+        let base = self.tip(base).unwrap_or_else(|| base.to_owned());
+        let pair = (base.clone(), head.to_owned());
         if let Some(known) = self.compared.borrow().get(&pair) {
             return known.clone();
         }
@@ -485,6 +487,11 @@ impl Lab {
 
     /// What the engine says about the stack of a pull request.
     pub fn ask(&self, selected: u64) -> Value {
+        self.ask_with(selected, &Wish::default())
+    }
+
+    /// The same with wishes.
+    pub fn ask_with(&self, selected: u64, wish: &Wish) -> Value {
         let mut stack = Stack::new(self.layer(selected), "main".to_owned());
         loop {
             let questions = stack.questions();
@@ -498,7 +505,7 @@ impl Lab {
         }
         let mut comparisons = Comparisons::default();
         let verdicts = loop {
-            let verdicts = judge(&stack, &comparisons);
+            let verdicts = judge(&stack, wish, &comparisons);
             let missed = comparisons.take_missed();
             if missed.is_empty() {
                 break verdicts;

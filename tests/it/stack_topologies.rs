@@ -1,6 +1,7 @@
 //! `manage_stacked_prs` against real git repositories: every plan is carried out, and the branches
 //! must then hold exactly their own commits, by subject and patch, on the right base.
 
+use issuecommand::pulls::stack::Wish;
 use serde_json::{Value, json};
 
 use crate::stack_lab::{Deleted, Lab, Merge, has_file};
@@ -39,11 +40,17 @@ fn status(answer: &Value, number: u64) -> &str {
 /// Asks from one layer, carries the plan out in a fresh clone, asks again: nothing may be left.
 #[track_caller]
 fn restack(lab: &mut Lab, selected: u64) -> Value {
-    let answer = lab.ask(selected);
+    restack_as(lab, selected, &Wish::default())
+}
+
+/// The same with wishes.
+#[track_caller]
+fn restack_as(lab: &mut Lab, selected: u64, wish: &Wish) -> Value {
+    let answer = lab.ask_with(selected, wish);
     lab.fresh_clone("clone");
     lab.run("clone", &answer)
         .unwrap_or_else(|error| panic!("{error}\n{answer:#}"));
-    let again = lab.ask(selected);
+    let again = lab.ask_with(selected, wish);
     assert_eq!(again["summary"]["action_required"], false, "{again:#}");
     assert_eq!(again["commands"], json!([]));
     answer
@@ -677,4 +684,130 @@ fn a_circle_ends() {
         Some(3),
         "{answer:#}"
     );
+}
+
+/// A branch beside main with a commit of its own; main goes on as well.
+fn with_release(lab: &mut Lab) {
+    lab.git(
+        "author",
+        "git fetch -q && git switch -q -C release origin/main && echo r > release.txt \
+         && git add -A && git commit -q -m release && git push -q origin release",
+    );
+    lab.others_work("others.txt");
+}
+
+fn onto_release() -> Wish {
+    Wish {
+        target: Some("release".to_owned()),
+        onto: None,
+    }
+}
+
+fn rebases(answer: &Value) -> Vec<&str> {
+    let commands = answer["commands"].as_array().expect("there are commands");
+    let commands = commands.iter().filter_map(|it| it["command"].as_str());
+    commands.filter(|it| it.contains(" rebase ")).collect()
+}
+
+fn hazards(answer: &Value) -> Vec<&str> {
+    let hazards = answer["hazards"].as_array().into_iter().flatten();
+    hazards
+        .filter_map(|hazard| hazard["code"].as_str())
+        .collect()
+}
+
+#[test]
+fn a_layer_leaves_its_open_parent_for_another_branch() {
+    let mut lab = three_layers();
+    with_release(&mut lab);
+    let left = lab.head(100).to_owned();
+    let answer = restack_as(&mut lab, 101, &onto_release());
+    assert_eq!(status(&answer, 101), "moves_to_target");
+    assert_eq!(status(&answer, 102), "restack_with_parent");
+    assert_eq!(
+        answer["rebase_strategy"]["own_subjects"]
+            .as_array()
+            .map(Vec::len),
+        Some(2)
+    );
+    lab.holds_its_own(101, "release");
+    lab.holds_its_own(102, "auth-ui");
+    assert_eq!(lab.head(100), left, "what it left stays as it was");
+}
+
+#[test]
+fn a_layer_above_a_squashed_one_goes_to_another_branch() {
+    let mut lab = two_layers();
+    with_release(&mut lab);
+    lab.merge(100, Merge::Squash);
+    lab.delete("auth", Deleted::WithMerge);
+    let answer = restack_as(&mut lab, 101, &onto_release());
+    assert_eq!(status(&answer, 101), "moves_to_target");
+    lab.holds_its_own(101, "release");
+    // It follows when that branch goes on, again with its own commits only.
+    lab.git(
+        "author",
+        "git switch -q release && echo s > s.txt && git add -A && git commit -q -m s && git push -q origin release",
+    );
+    lab.fresh_clone("another");
+    let answer = lab.ask_with(101, &onto_release());
+    lab.run("another", &answer).expect("it is carried out");
+    lab.holds_its_own(101, "release");
+}
+
+#[test]
+fn a_single_pull_request_goes_to_another_branch() {
+    let mut lab = Lab::new();
+    with_release(&mut lab);
+    // It has what main got meanwhile, and must not take that along.
+    lab.open(100, "fix", "main");
+    lab.commit("fix", "fix.txt", "1\n", "fix: begin");
+    let answer = restack_as(&mut lab, 100, &onto_release());
+    assert_eq!(status(&answer, 100), "moves_to_target");
+    lab.holds_its_own(100, "release");
+}
+
+#[test]
+fn every_rebase_is_with_onto_where_that_is_asked_for() {
+    let mut lab = two_layers();
+    lab.merge(100, Merge::Commit);
+    let wish = |onto| Wish {
+        target: None,
+        onto: Some(onto),
+    };
+    assert_eq!(lab.ask(101)["rebase_strategy"]["recommended"], "regular");
+    let answer = restack_as(&mut lab, 101, &wish(true));
+    assert_eq!(status(&answer, 101), "needs_rebase");
+    assert_eq!(answer["rebase_strategy"]["recommended"], "onto");
+    assert!(rebases(&answer)[0].contains("--onto"), "{answer:#}");
+    lab.holds_its_own(101, "main");
+}
+
+#[test]
+fn without_onto_the_hazard_is_told() {
+    let wish = Wish {
+        target: None,
+        onto: Some(false),
+    };
+    let mut lab = two_layers();
+    lab.merge(100, Merge::Squash);
+    let answer = lab.ask_with(101, &wish);
+    assert_eq!(status(&answer, 101), "needs_onto");
+    assert_eq!(answer["rebase_strategy"]["recommended"], "regular");
+    assert!(!rebases(&answer)[0].contains("--onto"), "{answer:#}");
+    assert!(
+        hazards(&answer).contains(&"rebased_without_onto"),
+        "{answer:#}"
+    );
+    lab.fresh_clone("clone");
+    lab.run("clone", &answer)
+        .expect_err("the old commits conflict");
+    // What was only added to needs no --onto.
+    let mut lab = two_layers();
+    lab.commit("auth", "more.txt", "1\n", "auth: more");
+    let answer = restack_as(&mut lab, 101, &wish);
+    assert_eq!(status(&answer, 101), "needs_restack");
+    assert!(!hazards(&answer).contains(&"rebased_without_onto"));
+    assert!(!rebases(&answer)[0].contains("--onto"), "{answer:#}");
+    lab.holds_its_own(101, "auth");
 }

@@ -315,9 +315,13 @@ impl Plan<'_> {
         // them the commits of the layer below.
         let rebase = "git -c rebase.updateRefs=false -c rebase.rebaseMerges=false rebase";
         let (command, description) = match strategy {
-            Strategy::Regular => (
+            Strategy::Regular if verdict.status == Status::NeedsRebase => (
                 format!("{rebase} {onto} {local}"),
                 "the layer below is in the target as it was",
+            ),
+            Strategy::Regular => (
+                format!("{rebase} {onto} {local}"),
+                "without --onto, as asked",
             ),
             Strategy::Onto => (
                 format!("{rebase} --onto {onto} {old_base} {local}"),

@@ -163,6 +163,19 @@ impl Stack {
         self.known.get(self.links().get(&number)?)
     }
 
+    /// Whether a pull request builds on another one, directly or with others between them.
+    pub fn builds_on(&self, number: u64, below: u64) -> bool {
+        let links = self.links();
+        let mut next = links.get(&number);
+        while let Some(parent) = next {
+            if *parent == below {
+                return true;
+            }
+            next = links.get(parent);
+        }
+        false
+    }
+
     /// The branches on which pull requests pile up without being layers.
     pub fn trunks(&self) -> impl Iterator<Item = &str> {
         let trunk = |(branch, _): &(&String, &u64)| self.is_trunk(branch);

@@ -12,11 +12,12 @@ use tokio::task::JoinSet;
 use super::commands::Setting;
 use super::discover::{Question, ROUNDS_MAX, Stack};
 use super::facts::{Commit, Comparison, Comparisons, Event, Layer, MergeCommit, Pair, State};
-use super::judge::{Verdict, judge};
+use super::judge::{Verdict, Wish, judge};
+use super::query::{StackQuery, check_target, no_target, not_on, not_stacked};
 use super::report::{Material, Report, report};
-use crate::domain::{ApiError, Category};
+use crate::domain::ApiError;
 use crate::gh::{ApiPath, GhError};
-use crate::pulls::{PullId, PullSource, Pulls, Warning};
+use crate::pulls::{PullSource, Pulls, Warning};
 
 /// Most branches of one query: each brings up to fifty pull requests with their events.
 const QUESTIONS_A_QUERY: usize = 8;
@@ -44,22 +45,24 @@ const COMMITS: &str = "commits(first:100){totalCount nodes{commit{oid messageHea
 /// Finds the stack of a pull request and plans what it needs. Nothing is changed.
 ///
 /// # Errors
-/// `not_stacked` when nothing builds on it and it builds on nothing; `pr_not_open` when it was
-/// closed and belongs to no stack; `invalid_argument` for a bad remote; else as the gh floor tells.
+/// `not_stacked` when nothing builds on it and it builds on nothing, or not on what was named;
+/// `pr_not_open` when it was closed and belongs to no stack or shall be moved; `target_not_found`
+/// for a branch that does not exist; `invalid_argument` for a bad remote or for a branch that
+/// builds on what shall be moved onto it; else as the gh floor tells.
 pub async fn manage_stacked_prs(
     pulls: &Pulls,
-    id: PullId,
-    remote: Option<String>,
+    query: StackQuery,
     now: Timestamp,
 ) -> Result<Report, ApiError> {
+    let query = query.checked()?;
     let setting = Setting {
-        repo: id.repo.clone(),
+        repo: query.pr.repo.clone(),
         host: pulls.gh().host().clone(),
-        remote: remote.unwrap_or_else(|| "origin".to_owned()),
+        remote: query.remote.clone(),
         native: false,
     }
     .checked()?;
-    let source = Arc::new(pulls.open(id).await?);
+    let source = Arc::new(pulls.open(query.pr.clone()).await?);
     let native = source.pull.stack.is_some();
     let setting = Setting { native, ..setting };
     let mut reader = Reader {
@@ -67,11 +70,26 @@ pub async fn manage_stacked_prs(
         warnings: Vec::new(),
     };
     let mut stack = reader.stack().await.map_err(|error| error.to_api())?;
-    if stack.members().len() < 2 && !native {
-        return Err(not_stacked(&source));
+    if let Some(base) = &query.base_pr
+        && !stack.builds_on(stack.selected, base.number)
+    {
+        return Err(not_on(&source, &stack, base));
+    }
+    let mut comparisons = Comparisons::default();
+    match &query.wish.target {
+        Some(target) => {
+            check_target(&source, &stack, target)?;
+            let head = stack.layer(stack.selected).map(|layer| &layer.head_sha);
+            let pair = (target.clone(), head.cloned().unwrap_or_default());
+            let found = compare(&source, &pair).await;
+            let found = found.map_err(|error| no_target(&source, target, &error))?;
+            comparisons.add(pair, Ok(found));
+        }
+        None if stack.members().len() < 2 && !native => return Err(not_stacked(&source)),
+        None => {}
     }
     reader.commits(&mut stack).await;
-    let (verdicts, comparisons) = reader.judged(&stack).await;
+    let verdicts = reader.judged(&stack, &query.wish, &mut comparisons).await;
     Ok(report(&Material {
         pr: source.id.to_string(),
         setting: &setting,
@@ -81,29 +99,6 @@ pub async fn manage_stacked_prs(
         warnings: reader.warnings,
         now: source.as_of(now),
     }))
-}
-
-fn not_stacked(source: &PullSource) -> ApiError {
-    let (id, pull) = (&source.id, &source.pull);
-    if pull.state != "open" {
-        let state = if pull.merged { "merged" } else { "closed" };
-        return ApiError::new(
-            Category::Logical,
-            "pr_not_open",
-            format!("{id} is {state}, and no pull request builds on it"),
-            "give an open pull request of the stack",
-        );
-    }
-    ApiError::new(
-        Category::Logical,
-        "not_stacked",
-        format!(
-            "{id} goes into '{}', and no pull request builds on it",
-            pull.base.name
-        ),
-        "a plain rebase on that branch is all it may need: check_merge_readiness says whether",
-    )
-    .detail("base", pull.base.name.clone())
 }
 
 type Answers = BTreeMap<Question, (Vec<Layer>, u64)>;
@@ -259,13 +254,17 @@ impl Reader {
     }
 
     /// Judges, compares what judgement missed, and judges again until nothing is missed.
-    async fn judged(&self, stack: &Stack) -> (Vec<Verdict>, Comparisons) {
-        let mut comparisons = Comparisons::default();
+    async fn judged(
+        &self,
+        stack: &Stack,
+        wish: &Wish,
+        comparisons: &mut Comparisons,
+    ) -> Vec<Verdict> {
         for _ in 0..JUDGEMENTS_MAX {
-            let verdicts = judge(stack, &comparisons);
+            let verdicts = judge(stack, wish, comparisons);
             let missed = comparisons.take_missed();
             if missed.is_empty() {
-                return (verdicts, comparisons);
+                return verdicts;
             }
             for some in missed.chunks(COMPARISONS_AT_ONCE) {
                 let mut tasks = JoinSet::new();
@@ -273,7 +272,7 @@ impl Reader {
                     let source = self.source.clone();
                     tasks.spawn(async move {
                         let found = compare(&source, &pair).await;
-                        (pair, found)
+                        (pair, found.map_err(|error| error.to_string()))
                     });
                 }
                 for (pair, found) in tasks.join_all().await {
@@ -281,14 +280,14 @@ impl Reader {
                 }
             }
         }
-        (judge(stack, &comparisons), comparisons)
+        judge(stack, wish, comparisons)
     }
 }
 
 /// Compares two commits. The second page has the numbers without the first page's files and
 /// patches, which can be megabytes
 /// (<https://docs.github.com/rest/commits/commits#compare-two-commits>).
-async fn compare(source: &PullSource, (base, head): &Pair) -> Result<Comparison, String> {
+async fn compare(source: &PullSource, (base, head): &Pair) -> Result<Comparison, GhError> {
     #[derive(Deserialize)]
     struct Compared {
         ahead_by: u64,
@@ -304,14 +303,12 @@ async fn compare(source: &PullSource, (base, head): &Pair) -> Result<Comparison,
         .then("compare")
         .then(format!("{base}...{head}"));
     let path = path.with("per_page", 1).with("page", 2);
-    let found: Result<Compared, GhError> = source.get(&path).await;
-    found
-        .map_err(|error| error.to_string())
-        .map(|found| Comparison {
-            ahead: found.ahead_by,
-            behind: found.behind_by,
-            merge_base: found.merge_base_commit.sha,
-        })
+    let found: Compared = source.get(&path).await?;
+    Ok(Comparison {
+        ahead: found.ahead_by,
+        behind: found.behind_by,
+        merge_base: found.merge_base_commit.sha,
+    })
 }
 
 fn take<T: serde::de::DeserializeOwned>(value: &mut Value, field: &str) -> Result<T, GhError> {

@@ -39,6 +39,8 @@ pub enum Status {
     NeedsRetarget,
     /// Right as it is, but the layer below is about to move.
     RestackWithParent,
+    /// It was asked to be moved onto another branch.
+    MovesToTarget,
     /// No commit of its own is left.
     Empty,
     /// The layer below was closed without a merge: somebody has to decide.
@@ -80,6 +82,15 @@ pub struct Landing {
     pub layer: Option<u64>,
 }
 
+/// What the caller wants otherwise than it would be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// The branch that the selected layer shall be moved onto.
+    pub target: Option<String>,
+    /// Whether every rebase has `--onto`, or none; without a wish each has what it needs.
+    pub onto: Option<bool>,
+}
+
 /// What was found out about one layer.
 #[derive(Clone, Debug)]
 pub struct Verdict {
@@ -104,7 +115,7 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    fn new(layer: &Layer, parent: Option<&Layer>, status: Status) -> Self {
+    pub(super) fn new(layer: &Layer, parent: Option<&Layer>, status: Status) -> Self {
         Self {
             number: layer.number,
             parent: parent.map(|parent| parent.number),
@@ -130,16 +141,22 @@ impl Verdict {
 }
 
 /// Judges all layers, each after the one it builds on.
-pub fn judge(stack: &Stack, comparisons: &Comparisons) -> Vec<Verdict> {
+pub fn judge(stack: &Stack, wish: &Wish, comparisons: &Comparisons) -> Vec<Verdict> {
     let mut judge = Judge {
         stack,
+        wish,
         comparisons,
         done: BTreeMap::new(),
     };
     let members = stack.members();
     for number in &members {
         if let Some(layer) = stack.layer(*number) {
-            let verdict = judge.layer(layer);
+            let mut verdict = judge.layer(layer);
+            verdict.strategy = verdict.strategy.map(|fitting| match wish.onto {
+                None => fitting,
+                Some(true) => Strategy::Onto,
+                Some(false) => Strategy::Regular,
+            });
             judge.done.insert(*number, verdict);
         }
     }
@@ -147,10 +164,13 @@ pub fn judge(stack: &Stack, comparisons: &Comparisons) -> Vec<Verdict> {
     members.iter().filter_map(take).collect()
 }
 
-struct Judge<'a> {
-    stack: &'a Stack,
-    comparisons: &'a Comparisons,
-    done: BTreeMap<u64, Verdict>,
+/// Judges layers one after the other.
+pub(super) struct Judge<'a> {
+    pub(super) stack: &'a Stack,
+    pub(super) wish: &'a Wish,
+    pub(super) comparisons: &'a Comparisons,
+    /// The layers that were judged before.
+    pub(super) done: BTreeMap<u64, Verdict>,
 }
 
 impl<'a> Judge<'a> {
@@ -162,6 +182,9 @@ impl<'a> Judge<'a> {
             State::Closed if !layer.lost_its_base() => return verdict(Status::Closed),
             _ => {}
         }
+        if let Some(target) = self.wished(layer) {
+            return self.onto_target(layer, parent, target);
+        }
         match parent {
             Some(parent) => self.above(layer, parent),
             None => Verdict {
@@ -169,6 +192,12 @@ impl<'a> Judge<'a> {
                 ..verdict(Status::Ok)
             },
         }
+    }
+
+    /// The branch that a layer shall be moved onto.
+    fn wished(&self, layer: &Layer) -> Option<&'a str> {
+        let target = self.wish.target.as_deref();
+        target.filter(|_| layer.number == self.stack.selected)
     }
 
     /// A layer that builds on another.
@@ -263,7 +292,7 @@ impl<'a> Judge<'a> {
             return self.unsure(layer, merged, landing, old_base);
         }
         let (own_list, own) = self.own_counted(layer, &old_base.oid, own);
-        let is_of_parent = old_base.source != "merge_base" || contains(merged, &old_base.oid);
+        let is_of_parent = is_of(merged, &old_base);
         if landed && !is_of_parent {
             // It was put on the target before, without anything of the layer below.
             return Verdict {
@@ -372,7 +401,7 @@ impl<'a> Judge<'a> {
     }
 
     /// Where the own commits of a layer begin, how many follow, and whether that can be trusted.
-    fn old_base(&self, layer: &Layer, parent: &Layer) -> Option<(OldBase, u64, bool)> {
+    pub(super) fn old_base(&self, layer: &Layer, parent: &Layer) -> Option<(OldBase, u64, bool)> {
         let of_head = self.comparisons.get(&parent.head_sha, &layer.head_sha);
         if let Some(found) = of_head.as_ref().filter(|found| found.behind == 0) {
             let old_base = OldBase {
@@ -426,7 +455,7 @@ impl<'a> Judge<'a> {
 
     /// Own commits by the comparison; without merges where the list shows them: those are not
     /// replayed.
-    fn own_counted(&self, layer: &Layer, old_base: &str, ahead: u64) -> (OwnList, u64) {
+    pub(super) fn own_counted(&self, layer: &Layer, old_base: &str, ahead: u64) -> (OwnList, u64) {
         let (list, listed) = self.own(layer, Some(old_base));
         match list {
             Some((_, merges)) if listed == ahead => {
@@ -464,7 +493,13 @@ impl<'a> Judge<'a> {
     }
 }
 
-type OwnList = Option<(Vec<String>, usize)>;
+/// Subjects of own commits, and how many of those are merges.
+pub(super) type OwnList = Option<(Vec<String>, usize)>;
+
+/// Whether an old base belongs to the layer below, and not to what both have in common.
+pub(super) fn is_of(parent: &Layer, old_base: &OldBase) -> bool {
+    old_base.source != "merge_base" || contains(parent, &old_base.oid)
+}
 
 fn contains(layer: &Layer, oid: &str) -> bool {
     layer.head_sha == oid || layer.commits.iter().any(|commit| commit.oid == oid)

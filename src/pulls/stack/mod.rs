@@ -3,24 +3,31 @@
 //!
 //! - [`discover`]: from one pull request to its whole stack, by questions about branches;
 //! - [`judge`]: what each layer needs, above all its *old base*: the last commit of its branch
-//!   that belongs to the layer below and must not be replayed;
+//!   that belongs to the layer below and must not be replayed; `onto_target` does that for a layer
+//!   that shall stand elsewhere;
 //! - [`commands`] and [`report`]: the plan and the answer;
+//! - `query`: what is asked, and what is refused;
 //! - `fetch`: GitHub's answers to the questions.
 //!
 //! All but `fetch` is pure. Discovery and judgement say what they still need to know; whoever
 //! drives them (GitHub here, a real git repository in `tests/it/stack_topologies.rs`) fills it in.
 //!
-//! Invariants: a command replays only commits that no known version of the layer below contains;
-//! where that cannot be told there is no command; no branch name reaches a shell unquoted.
+//! Invariants: a command replays only commits that no known version of the layer below contains
+//! (unless `--onto` is forbidden, which the answer names as a hazard); where that cannot be told
+//! there is no command; no branch name reaches a shell unquoted.
 
 pub mod commands;
 pub mod discover;
 pub mod facts;
 mod fetch;
 pub mod judge;
+mod onto_target;
+mod query;
 pub mod report;
 
 pub use fetch::manage_stacked_prs;
+pub use judge::Wish;
+pub use query::StackQuery;
 
 /// Name of the tool.
 pub const TOOL: &str = "manage_stacked_prs";

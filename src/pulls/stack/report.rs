@@ -359,6 +359,9 @@ fn explain(material: &Material<'_>, verdict: &Verdict, layer: &Layer) -> String 
             "{parent} was force-pushed: #{number} still holds its old commits, {own} are replayed"
         ),
         Status::RestackWithParent => format!("#{number} follows {parent}, which moves"),
+        Status::MovesToTarget => {
+            format!("#{number} moves with {own} commits onto {target}, as asked")
+        }
         Status::NeedsRetarget => {
             format!("#{number} needs the base {target}, its commits are right")
         }
@@ -455,6 +458,16 @@ fn layer_hazards(
             "merges_are_dropped",
             format!(
                 "#{number} has {merges} merge commits: the rebase drops them, and conflicts solved in them come again"
+            ),
+        );
+    }
+    // Behind an open layer that was only added to nothing comes along.
+    let is_plain = matches!(verdict.status, Status::NeedsRebase | Status::NeedsRestack);
+    if verdict.strategy == Some(Strategy::Regular) && !is_plain {
+        add(
+            "rebased_without_onto",
+            format!(
+                "#{number}: without --onto the old commits of the layer below are replayed too: conflicts or duplicates; use_onto true avoids that"
             ),
         );
     }

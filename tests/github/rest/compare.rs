@@ -5,7 +5,13 @@ use super::{Query, Reply};
 
 /// Compares two commits. Files come with the first page only, as on GitHub.
 pub(super) fn compare(history: &History, pair: &str, query: &Query) -> Reply {
-    let found = pair.split_once("...").and_then(|(base, head)| {
+    let commit = |name: &str| match history.branches.get(name) {
+        Some(tip) => tip.clone(),
+        None => name.to_owned(),
+    };
+    let pair = pair.split_once("...");
+    let pair = pair.map(|(base, head)| (commit(base), commit(head)));
+    let found = pair.as_ref().and_then(|(base, head)| {
         let merge_base = history.merge_base(base, head)?;
         Some((base, head, merge_base))
     });
