@@ -9,6 +9,7 @@ mod output;
 mod render;
 mod render_conflicts;
 mod render_impact;
+mod render_merge;
 mod render_review;
 mod render_stack;
 mod serve;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::{render_conflicts, render_impact, render_review, render_stack};
+use super::{render_conflicts, render_impact, render_merge, render_review, render_stack};
 use crate::domain::text;
 use crate::service::Reply;
 
@@ -52,6 +52,9 @@ const CELL_CHARS_MAX: usize = 60;
 /// The reply as text. `colours` only for a terminal.
 pub(super) fn render(tool: &str, reply: &Reply, colours: bool) -> String {
     let record: Value = serde_json::from_str(&reply.json()).unwrap_or(Value::Null);
+    if tool == "check_merge_readiness" {
+        return render_merge::render(&record, colours);
+    }
     if tool == "manage_stacked_prs" {
         return render_stack::render(&record, colours);
     }
