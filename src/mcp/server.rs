@@ -121,7 +121,7 @@ const EXPLAINED: [&str; 5] = ["wait_seconds", "state", "handoff_note", "since", 
 
 /// Arguments that are taken but not listed: an agent's session tells who it is, pages have the size
 /// that its context bears, and what is seldom wanted would cost every session.
-const UNLISTED: [(&str, &str); 20] = [
+const UNLISTED: [(&str, &str); 21] = [
     ("create_pull_request", "agent_id"),
     ("list_repos", "limit"),
     ("list_open_issues", "limit"),
@@ -142,6 +142,7 @@ const UNLISTED: [(&str, &str); 20] = [
     ("manage_stacked_prs", "dependent_pr"),
     ("manage_stacked_prs", "onto_base"),
     ("manage_stacked_prs", "use_onto"),
+    ("check_merge_readiness", "admin"),
 ];
 
 /// The schema without descriptions that a name makes superfluous.

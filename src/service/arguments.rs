@@ -263,6 +263,9 @@ arguments! {
         /// merge, squash or rebase
         #[serde(default, skip_serializing_if = "Option::is_none")]
         method: Optional<String>,
+        /// Whether you may merge in spite of the rules, and how
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        admin: Optional<bool>,
         /// 0 to 45
         #[serde(default, skip_serializing_if = "Option::is_none")]
         wait_seconds: Optional<u64>,

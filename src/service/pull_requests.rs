@@ -6,10 +6,8 @@ use super::desk::{Parts, Progress};
 use super::{CheckMergeReadiness, GetFailingTests, ManageStackedPrs, Reply};
 use crate::domain::{ApiError, limits};
 use crate::pulls::merge_readiness::{self, Method, Question};
-use crate::pulls::{
-    self, CheckFilters, CheckSources, ERROR_LINES_MAX, FailingTestsQuery, PullId,
-};
 use crate::pulls::stack::{self, StackQuery, Wish};
+use crate::pulls::{self, CheckFilters, CheckSources, ERROR_LINES_MAX, FailingTestsQuery, PullId};
 
 /// For how long GitHub may compute when the caller does not say.
 const PATIENCE_DEFAULT: u64 = 15;
@@ -106,6 +104,7 @@ impl Parts {
             id: id.clone(),
             method,
             patience: patience(arguments.wait_seconds)?,
+            admin: arguments.admin.unwrap_or(false),
         };
         let now = self.read(|view| view.now).await?;
         let report = merge_readiness::check_merge_readiness(&self.pulls, question, now).await?;

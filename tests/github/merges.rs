@@ -10,7 +10,7 @@ static PULL: LazyLock<Value> = LazyLock::new(|| {
     json!({
         "mergeable": "MERGEABLE", "mergeStateStatus": "CLEAN", "reviewDecision": null,
         "viewerCanUpdateBranch": true, "viewerCanEnableAutoMerge": true,
-        "isInMergeQueue": false, "isMergeQueueEnabled": false, "mergeQueueEntry": null,
+        "viewerCanMergeAsAdmin": false, "isInMergeQueue": false, "isMergeQueueEnabled": false, "mergeQueueEntry": null,
         "autoMergeRequest": null,
         "baseRef": {"compare": {"behindBy": 0}, "associatedPullRequests": [],
             "refUpdateRule": null, "branchProtectionRule": null},

@@ -282,3 +282,38 @@ fn what_cannot_be_asked_is_refused_with_words() {
         assert!(!field(&answer.json(), "suggestion").is_empty());
     }
 }
+
+#[test]
+fn administrators_are_told_how_and_what_it_passes_over() {
+    let (mut world, head) = world();
+    let merges = &mut world.repository("acme/api").merges;
+    merges
+        .protect("main", &["e2e"])
+        .say_of(2, "mergeStateStatus", json!("BLOCKED"))
+        .say_of(2, "viewerCanMergeAsAdmin", json!(true));
+    let place = Place::new(world);
+    let server = place.serve_synced();
+    let plain = asked(&server);
+    assert!(plain["merge"].get("admin").is_none(), "{plain}");
+    place.github.clear_requests();
+    let arguments = json!({"pr": "acme/api#2", "admin": true});
+    let answer = server.tool(TOOL, arguments.clone()).expect(200);
+    assert_eq!(place.github.requests().len(), 1, "it was known before");
+    let admin = &answer["merge"]["admin"];
+    assert_eq!(admin["may_bypass"], true, "{answer}");
+    let command = format!("gh pr merge 2 -R acme/api --admin --merge --match-head-commit {head}");
+    assert_eq!(admin["command"], command);
+    assert_eq!(answer["ready_to_merge"], false);
+    assert_eq!(categories(&answer), ["check_missing"]);
+    let by_mcp = place.mcp().tool(TOOL, arguments).record();
+    assert_eq!(by_mcp["merge"], answer["merge"]);
+    let flags = ["check-merge-readiness", "--pr", "acme/api#2", "--admin"];
+    let text = place.cli(&flags).stdout;
+    let line = format!("as administrator, in spite of the rules:\n  $ {command}\n");
+    assert!(text.contains(&line), "{text}");
+    let wrong = json!({"pr": "acme/api#2", "admin": "yes"});
+    assert_eq!(
+        server.tool(TOOL, wrong).expect(400)["code"],
+        "invalid_argument"
+    );
+}

@@ -9,7 +9,6 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 
-use super::commands::Commands;
 use super::graph::{Graph, Pull};
 use super::policy::Policy;
 use super::report::*;
@@ -47,6 +46,8 @@ pub struct Facts {
     pub unsigned: Option<usize>,
     /// The way the caller wants to merge.
     pub method: Option<Method>,
+    /// Whether it is told what an administrator may do.
+    pub admin: bool,
     /// Sources that could not be read, beside those of checks and demands.
     pub warnings: Vec<Warning>,
 }
@@ -342,56 +343,6 @@ impl<'a> Look<'a> {
             pending_checks: names(&of(&[Outcome::Pending]), NAMES_MAX),
             missing_checks: names(&of(&[Outcome::Missing, Outcome::OtherApp]), NAMES_MAX),
             optional_failing: names(&optional, NAMES_MAX),
-        }
-    }
-
-    fn merge(&self, blockers: &[Blocker], ready: bool) -> Merge {
-        let graph = self.facts.graph.as_ref();
-        let auto_merge = graph.map(|graph| AutoMerge {
-            allowed: graph.auto_merge_allowed
-                && graph.pull_request.viewer_can_enable_auto_merge != Some(false),
-            enabled: graph.pull_request.auto_merge_request.is_some(),
-        });
-        // These pass by themselves or by what others do: the merge can be ordered beforehand.
-        let passes = |blocker: &Blocker| {
-            use Category::*;
-            matches!(
-                blocker.category,
-                Behind
-                    | CheckFailing
-                    | CheckPending
-                    | CheckMissing
-                    | WorkflowApproval
-                    | ChangesRequested
-                    | ReviewRequired
-                    | CodeOwner
-                    | LastPush
-                    | Threads
-                    | Deployments
-            )
-        };
-        let can_wait = auto_merge
-            .as_ref()
-            .is_some_and(|auto| auto.allowed && !auto.enabled)
-            && !blockers.is_empty()
-            && blockers.iter().all(passes);
-        let method = self
-            .facts
-            .method
-            .or_else(|| self.methods().first().copied());
-        let command = match (ready || can_wait, method) {
-            (false, _) | (true, None) => None,
-            (true, Some(method)) => {
-                let commands = Commands::new(&self.facts.id, &self.facts.host);
-                let method = (!self.policy.queue).then_some(method);
-                Some(commands.merge(method, can_wait, &self.facts.pull.head.sha))
-            }
-        };
-        Merge {
-            allowed_methods: graph.is_some().then(|| self.methods()),
-            queue: (graph.is_some() || self.policy.queue).then_some(self.policy.queue),
-            auto_merge,
-            command,
         }
     }
 }

@@ -22,6 +22,7 @@ pub(super) struct Case {
     pub checks: Checks,
     pub unsigned: Option<usize>,
     pub method: Option<Method>,
+    pub admin: bool,
 }
 
 pub(super) fn clean() -> Case {
@@ -35,7 +36,7 @@ pub(super) fn clean() -> Case {
             "rebaseMergeAllowed": false, "autoMergeAllowed": true, "defaultBranchRef": {"name": "main"},
             "pullRequest": {"headRefOid": HEAD, "mergeable": "MERGEABLE", "mergeStateStatus": "CLEAN",
                 "reviewDecision": null, "viewerCanUpdateBranch": true, "viewerCanEnableAutoMerge": true,
-                "isInMergeQueue": false, "isMergeQueueEnabled": false, "mergeQueueEntry": null,
+                "viewerCanMergeAsAdmin": false, "isInMergeQueue": false, "isMergeQueueEnabled": false, "mergeQueueEntry": null,
                 "autoMergeRequest": null,
                 "baseRef": {"compare": {"behindBy": 0}, "associatedPullRequests": {"nodes": [{"number": 7}]},
                     "refUpdateRule": null, "branchProtectionRule": null},
@@ -54,6 +55,7 @@ pub(super) fn clean() -> Case {
         },
         unsigned: None,
         method: None,
+        admin: false,
     }
 }
 
@@ -134,6 +136,7 @@ impl Case {
             },
             unsigned: self.unsigned,
             method: self.method,
+            admin: self.admin,
             warnings: Vec::new(),
         };
         analyse(facts, "2026-01-02T03:04:05Z".parse().unwrap())

@@ -46,6 +46,12 @@ impl Commands {
         )
     }
 
+    /// Merges in spite of the rules, past a queue too.
+    pub fn merge_as_admin(&self, method: Method, head: &str) -> String {
+        let (merge, method) = (self.pr("merge"), method.as_str());
+        format!("{merge} --admin --{method} --match-head-commit {head}")
+    }
+
     /// Brings the base branch into the head.
     pub fn update_branch(&self, head: &str) -> String {
         let PullId { repo, number } = &self.id;

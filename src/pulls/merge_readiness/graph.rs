@@ -23,7 +23,7 @@ const PAUSES: [Duration; 3] = [
 
 const READINESS: &str = "query PrReadiness($owner:String!,$repo:String!,$pr:Int!,$head:String!){\
 repository(owner:$owner,name:$repo){viewerPermission mergeCommitAllowed squashMergeAllowed rebaseMergeAllowed autoMergeAllowed defaultBranchRef{name} \
-pullRequest(number:$pr){headRefOid mergeable mergeStateStatus reviewDecision viewerCanUpdateBranch viewerCanEnableAutoMerge \
+pullRequest(number:$pr){headRefOid mergeable mergeStateStatus reviewDecision viewerCanUpdateBranch viewerCanEnableAutoMerge viewerCanMergeAsAdmin \
 isInMergeQueue isMergeQueueEnabled mergeQueueEntry{position state} autoMergeRequest{mergeMethod} \
 baseRef{compare(headRef:$head){behindBy} associatedPullRequests(first:1,states:[OPEN]){nodes{number}} \
 refUpdateRule{requiredApprovingReviewCount requiresCodeOwnerReviews requiresConversationResolution requiresLinearHistory requiresSignatures} \
@@ -62,6 +62,7 @@ pub struct Pull {
     pub review_decision: Option<String>,
     pub viewer_can_update_branch: Option<bool>,
     pub viewer_can_enable_auto_merge: Option<bool>,
+    pub viewer_can_merge_as_admin: Option<bool>,
     #[serde(default)]
     pub is_in_merge_queue: bool,
     #[serde(default)]

@@ -10,6 +10,7 @@ mod blockers;
 mod case;
 mod commands;
 mod graph;
+mod merge;
 mod policy;
 mod report;
 #[cfg(test)]
@@ -35,6 +36,8 @@ pub struct Question {
     pub method: Option<Method>,
     /// For how long GitHub may compute.
     pub patience: Duration,
+    /// Whether it is told what an administrator may do in spite of the rules.
+    pub admin: bool,
 }
 
 /// Looks at everything that a merge depends on, at `now`.
@@ -95,6 +98,7 @@ pub async fn check_merge_readiness(
         required,
         unsigned,
         method: question.method,
+        admin: question.admin,
         warnings,
     };
     Ok(analyse(facts, seen_at))

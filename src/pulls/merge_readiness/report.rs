@@ -205,6 +205,23 @@ pub struct Merge {
     pub auto_merge: Option<AutoMerge>,
     /// The next command; null while no merge can be asked for.
     pub command: Option<String>,
+    /// What an administrator may do; only where that was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub admin: Option<AdminMerge>,
+}
+
+/// Merging in spite of the rules. The blockers stay what they are.
+#[derive(Clone, Debug, Serialize)]
+pub struct AdminMerge {
+    /// Whether this login may bypass the rules here; null is unknown.
+    pub may_bypass: Option<bool>,
+    /// The command that does it; none where nothing is in the way, or something that no right helps
+    /// against.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// What is in the way of an administrator too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_bypassed: Vec<Category>,
 }
 
 /// Merging as soon as nothing is in the way.

@@ -519,3 +519,53 @@ fn the_answer_stays_small() {
         "67 required checks: each failed or was cancelled"
     );
 }
+
+#[test]
+fn what_an_administrator_may_do_is_told_when_asked() {
+    let lacking = |may: Value| {
+        clean().blocked(move |case| {
+            case.admin = true;
+            case.contexts = vec![demand("e2e", None)];
+            case.pull()["viewerCanMergeAsAdmin"] = may;
+        })
+    };
+    let report = lacking(json!(true)).comes_to(Verdict::Blocked, &[Category::CheckMissing]);
+    let admin = report.merge.admin.unwrap();
+    let command = format!("gh pr merge 42 -R acme/api --admin --merge --match-head-commit {HEAD}");
+    assert_eq!(
+        (admin.may_bypass, admin.command),
+        (Some(true), Some(command))
+    );
+    assert!(!report.ready_to_merge, "the rules are still not met");
+    let report = lacking(json!(true))
+        .with(|case| case.method = Some(Method::Squash))
+        .report();
+    let command = report.merge.admin.unwrap().command.unwrap();
+    assert!(command.contains(" --admin --squash "), "{command}");
+    for (may, expected) in [(json!(false), Some(false)), (Value::Null, None)] {
+        let admin = lacking(may).report().merge.admin.unwrap();
+        assert_eq!((admin.may_bypass, admin.command), (expected, None));
+    }
+    // No right helps against these.
+    let report = lacking(json!(true))
+        .with(|case| {
+            case.pull["draft"] = json!(true);
+            case.pull()["mergeable"] = json!("CONFLICTING");
+        })
+        .report();
+    let admin = report.merge.admin.unwrap();
+    assert_eq!(admin.not_bypassed, [Category::Draft, Category::Conflicts]);
+    assert_eq!(admin.command, None);
+    // Where nothing is in the way nobody needs it, and nobody is told who did not ask.
+    let free = clean().with(|case| {
+        case.admin = true;
+        case.pull()["viewerCanMergeAsAdmin"] = json!(true);
+    });
+    assert_eq!(free.report().merge.admin.unwrap().command, None);
+    assert!(clean().report().merge.admin.is_none());
+    let merged = lacking(json!(true)).with(|case| {
+        case.pull["state"] = json!("closed");
+        case.pull["merged"] = json!(true);
+    });
+    assert_eq!(merged.report().merge.admin.unwrap().command, None);
+}

@@ -18,12 +18,13 @@ const OF_REPOSITORY: [&str; 4] = [
 ];
 
 /// Fields of a pull request.
-const OF_PULL: [&str; 14] = [
+const OF_PULL: [&str; 15] = [
     "mergeable",
     "mergeStateStatus",
     "reviewDecision",
     "viewerCanUpdateBranch",
     "viewerCanEnableAutoMerge",
+    "viewerCanMergeAsAdmin",
     "isInMergeQueue",
     "isMergeQueueEnabled",
     "mergeQueueEntry",
