@@ -82,7 +82,7 @@ pub(super) fn render(record: &Value, colours: bool) -> String {
 fn conflict_lines(out: &mut String, conflict: &Value, colours: bool) {
     let path = bold(&words(&conflict["path"]), colours);
     let estimated = if conflict["estimated"] == true {
-        ", judged by patches alone"
+        ", judged by patches or names alone"
     } else {
         ""
     };

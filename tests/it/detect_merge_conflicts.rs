@@ -500,6 +500,54 @@ fn a_target_with_many_files_is_looked_up() {
 }
 
 #[test]
+fn what_a_large_target_may_have_renamed_is_not_called_a_conflict() {
+    let renamed = Merge {
+        name: "renamed",
+        ancestor: "put old.rs 1 2 3 4 5 6 7 8; put gone.rs 1 2 3",
+        pr: "put old.rs 1 2 3 4 5 6 7 x; put gone.rs 1 2 x",
+        target: "for f in $(seq 1 320); do put a-$f x; done; git mv old.rs z.rs; put z.rs x 2 3 4 5 6 7 8",
+    };
+    let lab = lab(&[renamed]);
+    assert!(lab.conflicts("base-1", "pr-1").is_empty());
+    let place = Place::new(lab.world(1));
+    let server = place.serve_synced();
+    for mode in ["auto", "exact", "fast"] {
+        let answer = ask(&server, 1, json!({"mode": mode}));
+        assert_eq!(answer["mergeable"], "mergeable", "{answer}");
+        assert_eq!(answer["has_conflicts"], false, "{mode}: {answer}");
+        assert_eq!(answer["conflicts"], json!([]), "{mode}");
+        assert!(answer["disagreement"].is_null() && answer["instructions"].is_null());
+        assert_eq!(answer["clean_overlaps"], json!(["old.rs"]));
+        assert_eq!(
+            field(&answer["warnings"][0], "effect"),
+            "a file that it renamed looks deleted"
+        );
+    }
+    // Without GitHub's word it stays open whether that is a conflict.
+    place.github.change(|world| {
+        let merges = &mut world.repository("acme/api").merges;
+        merges.say_of(1, "mergeable", json!("UNKNOWN"));
+        merges.say_of(1, "mergeStateStatus", json!("UNKNOWN"));
+    });
+    let answer = ask(&server, 1, json!({"wait_seconds": 0}));
+    assert!(answer["has_conflicts"].is_null(), "{answer}");
+    assert_eq!(answer["conflicts"][0]["type"], "modify_delete");
+    assert_eq!(answer["conflicts"][0]["estimated"], true);
+    let text = place.cli(&[
+        "detect-merge-conflicts",
+        "--pr",
+        "acme/api#1",
+        "--wait-seconds",
+        "0",
+    ]);
+    assert!(
+        text.stdout
+            .contains("modify_delete, judged by patches or names alone"),
+        "{text:?}"
+    );
+}
+
+#[test]
 fn the_steps_lead_to_a_merge() {
     let (lab, place) = one();
     let server = place.serve_synced();

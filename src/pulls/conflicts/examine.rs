@@ -1,5 +1,6 @@
 //! Looks into the files that both sides touch.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
@@ -51,6 +52,15 @@ impl Findings {
             regions,
             target_commits: Vec::new(),
         });
+    }
+
+    /// Takes conflicts with what the target deleted for guesses where it may have renamed that.
+    pub fn doubt_deletions(&mut self, perhaps_renamed: &BTreeSet<String>) {
+        for conflict in &mut self.conflicts {
+            let name = conflict.ancestor_path.as_ref().unwrap_or(&conflict.path);
+            conflict.estimated |=
+                conflict.deleted_by == Some(Side::Target) && perhaps_renamed.contains(name);
+        }
     }
 
     /// Judges by names and patches.
@@ -184,5 +194,50 @@ async fn blob(source: &PullSource, entry: Option<&Entry>) -> Result<Vec<u8>, Str
     } else {
         let found = content.len();
         Err(format!("{found} of {} bytes of a file came", entry.size))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gone(path: &str, pr: Option<&str>) -> Case {
+        Case {
+            path: pr.unwrap_or(path).to_owned(),
+            ancestor: Some(path.to_owned()),
+            pr: pr.map(str::to_owned),
+            target: None,
+            settled: Some(Kind::ModifyDelete),
+            kind: Kind::Content,
+            near: None,
+            lines: 1,
+        }
+    }
+
+    #[test]
+    fn what_the_target_may_have_renamed_is_a_guess() {
+        let cases = [
+            gone("a", Some("a")),
+            gone("b", Some("moved")),
+            gone("c", Some("c")),
+            Case {
+                target: Some("d".to_owned()),
+                pr: None,
+                settled: Some(Kind::DeleteModify),
+                ..gone("d", None)
+            },
+        ];
+        let mut findings = estimate(&cases);
+        let names = ["a", "b", "d"].map(str::to_owned);
+        findings.doubt_deletions(&BTreeSet::from(names));
+        let told: Vec<(&str, bool)> = findings
+            .conflicts
+            .iter()
+            .map(|conflict| (&*conflict.path, conflict.estimated))
+            .collect();
+        assert_eq!(
+            told,
+            [("a", true), ("moved", true), ("c", false), ("d", false)]
+        );
     }
 }

@@ -45,6 +45,9 @@ pub struct Sides {
     pub target_files: Vec<ChangedFile>,
     /// Whether both lists have all files.
     pub complete: bool,
+    /// Files of the ancestor that are known to be gone from the target only because its tree does
+    /// not have them: it may have renamed them.
+    pub perhaps_renamed: BTreeSet<String>,
     /// Commits that the target is ahead of the common ancestor.
     pub target_ahead: u64,
     /// Names of those commits, if all are told.
@@ -139,6 +142,7 @@ pub async fn sides(
         pr_files: ours.files,
         target_files: Vec::new(),
         complete: true,
+        perhaps_renamed: BTreeSet::new(),
         target_ahead: ours.behind_by,
         target_commits: None,
     };
@@ -219,7 +223,7 @@ async fn complete(
             warnings.push(Warning::new("compare", reason, EFFECT));
         }
         let reason = format!("the target changed more than {COMPARED_FILES_MAX} files");
-        let effect = "a file that it renamed is taken for deleted";
+        let effect = "a file that it renamed looks deleted";
         warnings.push(Warning::new("compare", reason, effect));
     }
 }
@@ -247,6 +251,9 @@ async fn look_up(source: &Arc<PullSource>, sides: &mut Sides) -> Result<(), Stri
         let of = |side| trees.get(&(side, name.clone())).cloned().flatten();
         let (before, now) = (of(Side::Ancestor), of(Side::Target));
         if let Some(status) = status(before, now) {
+            if status == FileStatus::Removed {
+                sides.perhaps_renamed.insert(name.clone());
+            }
             sides.target_files.push(ChangedFile {
                 filename: name,
                 status,

@@ -125,8 +125,9 @@ pub async fn detect_merge_conflicts(
     let mergeable = (target == base).then(|| mergeable(&source));
     let mut warnings = Vec::new();
     let sides = fetch::sides(&source, &target, &mut warnings).await?;
-    let (findings, method) =
+    let (mut findings, method) =
         find(&source, pulls, &question, mergeable, &sides, &mut warnings).await;
+    findings.doubt_deletions(&sides.perhaps_renamed);
     let others = match &question.others {
         None => None,
         Some(claims) => {
@@ -336,9 +337,9 @@ impl Answer<'_> {
         Ok(report)
     }
 
-    /// When GitHub says that it merges and nobody looked closer, estimates are void.
+    /// When GitHub says that it merges, estimates are void: nobody here looked closer.
     fn trust_github(&mut self) {
-        if self.mergeable != Some(GithubSays::Mergeable) || self.method == Method::Exact {
+        if self.mergeable != Some(GithubSays::Mergeable) {
             return;
         }
         let findings = &mut self.findings;
@@ -349,7 +350,9 @@ impl Answer<'_> {
         findings.conflicts = sure;
         let estimated = estimated.into_iter().map(|conflict| conflict.path);
         findings.clean.extend(estimated);
-        findings.clean.append(&mut findings.undecided);
+        if self.method == Method::Fast {
+            findings.clean.append(&mut findings.undecided);
+        }
     }
 
     fn has_conflicts(&self) -> Option<bool> {
@@ -378,9 +381,7 @@ impl Answer<'_> {
         });
         match offset {
             Some((state, offset)) if state == state_of(self.sides) => Ok(offset),
-            Some(_) => Err(head_cursor::head_moved(
-                "one of the branches was pushed to",
-            )),
+            Some(_) => Err(head_cursor::head_moved("one of the branches was pushed to")),
             None => Err(head_cursor::damaged()),
         }
     }

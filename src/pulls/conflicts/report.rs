@@ -131,7 +131,7 @@ pub struct Conflict {
     /// The side that does not have it any more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deleted_by: Option<Side>,
-    /// It was judged by patches alone.
+    /// It was judged by patches or by names alone: there may be none.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub estimated: bool,
     /// Places in it.
