@@ -88,6 +88,15 @@ impl ChangedFile {
             .map(String::as_str)
     }
 
+    /// Whether its lines are not told although some may have changed: it is binary, or GitHub finds
+    /// the change too large (a change of the mode alone looks the same). A file that only has
+    /// another name has no lines to tell.
+    pub fn lacks_lines(&self) -> bool {
+        let only_moved = matches!(self.status, FileStatus::Renamed | FileStatus::Copied)
+            && self.additions + self.deletions == 0;
+        self.patch.is_none() && !only_moved
+    }
+
     /// Whether a test that stands beside the code is new, as Rust has them.
     pub fn adds_inline_tests(&self) -> bool {
         let hunks = self.hunks();
@@ -209,6 +218,28 @@ mod tests {
         assert_eq!(first, expected);
         let second: Vec<_> = hunks[1].changed_lines().collect();
         assert_eq!(second, [line(10, false, "gone")]);
+    }
+
+    #[test]
+    fn a_file_without_a_patch_lacks_its_lines_unless_it_only_moved() {
+        let file = |status, additions, patch: Option<&str>| ChangedFile {
+            filename: "a".to_owned(),
+            status,
+            previous_filename: None,
+            additions,
+            deletions: 0,
+            patch: patch.map(str::to_owned),
+        };
+        for (status, additions, patch, expected) in [
+            (FileStatus::Modified, 0, None, true),
+            (FileStatus::Added, 9_000, None, true),
+            (FileStatus::Modified, 1, Some("@@ -1 +1 @@\n+a"), false),
+            (FileStatus::Renamed, 0, None, false),
+            (FileStatus::Renamed, 9_000, None, true),
+        ] {
+            let file = file(status, additions, patch);
+            assert_eq!(file.lacks_lines(), expected, "{file:?}");
+        }
     }
 
     #[test]

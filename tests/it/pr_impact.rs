@@ -293,3 +293,53 @@ fn a_repository_without_owners_says_so() {
     // Without code and manifests there is nothing else to ask.
     assert_eq!(place.github.requests().len(), 3);
 }
+
+#[test]
+fn what_was_not_looked_at_is_said() {
+    let mut world = world();
+    let repository = world.repository("acme/api");
+    repository.add_pull_request("Move it", &[]);
+    repository.merges.changes_file(
+        2,
+        json!({"filename": "logo.png", "status": "modified",
+        "additions": 0, "deletions": 0}),
+    );
+    let renamed = json!({"filename": "src/store.rs", "previous_filename": "src/db.rs",
+        "status": "renamed", "additions": 0, "deletions": 0});
+    repository.merges.changes_file(5, renamed);
+    let place = Place::new(world);
+    let server = place.serve_synced();
+    place.github.clear_requests();
+    let answer = ask(&server, json!({})).expect(200);
+    assert_eq!(place.github.requests().len(), 6, "that costs no request");
+    let warnings = answer["warnings"].as_array().expect("there are warnings");
+    let told: Vec<(&str, &str)> = warnings
+        .iter()
+        .map(|warning| (field(warning, "source"), field(warning, "reason")))
+        .collect();
+    let lines = "no lines came of logo.png: binary, too large, empty or only another mode";
+    assert_eq!(
+        told,
+        [
+            ("patches", lines),
+            ("open_pull_requests", "#5 rename files")
+        ],
+        "{answer}"
+    );
+    let detailed = ask(&server, json!({"depth": "detailed"})).expect(200);
+    let numbers: Vec<&Value> = detailed["overlapping_prs"]
+        .as_array()
+        .expect("there is a list")
+        .iter()
+        .map(|other| &other["pr"])
+        .collect();
+    assert_eq!(numbers, [&json!(3), &json!(5)], "{detailed}");
+    assert_eq!(detailed["warnings"].as_array().map(Vec::len), Some(1));
+    let text = place
+        .cli(&["analyze-pr-impact", "--pr", "acme/api#2"])
+        .stdout;
+    assert!(
+        text.contains("warning: patches: no lines came of logo.png"),
+        "{text}"
+    );
+}

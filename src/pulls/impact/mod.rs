@@ -34,6 +34,9 @@ use crate::gh::GhError;
 /// Longest path and title shown, and reason of a warning, in bytes.
 const PATH_BYTES_MAX: usize = 200;
 const REASON_BYTES_MAX: usize = 160;
+/// Most files that are named as lacking their lines, and the longest name of one, in bytes.
+const LACKING_NAMED_MAX: usize = 3;
+const LACKING_BYTES_MAX: usize = 24;
 /// Most files that are named as unowned, before the answer is fitted.
 const UNOWNED_MAX: usize = 50;
 
@@ -130,6 +133,7 @@ pub async fn analyze_pr_impact(
     if cut {
         warnings.push(files::cut_warning("the other files were not looked at"));
     }
+    warnings.extend(lines_unknown(&files));
     let (dependencies, history, overlaps) = tokio::join!(
         fetch_dependencies(&source, &files),
         fetch_history(&source, &files, query),
@@ -164,6 +168,25 @@ pub async fn analyze_pr_impact(
         warnings,
     };
     Ok(report(facts, query, now))
+}
+
+/// Says which files came without their lines: what those hold adds nothing to the risk.
+fn lines_unknown(files: &[ChangedFile]) -> Option<Warning> {
+    let lacking: Vec<&ChangedFile> = files.iter().filter(|file| file.lacks_lines()).collect();
+    let named = lacking.iter().take(LACKING_NAMED_MAX);
+    let named: Vec<String> = named
+        .map(|file| short(&file.filename, LACKING_BYTES_MAX))
+        .collect();
+    let more = match lacking.len().saturating_sub(named.len()) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let reason = format!(
+        "no lines came of {}{more}: binary, too large, empty or only another mode",
+        named.join(", ")
+    );
+    let effect = "risk that stands in those lines is not counted: look at the files themselves";
+    (!lacking.is_empty()).then(|| Warning::new("patches", reason, effect))
 }
 
 /// Asks the dependency graph where something in it can have changed.

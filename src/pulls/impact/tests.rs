@@ -109,3 +109,30 @@ fn the_answer_stays_small() {
         assert_eq!(fitted.unowned_files.len() + fitted.more_unowned_files, 900);
     }
 }
+
+#[test]
+fn files_without_their_lines_are_named() {
+    let with_lines = ChangedFile {
+        patch: Some("@@ -1 +1 @@\n+a".to_owned()),
+        ..file("src/a.rs", 1)
+    };
+    assert_eq!(lines_unknown(std::slice::from_ref(&with_lines)), None);
+    let long = format!("{}.bin", "x".repeat(300));
+    let files = [
+        with_lines,
+        file("logo.png", 0),
+        file(&long, 9_000),
+        file("c", 1),
+        file("d", 1),
+        file("e", 1),
+    ];
+    let told = lines_unknown(&files).unwrap();
+    let cut = "x".repeat(LACKING_BYTES_MAX);
+    assert_eq!(
+        told.reason,
+        format!(
+            "no lines came of logo.png, {cut}, c and 2 more: binary, too large, empty or only another mode"
+        )
+    );
+    assert!(told.reason.len() <= REASON_BYTES_MAX, "{}", told.reason);
+}

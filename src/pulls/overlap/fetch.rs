@@ -20,6 +20,8 @@ const PAGES_MAX: usize = 4;
 const READ_MAX: usize = 5;
 /// Most files of one pull request whose lines are read: one page.
 const READ_FILES_MAX: usize = 100;
+/// Most pull requests that are named as renaming files.
+const RENAMING_NAMED_MAX: usize = 5;
 /// What a warning says is missing.
 const EFFECT: &str = "other pull requests that touch the same files may be missing";
 
@@ -38,6 +40,8 @@ pub async fn fetch(source: &Arc<PullSource>, question: Question<'_>) -> Result<O
     let mut candidates = candidates(source, question.base, &mut warnings).await?;
     if question.lines {
         read_lines(source, question.own, &mut candidates, &mut warnings).await;
+    } else {
+        warnings.extend(old_names_unknown(question.own, &candidates));
     }
     let cut: Vec<String> = candidates
         .iter()
@@ -105,6 +109,24 @@ async fn candidates(
         variables["after"] = Value::from(found.page_info.end_cursor);
     }
     Ok(candidates)
+}
+
+/// Says which others rename files: what those were called before is told by REST alone, one more
+/// request for each of them.
+fn old_names_unknown(own: &[ChangedFile], candidates: &[Candidate]) -> Option<Warning> {
+    let renaming = candidates
+        .iter()
+        .filter(|candidate| candidate.renames && shared(own, &candidate.files).is_empty());
+    let numbers: Vec<u64> = renaming.map(|candidate| candidate.number).collect();
+    let named = numbers.iter().take(RENAMING_NAMED_MAX);
+    let named: Vec<String> = named.map(|number| format!("#{number}")).collect();
+    let more = match numbers.len().saturating_sub(named.len()) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let reason = format!("{}{more} rename files", named.join(", "));
+    let effect = "whether those were files of this one was not looked up: depth detailed does";
+    (!numbers.is_empty()).then(|| Warning::new("open_pull_requests", reason, effect))
 }
 
 /// Reads lines and old names of those that share files, then of those that rename some.
@@ -235,5 +257,37 @@ impl File {
             deletions: 0,
             patch: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_renames_what_nobody_looked_up_is_named() {
+        let file = |path: &str, change: &str| File {
+            path: path.to_owned(),
+            change_type: change.to_owned(),
+        };
+        let candidate = |number: u64, path: &str, change: &str| Candidate {
+            number,
+            title: String::new(),
+            author: String::new(),
+            draft: false,
+            cut: false,
+            renames: change == "RENAMED",
+            files: vec![file(path, change).into_changed_file()],
+            read: false,
+        };
+        let own = [file("src/db.rs", "MODIFIED").into_changed_file()];
+        let mut others = vec![
+            candidate(3, "src/db.rs", "RENAMED"),
+            candidate(4, "README.md", "MODIFIED"),
+        ];
+        assert_eq!(old_names_unknown(&own, &others), None);
+        others.extend((5..12).map(|number| candidate(number, "src/new.rs", "RENAMED")));
+        let told = old_names_unknown(&own, &others).unwrap();
+        assert_eq!(told.reason, "#5, #6, #7, #8, #9 and 2 more rename files");
     }
 }
