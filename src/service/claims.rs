@@ -89,7 +89,7 @@ impl Parts {
         let mut extra = None;
         match self.gh.issue(&repo, number, Priority::Claim).await {
             Ok(lookup) => {
-                let issue = open_issue(&repo, number, lookup)?;
+                let issue = known_issue(&repo, number, lookup)?;
                 self.take_in_issue(&repo, &issue).await?;
                 if issue.summary.state == IssueState::Closed {
                     return Err(issue_closed(&repo, number));
@@ -560,8 +560,12 @@ fn claim_reply(outcome: Outcome, warnings: Vec<String>) -> Result<Reply, ApiErro
     }
 }
 
-/// The issue that was found, or why it cannot be claimed.
-fn open_issue(repo: &RepoName, number: u64, lookup: IssueLookup) -> Result<FetchedIssue, ApiError> {
+/// The issue that was found, or why there is none of that number.
+pub(super) fn known_issue(
+    repo: &RepoName,
+    number: u64,
+    lookup: IssueLookup,
+) -> Result<FetchedIssue, ApiError> {
     let missing = |message: String| {
         ApiError::new(
             Category::User,
@@ -576,7 +580,7 @@ fn open_issue(repo: &RepoName, number: u64, lookup: IssueLookup) -> Result<Fetch
             Category::User,
             "not_an_issue",
             format!("{repo}#{number} is a pull request"),
-            "claim the issue that it is about",
+            "give the issue that it is about",
         )),
         IssueLookup::Transferred => Err(missing(format!(
             "{repo}#{number} was transferred to another repository"

@@ -6,9 +6,12 @@ use serde::Serialize;
 
 use super::Reply;
 use super::arguments::CreatePullRequest;
+use super::claims::known_issue;
 use super::desk::{Parts, issue_number};
 use crate::claim::{Actor, Claim, Command, Status};
 use crate::domain::{ApiError, RepoName};
+use crate::gh::GhError;
+use crate::process::Priority;
 use crate::pulls::Warning;
 use crate::pulls::create::{self, Created, Given, NewPullRequest};
 
@@ -88,9 +91,14 @@ impl Parts {
                 match holder.await? {
                     Some(claim) if may_be_callers(&claim, actor) => claim.claim_id,
                     other => {
+                        // What somebody claims was seen to be an issue.
+                        let warning = match other {
+                            Some(claim) => Some(of_somebody(&claim)),
+                            None => self.look_up(repo, number).await?,
+                        };
                         return Ok(Purpose {
                             issue: Some(number),
-                            warning: other.map(|claim| of_somebody(&claim)),
+                            warning,
                             claim: None,
                         });
                     }
@@ -111,6 +119,19 @@ impl Parts {
             claim: Some(claim),
             warning: None,
         })
+    }
+
+    /// Sees to it that there is such an issue; a warning where this login may not look.
+    async fn look_up(&self, repo: &RepoName, number: u64) -> Result<Option<Warning>, ApiError> {
+        match self.gh.issue(repo, number, Priority::Claim).await {
+            Ok(lookup) => known_issue(repo, number, lookup).map(|_| None),
+            Err(error @ GhError::Forbidden { .. }) => Ok(Some(Warning::new(
+                "issue",
+                error,
+                "whether there is such an issue is not known",
+            ))),
+            Err(error) => Err(error.to_api()),
+        }
     }
 
     /// The claim after it was moved. What goes wrong is a warning: the pull request is open.

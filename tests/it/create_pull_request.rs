@@ -274,6 +274,48 @@ fn the_claim_is_checked_before_and_moved_after() {
 }
 
 #[test]
+fn the_issue_that_it_closes_must_be_one() {
+    let place = Place::new(world());
+    let server = place.serve_synced();
+    let number = |number: u64| with(ask("fix", edit()), "issue_number", json!(number));
+    place.github.clear_requests();
+    let missing = refused(&server.tool(TOOL, number(99)), 404, "not_found");
+    assert!(
+        field(&missing, "error").contains("acme/api#99"),
+        "{missing}"
+    );
+    assert_eq!(asked(&place), ["GET /issues/99"], "nothing was written");
+    assert_eq!(git(&place, |git| git.tip("fix")), None);
+    place.github.clear_requests();
+    let first = server.tool(TOOL, number(1)).expect(200);
+    assert_eq!(asked(&place)[0], "GET /issues/1");
+    assert_eq!(place.github.requests().len(), 9, "one look more");
+    assert_eq!(first["number"], 2);
+    let body = place
+        .github
+        .change(|world| world.issue("acme/api", 2).body.clone());
+    assert_eq!(&*body, "Because.\n\nCloses #1");
+    let pull = with(number(2), "head", json!("other"));
+    let wrong = refused(&server.tool(TOOL, pull), 400, "not_an_issue");
+    assert_eq!(wrong["suggestion"], "give the issue that it is about");
+    // Of the issue of a claim nothing has to be asked.
+    server.granted("ada", 1);
+    place.github.clear_requests();
+    let mine = with(number(1), "agent_id", json!("ada"));
+    assert_eq!(server.tool(TOOL, mine).expect(200)["created"], false);
+    assert!(!asked(&place).contains(&"GET /issues/1".to_owned()));
+    // Who may not see issues may open pull requests all the same.
+    let forbidden = r#"{"message":"Resource not accessible by personal access token"}"#;
+    place
+        .github
+        .inject(Fault::respond(403, forbidden).on("/issues/98"));
+    let unseen = with(number(98), "head", json!("unseen"));
+    let answer = server.tool(TOOL, unseen).expect(200);
+    assert_eq!(answer["created"], true, "{answer}");
+    assert_eq!(answer["warnings"][0]["source"], "issue", "{answer}");
+}
+
+#[test]
 fn a_lost_answer_makes_nothing_twice() {
     for lost in ["/git/trees", "/git/commits", "/git/refs", "/api/pulls"] {
         let place = Place::new(world()).with("GH_TIMEOUT_SECONDS", 2);
