@@ -26,7 +26,7 @@ pub(super) fn parse(log: &Log<'_>) -> Vec<Run> {
     let linking = LINKER_TEXTS.map(memmem::Finder::new);
     let mut runs: Vec<Run> = Vec::new();
     let mut index = 0;
-    while let Some(line) = log.lines.get(index) {
+    while let Some(line) = log.get(index) {
         let found = if error.find(line.as_bytes()).is_some() {
             compiler(log, index).or_else(|| driver(line, index))
         } else if linking
@@ -114,12 +114,12 @@ fn is_system(file: &str) -> bool {
 /// Where the code of the project is named: by gcc above the error, by clang below it.
 fn instantiated<'a>(log: &'a Log<'_>, start: usize, end: usize) -> Option<Place<'a>> {
     let first = start.saturating_sub(CONTEXT_LINES_MAX);
-    let above = log.lines.get(first..start)?.iter().rev();
+    let above = log.within(first..start).rev().map(|(_, line)| line);
     let above = above.take_while(|line| !line.contains(" error: "));
     let above = above.filter(|line| line.ends_with("required from here"));
-    let below = log.lines.get(start + 1..end)?.iter();
+    let below = log.within(start + 1..end).map(|(_, line)| line);
     let below = below.filter(|line| line.ends_with("requested here"));
-    let mut places = above.chain(below).filter_map(|line| source_place(line));
+    let mut places = above.chain(below).filter_map(source_place);
     places.find(|place| !is_system(place.file))
 }
 

@@ -51,7 +51,8 @@ fn reports<'a>(log: &'a Log<'_>) -> Vec<Report<'a>> {
     // Reports without an end, innermost last.
     let mut open: Vec<usize> = Vec::new();
     let mut last_ended = None;
-    for (index, line) in log.from(0) {
+    let telling = |first| matches!(first, b' ' | b'r' | b't');
+    for (index, line) in log.led_by(0..log.len(), telling) {
         match line.as_bytes().first() {
             Some(b' ') => {
                 if let Some(header) = header(line) {
@@ -198,8 +199,9 @@ fn failures(log: &Log<'_>, report: &Report<'_>) -> Vec<Failure> {
                 let output = outputs.get(name).map_or(&[][..], Vec::as_slice);
                 rust_panic::explain(failure(name, target), name, output)
             });
-            told.chain(unfinished(log, report, target).filter(|_| listed.is_empty()))
-                .collect()
+            // Where the list is missing, the lines of the tests have to do.
+            let unlisted = listed.is_empty().then(|| unfinished(log, report, target));
+            told.chain(unlisted.into_iter().flatten()).collect()
         }
         End::Crash { how } => {
             let target = target(log, last.saturating_sub(4)..last);
@@ -244,28 +246,39 @@ fn outputs<'a>(
     names: &[&'a str],
 ) -> HashMap<&'a str, Vec<&'a str>> {
     let mut outputs: HashMap<_, Vec<_>> = names.iter().map(|name| (*name, Vec::new())).collect();
-    let mut panics = HashMap::new();
+    let start = report.lines.start;
+    let end = start + report.lines.len().saturating_sub(names.len() + 3);
+    // libtest-mimic writes no ` stdout`.
+    let header = |line: &'a str| {
+        let header = line.strip_prefix("---- ")?.strip_suffix(" ----")?;
+        Some(header.strip_suffix(" stdout").unwrap_or(header))
+    };
+    let mut dashes = log.led_by(start..end, |first| first == b'-');
+    let is_block = |line| header(line).is_some_and(|name| outputs.contains_key(name));
+    let blocks = dashes.find(|(_, line)| is_block(line));
+    let blocks = blocks.map_or(end, |(index, _)| index);
     let mut current = None;
-    let length = report.lines.len().saturating_sub(names.len() + 3);
-    for (index, line) in log.from(report.lines.start).take(length) {
-        // libtest-mimic writes no ` stdout`.
-        let header = line
-            .strip_prefix("---- ")
-            .and_then(|line| line.strip_suffix(" ----"));
-        let name = header.map(|header| header.strip_suffix(" stdout").unwrap_or(header));
+    for (_, line) in log.within(blocks..end) {
+        let name = header(line);
         if let Some(name) = name.filter(|name| outputs.get(name).is_some_and(Vec::is_empty)) {
             current = Some(name);
         } else if let Some(output) = current.and_then(|name| outputs.get_mut(name)) {
             output.push(line);
-        } else if let Some((thread, _)) = line
-            .strip_prefix("thread '")
-            .and_then(|line| line.split_once('\''))
-        {
+        }
+    }
+    let tells = |output: &Vec<&str>| output.iter().any(|line| line.starts_with("thread '"));
+    if outputs.values().all(tells) {
+        return outputs;
+    }
+    let mut panics = HashMap::new();
+    for (index, line) in log.led_by(start..blocks, |first| first == b't') {
+        let thread = line.strip_prefix("thread '");
+        if let Some((thread, _)) = thread.and_then(|line| line.split_once('\'')) {
             panics.entry(thread).or_insert(index);
         }
     }
     for (name, output) in &mut outputs {
-        if !output.iter().any(|line| line.starts_with("thread '"))
+        if !tells(output)
             && let Some(start) = panics.get(name)
         {
             let lines = log
@@ -300,7 +313,7 @@ fn unfinished<'a>(
 /// stack, by a panic, and with `--test-threads=1` by a line without result.
 fn crashed(log: &Log<'_>, report: &Report<'_>, how: &str, target: Option<&str>) -> Failure {
     let lines = || log.from(report.lines.start).take(report.lines.len());
-    let named = lines().filter_map(|(index, line)| {
+    let mut named = lines().filter_map(|(index, line)| {
         let pending = line
             .strip_prefix("test ")
             .and_then(|line| line.split_once(" ... "));
@@ -316,10 +329,10 @@ fn crashed(log: &Log<'_>, report: &Report<'_>, how: &str, target: Option<&str>) 
             .take(report.lines.end - start)
     };
     let error = format!("the test process ended with {how}");
-    match named.last() {
+    match named.next_back() {
         Some((start, name)) if !matches!(name, "main" | "<unnamed>") => {
-            let told = lines().filter(|(_, line)| line.starts_with("fatal runtime error: "));
-            let told = told.last().and_then(|(_, line)| line.split_once(": "));
+            let mut told = lines().filter(|(_, line)| line.starts_with("fatal runtime error: "));
+            let told = told.next_back().and_then(|(_, line)| line.split_once(": "));
             let error = told.map_or(error.clone(), |(_, told)| format!("{told}: {error}"));
             Failure {
                 error,

@@ -26,7 +26,7 @@ pub(super) fn parse(log: &Log<'_>) -> Vec<Run> {
             summary = Some(index);
         }
     }
-    runs.extend(start.map(|start| run(log, start..log.lines.len(), summary)));
+    runs.extend(start.map(|start| run(log, start..log.len(), summary)));
     runs
 }
 
@@ -185,14 +185,9 @@ fn result(line: usize, text: &str) -> Option<(u32, TestResult<'_>)> {
 /// What a test printed: below its result, or above with its number before each line.
 fn output<'a>(log: &'a Log<'_>, lines: Range<usize>, number: u32, result: usize) -> Vec<&'a str> {
     let prefix = format!("{number}: ");
-    let above = log
-        .lines
-        .get(lines.start..result)
-        .unwrap_or_default()
-        .iter()
-        .rev();
+    let above = log.within(lines.start..result).rev();
     let above = above
-        .map_while(|line| line.strip_prefix(prefix.trim_end()))
+        .map_while(|(_, line)| line.strip_prefix(prefix.trim_end()))
         .take(OUTPUT_LINES_MAX);
     let mut above: Vec<&str> = above
         .map(|line| line.strip_prefix(' ').unwrap_or(line))

@@ -104,7 +104,7 @@ fn block_end(log: &Log<'_>, at: usize, line: &str) -> Option<usize> {
     let end = lines
         .find(|(index, line)| is_last(*index, line))
         .map(|(index, _)| index);
-    Some(end.unwrap_or((at + 1 + BODY_LINES_MAX).min(log.lines.len())))
+    Some(end.unwrap_or((at + 1 + BODY_LINES_MAX).min(log.len())))
 }
 
 /// How many tests failed and where the summary ends. It is one of
@@ -166,7 +166,7 @@ fn run(log: &Log<'_>, seen: Seen, is_complete: bool) -> Option<Run> {
     let end = if is_complete {
         seen.end
     } else {
-        log.lines.len().min(seen.end.max(begin + 1))
+        log.len().min(seen.end.max(begin + 1))
     };
     Some(Run {
         lines: begin..end,

@@ -74,7 +74,7 @@ pub(super) fn parse(log: &Log<'_>) -> Vec<Run> {
         let blocks = seen.blocks.iter().filter(|block| block.has_trace);
         let failures = blocks.take(FAILURES_MAX).map(|block| failure(log, block));
         runs.push(Run {
-            lines: seen.begin.unwrap_or(0)..log.lines.len(),
+            lines: seen.begin.unwrap_or(0)..log.len(),
             failures: failures
                 .map(|failure| failure.with_confidence(Confidence::Medium))
                 .collect(),

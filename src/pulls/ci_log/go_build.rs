@@ -5,8 +5,6 @@
 //! `# [example.com/api]` as well. What cannot even be loaded has no head, nor has anything that vet
 //! says in Go 1.27, or that linters say.
 
-use std::borrow::Cow;
-
 use memchr::memmem;
 
 use super::place::{self, Place};
@@ -28,23 +26,24 @@ const LOADING: [&str; 9] = [
 ];
 
 pub(super) fn parse(log: &Log<'_>) -> Vec<Run> {
-    runs(&log.lines)
+    runs(|index| log.get(index))
 }
 
 /// The failures of lines that hold nothing but what the tool said.
-pub(super) fn failures(lines: &[Cow<'_, str>]) -> Vec<Failure> {
-    runs(lines)
+pub(super) fn failures(lines: &[&str]) -> Vec<Failure> {
+    runs(|index| lines.get(index).copied())
         .into_iter()
         .flat_map(|run| run.failures)
         .collect()
 }
 
-fn runs(lines: &[Cow<'_, str>]) -> Vec<Run> {
+/// `get` gives the line with an index.
+fn runs<'a>(get: impl Fn(usize) -> Option<&'a str>) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     let file = memmem::Finder::new(".go:");
     let mut head: Option<Head<'_>> = None;
     let mut index = 0;
-    while let Some(line) = lines.get(index) {
+    while let Some(line) = get(index) {
         let start = index;
         index += 1;
         if let Some(text) = line.strip_prefix("# ") {
@@ -64,9 +63,9 @@ fn runs(lines: &[Cow<'_, str>]) -> Vec<Run> {
         if head.is_none() && !place.has_column || place.rest == "too many errors" {
             continue;
         }
-        let below = lines.iter().skip(index).take(DIAGNOSTIC_LINES_MAX);
+        let below = (index..).map_while(&get).take(DIAGNOSTIC_LINES_MAX);
         index += below.take_while(|line| line.starts_with('\t')).count();
-        let shown = lines[start..index].iter().map(|line| &**line);
+        let shown = (start..index).filter_map(&get);
         // What vet cannot compile is no matter of vet.
         let is_vet = !line.starts_with("vet: ")
             && head.map_or_else(|| !is_about_loading(place.rest), |head| head.is_vet);

@@ -1,7 +1,6 @@
 //! What failed in a Go package, by what its test binary wrote: the same with `go test`, `-v` and
 //! `-json`.
 
-use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use super::place::{self, Place};
@@ -48,11 +47,11 @@ fn top(name: &str) -> &str {
 }
 
 /// What failed in a package that failed, by the lines its test binary wrote.
-pub(super) fn failures(lines: &[Cow<'_, str>], package: &str) -> Vec<Failure> {
+pub(super) fn failures(lines: &[&str], package: &str) -> Vec<Failure> {
     let failed = failed_tests(lines);
     let mut outputs = outputs(lines, &failed);
     let crash = crash(lines, package);
-    let race = lines.iter().position(|line| line == "WARNING: DATA RACE");
+    let race = lines.iter().position(|line| *line == "WARNING: DATA RACE");
     let mut failures: Vec<Failure> = Vec::new();
     for name in failed.into_iter().take(FAILURES_MAX) {
         let output = outputs.remove(name).unwrap_or_default();
@@ -73,7 +72,7 @@ pub(super) fn failures(lines: &[Cow<'_, str>], package: &str) -> Vec<Failure> {
 }
 
 /// The tests that failed, without those that failed only because a subtest did, in their order.
-fn failed_tests<'a>(lines: &'a [Cow<'_, str>]) -> Vec<&'a str> {
+fn failed_tests<'a>(lines: &[&'a str]) -> Vec<&'a str> {
     let started = lines
         .iter()
         .filter_map(|line| line.strip_prefix("=== RUN   "));
@@ -94,13 +93,12 @@ fn failed_tests<'a>(lines: &'a [Cow<'_, str>]) -> Vec<&'a str> {
 }
 
 /// What these tests printed.
-fn outputs<'a>(lines: &'a [Cow<'_, str>], names: &[&'a str]) -> HashMap<&'a str, Vec<&'a str>> {
+fn outputs<'a>(lines: &[&'a str], names: &[&'a str]) -> HashMap<&'a str, Vec<&'a str>> {
     let mut outputs: HashMap<_, Vec<_>> = names.iter().map(|name| (*name, Vec::new())).collect();
     let mut current = None;
     // With `-v` all that is printed between two such lines is of one test.
     let mut all = false;
-    for line in lines {
-        let line = &**line;
+    for &line in lines {
         let named = || line.strip_prefix("=== ")?.split_at_checked(6);
         if line.starts_with("=== ")
             && let Some((_, name)) = named()
@@ -170,8 +168,8 @@ pub(super) fn unbuilt(package: &str, reason: &str) -> Failure {
 }
 
 /// The test binary exited without a failed test: amid a test, or outside of all.
-fn exited(lines: &[Cow<'_, str>], package: &str) -> Failure {
-    let texts = || lines.iter().map(|line| &**line);
+fn exited(lines: &[&str], package: &str) -> Failure {
+    let texts = || lines.iter().copied();
     let is_said = |line: &&str| {
         !line.trim().is_empty()
             && !["FAIL", "PASS"].contains(line)
@@ -193,7 +191,7 @@ fn exited(lines: &[Cow<'_, str>], package: &str) -> Failure {
 }
 
 /// The test that was started last and has not finished.
-fn running<'a>(lines: &'a [Cow<'_, str>]) -> Option<&'a str> {
+fn running<'a>(lines: &[&'a str]) -> Option<&'a str> {
     let done: HashSet<&str> = lines.iter().filter_map(|line| finished(line)).collect();
     let started = lines
         .iter()
@@ -204,11 +202,7 @@ fn running<'a>(lines: &'a [Cow<'_, str>]) -> Option<&'a str> {
 
 /// Completes the failure of a test by what it printed; the race detector's first report may stand
 /// elsewhere in the package's output.
-pub(super) fn explain(
-    mut failure: Failure,
-    output: &[&str],
-    report: Option<&[Cow<'_, str>]>,
-) -> Failure {
+pub(super) fn explain(mut failure: Failure, output: &[&str], report: Option<&[&str]>) -> Failure {
     if failure.test.starts_with("Example")
         && let Some(got) = output.iter().position(|line| *line == "got:")
         && let Some(want) = output.iter().position(|line| *line == "want:")
@@ -243,8 +237,7 @@ pub(super) fn explain(
     let said: Vec<(usize, Place<'_>)> = said.collect();
     let telling = said.iter().find(|(_, place)| is_telling(place.rest));
     let Some((at, place)) = telling.or(said.last()) else {
-        let lines: Vec<Cow<'_, str>> = output.iter().copied().map(Cow::from).collect();
-        if let Some(crash) = crash(&lines, "") {
+        if let Some(crash) = crash(output, "") {
             return Failure {
                 test: failure.test,
                 reproduce: failure.reproduce,
@@ -313,17 +306,13 @@ fn testify(lines: &[&str]) -> String {
 }
 
 /// Completes the failure of a test in which the race detector found something.
-fn race(failure: Failure, report: Option<&[Cow<'_, str>]>) -> Failure {
+fn race(failure: Failure, report: Option<&[&str]>) -> Failure {
     let Some(report) = report else {
         return failure;
     };
-    let report: Vec<&str> = report
-        .iter()
-        .take(TRACE_LINES_MAX)
-        .map(|line| &**line)
-        .collect();
-    let place = frames(&report).find(Frame::is_own).map(|frame| frame.place);
-    let failure = failure.shown_by(report);
+    let report = &report[..report.len().min(TRACE_LINES_MAX)];
+    let place = frames(report).find(Frame::is_own).map(|frame| frame.place);
+    let failure = failure.shown_by(report.iter().copied());
     match place {
         Some(place) => failure.at(place.file, Some(place.line)),
         None => failure,
@@ -368,27 +357,24 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// The line of the first goroutine, if at that line the runtime panics.
-pub(super) fn is_panic(lines: &[Cow<'_, str>], at: usize) -> Option<usize> {
-    let lines = lines.get(at..)?;
-    let first = lines.first()?;
+/// How many lines below the first one the first goroutine is, if there the runtime panics.
+pub(super) fn is_panic<'a>(mut lines: impl Iterator<Item = &'a str>) -> Option<usize> {
+    let first = lines.next()?;
     if !first.starts_with("panic: ") && !first.starts_with("fatal error: ") {
         return None;
     }
-    let is_goroutine = |line: &Cow<'_, str>| line.starts_with("goroutine ") && line.ends_with("]:");
-    let below = lines.iter().take(TRACE_LINES_MAX).position(is_goroutine);
-    below.map(|below| at + below)
+    let is_goroutine = |line: &str| line.starts_with("goroutine ") && line.ends_with("]:");
+    let below = lines.take(TRACE_LINES_MAX - 1).position(is_goroutine);
+    below.map(|below| 1 + below)
 }
 
 /// The panic that ended the test binary.
-fn crash(lines: &[Cow<'_, str>], package: &str) -> Option<Failure> {
-    let (at, goroutine) = (0..lines.len()).find_map(|at| Some((at, is_panic(lines, at)?)))?;
-    let text: Vec<&str> = lines[at..]
-        .iter()
-        .take(2 * TRACE_LINES_MAX)
-        .map(|line| &**line)
-        .collect();
-    let (message, trace) = text.split_at_checked(goroutine - at)?;
+fn crash(lines: &[&str], package: &str) -> Option<Failure> {
+    let panic = |at: usize| Some((at, is_panic(lines[at..].iter().copied())?));
+    let (at, goroutine) = (0..lines.len()).find_map(panic)?;
+    let text = lines[at..].iter().copied().take(2 * TRACE_LINES_MAX);
+    let text: Vec<&str> = text.collect();
+    let (message, trace) = text.split_at_checked(goroutine)?;
     let trace = trace.split(|line| line.is_empty()).next()?;
     let own = || frames(trace).filter(Frame::is_own);
     let error = message.first()?.split(" [recovered").next()?;

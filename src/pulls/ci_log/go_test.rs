@@ -3,7 +3,6 @@
 //! A package ends with `FAIL\tpackage\t0.01s` or `ok  \tpackage\t…`; what its tests printed stands
 //! above. Package after package is written, never two at once.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::go_package::{failed, failures, finished, is_panic, unbuilt};
@@ -41,7 +40,7 @@ pub(super) fn parse(log: &Log<'_>) -> Vec<Run> {
                 }
                 failed(line).is_some()
             }
-            Some(b'p' | b'f') => is_panic(&log.lines, index).is_some(),
+            Some(b'p' | b'f') => is_panic(log.from(index).map(|(_, line)| line)).is_some(),
             Some(b'#') => {
                 explained.extend(
                     line.strip_prefix("# ")
@@ -62,9 +61,7 @@ pub(super) fn parse(log: &Log<'_>) -> Vec<Run> {
                 let lines = from..index + 1;
                 let failures = match end.reason {
                     None => Vec::new(),
-                    Some("") => {
-                        failures(log.lines.get(from..index).unwrap_or_default(), end.package)
-                    }
+                    Some("") => failures(&log.texts(from..index), end.package),
                     Some(_) if explained.contains(end.package) => Vec::new(),
                     Some(reason) => vec![unbuilt(end.package, reason)],
                 };
@@ -83,7 +80,7 @@ pub(super) fn parse(log: &Log<'_>) -> Vec<Run> {
     // The log was cut amid a package: its name and how it ended are not known.
     if let Some(start) = start {
         let lines = start..last_own + 1;
-        let told = failures(log.lines.get(lines.clone()).unwrap_or_default(), "");
+        let told = failures(&log.texts(lines.clone()), "");
         let told = told.into_iter().filter(|failure| !failure.test.is_empty());
         let failures = told
             .map(|failure| failure.with_confidence(Confidence::Medium))
@@ -137,13 +134,8 @@ fn preamble(log: &Log<'_>, last_end: usize, end: usize, reason: Option<&str>) ->
     if reason != Some("") {
         return end;
     }
-    let above = log
-        .lines
-        .get(last_end..end)
-        .unwrap_or_default()
-        .iter()
-        .rev();
-    let is_own = |line: &&Cow<'_, str>| !line.starts_with(['#', '\u{feff}']);
+    let above = log.within(last_end..end).rev();
+    let is_own = |(_, line): &(usize, &str)| !line.starts_with(['#', '\u{feff}']);
     end - above.take(PREAMBLE_LINES_MAX).take_while(is_own).count()
 }
 

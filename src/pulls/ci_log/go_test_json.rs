@@ -94,7 +94,7 @@ impl Stream {
     }
 
     fn run(self) -> Run {
-        let build: Vec<Cow<'_, str>> = self.build.into_iter().map(Cow::Owned).collect();
+        let build: Vec<&str> = self.build.iter().map(String::as_str).collect();
         let mut failures = go_build::failures(&build);
         for name in &self.names {
             let Some(package) = self.packages.get(name) else {
@@ -113,12 +113,8 @@ fn package_failures(name: &str, package: &Package, is_build_told: bool) -> Vec<F
     let start = format!("FAIL\t{name}");
     let mut lines = package.text.lines();
     let end = lines.rfind(|line| line.starts_with(&start)).unwrap_or("");
-    let lines: Vec<Cow<'_, str>> = package
-        .text
-        .lines()
-        .filter(|line| *line != end)
-        .map(Cow::from)
-        .collect();
+    let lines = package.text.lines().filter(|line| *line != end);
+    let lines: Vec<&str> = lines.collect();
     match (package.failed, end.rsplit_once(" [")) {
         (Some(true), Some(_)) if is_build_told => Vec::new(),
         (Some(true), Some((_, reason))) => {

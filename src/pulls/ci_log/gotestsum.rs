@@ -49,17 +49,12 @@ fn failed<'a>(log: &Log<'_>, index: usize, line: &'a str) -> Option<(&'a str, Fa
     let (package, name) = test.split_once(' ')?;
     let package = format!("./{}", package.trim_start_matches("./"));
     let is_next = |line: &str| line.starts_with("=== FAIL: ") || line.starts_with("DONE ");
-    let below = log.lines.get(index + 1..).unwrap_or_default();
-    let count = below
-        .iter()
-        .take(OUTPUT_LINES_MAX)
-        .take_while(|line| !is_next(line))
-        .count();
-    let lines = &below[..count];
-    let output: Vec<&str> = lines.iter().map(|line| &**line).collect();
+    let below = log.from(index + 1).map(|(_, line)| line);
+    let below = below.take(OUTPUT_LINES_MAX);
+    let output: Vec<&str> = below.take_while(|line| !is_next(line)).collect();
     if !name.is_empty() {
-        let race = lines.iter().position(|line| line == "WARNING: DATA RACE");
-        let race = race.map(|start| &lines[start..]);
+        let race = output.iter().position(|line| *line == "WARNING: DATA RACE");
+        let race = race.map(|start| &output[start..]);
         return Some((test, explain(failure(name, &package), &output, race)));
     }
     let reason = output

@@ -93,7 +93,7 @@ const SIGNS: &[(FailureKind, &[&str])] = {
 pub fn classify(log: &Log<'_>) -> Option<Failure> {
     let errors = log.errors.iter().take(100);
     let errors: Vec<(usize, &str)> = errors.map(|index| (*index, log.line(*index))).collect();
-    let end = errors.first().map_or(log.lines.len(), |(index, _)| *index);
+    let end = errors.first().map_or(log.len(), |(index, _)| *index);
     let near = log.within(end.saturating_sub(NEAR)..end).rev();
     // Above is the command as the workflow has it, which is not output.
     let near: Vec<(usize, &str)> = near

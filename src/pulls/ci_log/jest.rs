@@ -11,7 +11,7 @@ pub(super) fn parse(log: &Log<'_>) -> Vec<Run> {
     let mut runs = Vec::new();
     let mut found = Found::default();
     let mut index = 0;
-    while index < log.lines.len() {
+    while index < log.len() {
         let line = log.line(index);
         match line.as_bytes().first() {
             Some(b'>' | b'$' | b'#') if starts_command(line, NAME) => found.start = Some(index),
@@ -132,7 +132,7 @@ fn body_end(log: &Log<'_>, index: usize) -> Option<usize> {
         return None;
     }
     log.find(index + 2, |line| !is_body(line))
-        .or(Some(log.lines.len()))
+        .or(Some(log.len()))
 }
 
 /// The end of the summary whose first line is at `index`.
@@ -146,7 +146,7 @@ fn summary_end(log: &Log<'_>, index: usize) -> usize {
     ];
     let is_summary = |line: &str| labels.iter().any(|label| line.starts_with(label));
     log.find(index, |line| !is_summary(line))
-        .unwrap_or(log.lines.len())
+        .unwrap_or(log.len())
 }
 
 fn failure(test_file: &str, title: &str, body: &[&str]) -> Failure {

@@ -41,7 +41,7 @@ fn run(log: &Log<'_>, at: usize) -> Run {
     let mut finished = None;
     // The number of failures and errors, once the summary is there.
     let mut bad = None;
-    let mut end = log.lines.len();
+    let mut end = log.len();
     let mut skip_to = at + 1;
     for (index, line) in log.from(at + 1) {
         if index < skip_to {
@@ -195,7 +195,7 @@ fn failure(log: &Log<'_>, block: Range<usize>, rerun: Option<usize>) -> Failure 
     };
     let mut frames = body().filter_map(project_frame);
     let inner = frames.next();
-    let outer = frames.last().or(inner);
+    let outer = frames.next_back().or(inner);
     let error = message(body());
     let failure = Failure::new(FailureKind::Test, NAME, test, &error).shown_by(body());
     let rerun = rerun.map(|at| log.line(at));
@@ -287,7 +287,7 @@ fn load_error(log: &Log<'_>, at: usize) -> Option<Run> {
     let (_, loader) = trace().find(|(_, line)| is_frame(line) && loads(line))?;
     let text = log.line(at);
     let error = text.split_once("': ").map_or(text, |(_, error)| error);
-    let end = trace().filter(|(_, line)| is_frame(line)).last()?.0 + 1;
+    let end = trace().rfind(|(_, line)| is_frame(line))?.0 + 1;
     let path = project_path(path);
     let failure = Failure::new(FailureKind::Test, NAME, path, error)
         .shown_by(log.from(at).map(|(_, line)| line).take(end - at))

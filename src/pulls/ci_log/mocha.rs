@@ -15,7 +15,7 @@ pub(super) fn parse(log: &Log<'_>) -> Vec<Run> {
     let mut spec = None;
     let mut inline = Inline::default();
     let mut index = 0;
-    while index < log.lines.len() {
+    while index < log.len() {
         let line = log.line(index);
         match line.as_bytes().first() {
             Some(b'>' | b'$' | b'#')
@@ -156,7 +156,7 @@ fn end_of_list(log: &Log<'_>, start: usize) -> Option<usize> {
         }
         last_is_empty = line_is_empty;
     }
-    Some(log.lines.len().min(start + ITEM_LINES_MAX))
+    Some(log.len().min(start + ITEM_LINES_MAX))
 }
 
 /// The title of an item, its parts joined by blanks as mocha does it: each part on its own line,

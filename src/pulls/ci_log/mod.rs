@@ -35,6 +35,7 @@ mod node_test;
 mod phpunit;
 mod place;
 mod playwright;
+mod presence;
 mod prettier;
 mod pytest;
 mod python_trace;
@@ -54,6 +55,9 @@ mod xctest;
 mod xml;
 
 use std::collections::HashSet;
+
+use formats::Format;
+use presence::Presence;
 
 pub use archive::{ArchiveError, TestReports};
 pub use failure::{
@@ -79,24 +83,32 @@ const LARGE: usize = 1 << 20;
 
 /// Reads a job's log as GitHub delivers it, or any part of it.
 pub fn parse(bytes: &[u8]) -> LogReport {
+    parse_cleaned(bytes).0
+}
+
+fn parse_cleaned(bytes: &[u8]) -> (LogReport, Log<'_>) {
+    let presence = Presence::new(bytes);
     if bytes.len() < LARGE {
         let log = Log::clean(bytes);
-        let found = formats::present(bytes).into_iter();
-        return report(found.map(|format| (format, (format.parse)(&log))));
+        presence.search();
+        let found = presence.found().into_iter();
+        let found = report(found.map(|format| (format, (format.parse)(&log))));
+        return (found, log);
     }
-    let (present, log) = std::thread::scope(|scope| {
-        let present = scope.spawn(|| formats::present(bytes));
+    let log = std::thread::scope(|scope| {
+        scope.spawn(|| presence.search());
         let log = Log::clean(bytes);
-        (joined(present), log)
+        presence.search();
+        log
     });
-    std::thread::scope(|scope| {
+    let found = std::thread::scope(|scope| {
         let log = &log;
-        let start =
-            |format: &'static formats::Format| (format, scope.spawn(move || (format.parse)(log)));
-        let started: Vec<_> = present.into_iter().map(start).collect();
+        let start = |format: &'static Format| (format, scope.spawn(move || (format.parse)(log)));
+        let started: Vec<_> = presence.found().into_iter().map(start).collect();
         let ended = started.into_iter();
         report(ended.map(|(format, runs)| (format, joined(runs))))
-    })
+    });
+    (found, log)
 }
 
 /// What a thread came to; its panic goes on here.
@@ -107,8 +119,8 @@ fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
 }
 
 /// Puts together what the parsers found.
-fn report(parsed: impl Iterator<Item = (&'static formats::Format, Vec<Run>)>) -> LogReport {
-    let mut found: Vec<(&'static formats::Format, Run)> = parsed
+fn report(parsed: impl Iterator<Item = (&'static Format, Vec<Run>)>) -> LogReport {
+    let mut found: Vec<(&'static Format, Run)> = parsed
         .flat_map(|(format, runs)| runs.into_iter().map(move |run| (format, run)))
         .collect();
     // The outermost run wins where runs are nested; of equal ones the format that comes first.
@@ -156,14 +168,13 @@ pub struct JobLog {
 impl JobLog {
     /// Reads a log. When no parser finds anything, what the runner says and the first error count.
     pub fn read(bytes: &[u8]) -> Self {
-        let report = parse(bytes);
+        let (report, log) = parse_cleaned(bytes);
         if !report.failures.is_empty() {
             return Self {
                 failures: report.failures,
                 is_certain: true,
             };
         }
-        let log = Log::clean(bytes);
         if let Some(failure) = classify(&log) {
             return Self {
                 is_certain: failure.confidence == Confidence::High,

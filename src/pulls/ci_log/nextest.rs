@@ -26,7 +26,7 @@ pub(super) fn parse(log: &Log<'_>) -> Vec<Run> {
             starts.push(index);
         }
     }
-    let ends = starts.iter().skip(1).copied().chain([log.lines.len()]);
+    let ends = starts.iter().skip(1).copied().chain([log.len()]);
     starts
         .iter()
         .zip(ends)
@@ -244,7 +244,7 @@ fn script(log: &Log<'_>, at: usize, status: Status<'_>, start: usize) -> Failure
         .take(3)
         .find_map(|(_, line)| line.trim().strip_prefix('('));
     let told = told.map_or("script failed", |told| told.trim_end_matches(')'));
-    let above = log.lines.get(start..at).unwrap_or_default().iter().rev();
+    let above = log.within(start..at).rev().map(|(_, line)| line);
     let above = above.take(super::EXCERPT_LINES_MAX - 1);
     let shown = above
         .take_while(|line| !line.starts_with("       SETUP ["))

@@ -15,7 +15,7 @@ pub(super) fn parse(log: &Log<'_>) -> Vec<Run> {
     let mut start = None;
     let mut crosses: Vec<usize> = Vec::new();
     let mut index = 0;
-    while index < log.lines.len() {
+    while index < log.len() {
         let line = log.line(index);
         match line.as_bytes().first() {
             Some(b'>' | b'$' | b'#') if starts_command(line, "--test") => start = Some(index),
@@ -86,7 +86,7 @@ fn summary(log: &Log<'_>, index: usize, crosses: &[usize]) -> (usize, Vec<Failur
         let is_body = |line: &str| line.is_empty() || line.starts_with("  ");
         at = log
             .find(body_start, |line| !is_body(line))
-            .unwrap_or(log.lines.len());
+            .unwrap_or(log.len());
         // A test that was cancelled has no time.
         let has_directive = title.contains("ms) # TODO");
         if !has_directive && failures.len() < FAILURES_MAX {

@@ -23,7 +23,7 @@ pub(super) fn parse(log: &Log<'_>) -> Vec<Run> {
         } else {
             // PHP dies of a file it cannot parse before PHPUnit has said who it is.
             let mut trace = log.from(at).take(TRACE_LINES_MAX);
-            let end = (at + TRACE_LINES_MAX).min(log.lines.len());
+            let end = (at + TRACE_LINES_MAX).min(log.len());
             trace
                 .any(|(_, line)| line.contains(r"PHPUnit\"))
                 .then(|| fatal_run(log, at, at..end))
@@ -47,7 +47,7 @@ fn run(log: &Log<'_>, at: usize) -> Run {
     let mut time = None;
     let mut fatal = None;
     let mut end = None;
-    let mut last = log.lines.len();
+    let mut last = log.len();
     for (index, line) in log.from(at + 1) {
         match line.as_bytes() {
             [b'T', ..] if line.starts_with("Time: ") && line.contains(", Memory: ") => {

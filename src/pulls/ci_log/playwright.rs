@@ -14,7 +14,7 @@ pub(super) fn parse(log: &Log<'_>) -> Vec<Run> {
     let mut runs = Vec::new();
     let mut open = Open::default();
     let mut index = 0;
-    while index < log.lines.len() {
+    while index < log.len() {
         let line = log.line(index);
         match line.as_bytes().first() {
             Some(b'>' | b'$' | b'#') if starts_command(line, "playwright") => {
@@ -42,7 +42,7 @@ pub(super) fn parse(log: &Log<'_>) -> Vec<Run> {
                     let end = log.find(index, |line| {
                         count(line).is_none() && listed(line).is_none()
                     });
-                    let end = end.unwrap_or(log.lines.len());
+                    let end = end.unwrap_or(log.len());
                     open.summary = Some(index..end);
                     index = end;
                     continue;

@@ -15,7 +15,7 @@ pub(super) fn parse(log: &Log<'_>) -> Vec<Run> {
         };
         let end = log
             .find(start + 1, |line| !is_own(line))
-            .unwrap_or(log.lines.len());
+            .unwrap_or(log.len());
         let failures = log
             .from(start + 1)
             .take(end - start - 1)

@@ -295,7 +295,7 @@ fn cut_run(log: &Log<'_>, seen: &Seen) -> Option<Run> {
             && log.from(at).any(|(_, line)| project_frame(line).is_some())
     };
     let failures: Vec<Failure> = match seen.failures.filter(is_real) {
-        Some(at) => blocks(log, at + 1..log.lines.len())
+        Some(at) => blocks(log, at + 1..log.len())
             .iter()
             .take(FAILURES_MAX)
             .map(|block| example(log, Some(block), None).with_confidence(Confidence::Medium))
@@ -310,7 +310,7 @@ fn cut_run(log: &Log<'_>, seen: &Seen) -> Option<Run> {
         .or(seen.failures)
         .or(seen.marked.first().copied())?;
     (!failures.is_empty()).then_some(Run {
-        lines: begin..log.lines.len(),
+        lines: begin..log.len(),
         failures,
     })
 }

@@ -26,7 +26,7 @@ const WITHOUT_PLACE: [&str; 11] = [
 pub(super) fn parse(log: &Log<'_>) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     let mut index = 0;
-    while let Some(line) = log.lines.get(index) {
+    while let Some(line) = log.get(index) {
         let found = match line.as_bytes().first() {
             Some(b'e') => diagnostic(log, index),
             Some(b'D') => unformatted(log, index),

@@ -97,7 +97,7 @@ fn run(log: &Log<'_>, at: usize, context: &Context<'_>) -> (Run, Vec<Failure>) {
     let mut expected = 0;
     let mut results = None;
     let mut end = None;
-    let mut last = log.lines.len();
+    let mut last = log.len();
     for (index, line) in log.from(at + 1) {
         let text = untagged(line);
         match text.as_bytes() {
@@ -336,7 +336,7 @@ pub(super) fn parse_compilation(log: &Log<'_>) -> Vec<Run> {
             let text = line.strip_prefix("[INFO] ");
             text.is_some_and(|text| text.contains(" error") || text.starts_with("BUILD "))
         };
-        let end = log.find(at + 1, is_end).unwrap_or(log.lines.len());
+        let end = log.find(at + 1, is_end).unwrap_or(log.len());
         let mut failures = Vec::new();
         for (index, line) in log.from(at + 1).take(end - at - 1) {
             if let Some(failure) = compile_error(log, index, line)

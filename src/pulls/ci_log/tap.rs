@@ -14,7 +14,7 @@ pub(super) fn parse(log: &Log<'_>) -> Vec<Run> {
     let mut runs = Vec::new();
     let mut stream: Option<Stream> = None;
     let mut index = 0;
-    while index < log.lines.len() {
+    while index < log.len() {
         let line = log.line(index);
         let text = line.trim_start_matches(' ');
         let indent = line.len() - text.len();

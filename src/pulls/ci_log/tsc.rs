@@ -8,7 +8,7 @@ const NAME: &str = "tsc";
 pub(super) fn parse(log: &Log<'_>) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     let mut index = 0;
-    while index < log.lines.len() {
+    while index < log.len() {
         let Some((diagnostic, pretty)) = diagnostic(log.line(index)) else {
             index += 1;
             continue;

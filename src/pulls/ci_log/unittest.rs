@@ -27,7 +27,7 @@ pub(super) fn parse(log: &Log<'_>) -> Vec<Run> {
             start = Some(index);
         }
     }
-    runs.extend(start.and_then(|start| unfinished(log, start..log.lines.len())));
+    runs.extend(start.and_then(|start| unfinished(log, start..log.len())));
     runs
 }
 

@@ -10,7 +10,7 @@ const BODY_LINES_MAX: usize = 300;
 pub(super) fn parse(log: &Log<'_>) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     let mut index = 0;
-    while index < log.lines.len() {
+    while index < log.len() {
         let line = log.line(index);
         match line.as_bytes().first() {
             Some(b' ') if is_header(line) => {
@@ -67,7 +67,7 @@ fn run(log: &Log<'_>, start: usize) -> Run {
     let mut seen = Vec::new();
     let mut file = None;
     let mut index = start + 1;
-    while index < log.lines.len() {
+    while index < log.len() {
         let line = log.line(index);
         if let Some(text) = banner(line) {
             section = Section::of(text).unwrap_or(section);
@@ -175,7 +175,7 @@ fn end_of_block(log: &Log<'_>, start: usize) -> usize {
             || line.starts_with(" Test Files  ")
             || is_header(line)
     };
-    log.find(start, ends).unwrap_or(log.lines.len())
+    log.find(start, ends).unwrap_or(log.len())
 }
 
 fn lines<'a>(log: &'a Log<'_>, start: usize, end: usize) -> Vec<&'a str> {
@@ -188,10 +188,9 @@ fn lines<'a>(log: &'a Log<'_>, start: usize, end: usize) -> Vec<&'a str> {
 fn summary_end(log: &Log<'_>, index: usize) -> usize {
     let summary = log
         .find(index, |line| !line.starts_with(' '))
-        .unwrap_or(log.lines.len());
+        .unwrap_or(log.len());
     let again = |line: &str| line.is_empty() || line.starts_with("::error ");
-    log.find(summary, |line| !again(line))
-        .unwrap_or(log.lines.len())
+    log.find(summary, |line| !again(line)).unwrap_or(log.len())
 }
 
 /// `title` is `|project| file > describe > test`, ` project  file > test` with colours, or

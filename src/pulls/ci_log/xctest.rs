@@ -52,7 +52,7 @@ pub(super) fn parse(log: &Log<'_>) -> Vec<Run> {
             _ => {}
         }
     }
-    runs.extend(run(seen, log.lines.len()));
+    runs.extend(run(seen, log.len()));
     runs
 }
 

@@ -32,7 +32,8 @@ pub(super) fn sessions(log: &Log<'_>) -> Vec<Session> {
     let mut quiet = None;
     // Sessions before this one are of an earlier step.
     let mut first_of_step = 0;
-    for (index, line) in log.from(0) {
+    let telling = |first| matches!(first, b'=' | b'0'..=b'9' | b'n' | b'I' | b'#');
+    for (index, line) in log.led_by(0..log.len(), telling) {
         match line.as_bytes().first() {
             Some(b'=') => {
                 let Some(title) = titled(line, '=') else {
@@ -91,14 +92,7 @@ pub(super) fn sessions(log: &Log<'_>) -> Vec<Session> {
             _ => {}
         }
     }
-    cut_off(
-        log,
-        log.lines.len(),
-        &mut open,
-        quiet,
-        &mut done,
-        first_of_step,
-    );
+    cut_off(log, log.len(), &mut open, quiet, &mut done, first_of_step);
     done
 }
 

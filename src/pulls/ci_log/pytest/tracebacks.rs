@@ -21,7 +21,8 @@ impl<'a> Tracebacks<'a> {
     pub(super) fn read(log: &'a Log<'_>, lines: &Range<usize>) -> Self {
         let mut tracebacks = Self::default();
         let mut is_open = false;
-        for (index, line) in log.within(lines.clone()) {
+        let telling = |first| matches!(first, b'_' | b'=' | b'-');
+        for (index, line) in log.led_by(lines.clone(), telling) {
             let fill = match line.as_bytes().first() {
                 Some(b'_') => '_',
                 Some(b'=') => '=',
