@@ -13,6 +13,8 @@ use super::{Confidence, FAILURES_MAX, Failure, FailureKind, Log, Run, rust_panic
 const NAME: &str = "cargo-test";
 /// How many reports without an end are asked whether a line ends them.
 const OPEN_MAX: usize = 16;
+/// What the line of a test ends with that failed.
+const FAILED: &str = " ... FAILED";
 /// Lines of an uncaptured panic that are read.
 const UNCAPTURED_LINES_MAX: usize = 40;
 
@@ -38,15 +40,17 @@ enum End<'a> {
 }
 
 pub(super) fn parse(log: &Log<'_>) -> Vec<Run> {
+    let (reports, failed) = reports(log);
     let run = |report: &Report<'_>| Run {
         lines: report.lines.clone(),
-        failures: failures(log, report),
+        failures: failures(log, report, &failed),
     };
-    reports(log).iter().map(run).collect()
+    reports.iter().map(run).collect()
 }
 
-/// All reports; the frame drops those inside another.
-fn reports<'a>(log: &'a Log<'_>) -> Vec<Report<'a>> {
+/// All reports, of which the frame drops those inside another, and the lines of tests that failed.
+fn reports<'a>(log: &'a Log<'_>) -> (Vec<Report<'a>>, Vec<usize>) {
+    let mut failed = Vec::new();
     let mut reports: Vec<Report<'a>> = Vec::new();
     // Reports without an end, innermost last.
     let mut open: Vec<usize> = Vec::new();
@@ -107,16 +111,19 @@ fn reports<'a>(log: &'a Log<'_>) -> Vec<Report<'a>> {
                         reports[ended].end = End::Summary { failed };
                         last_ended = Some(ended);
                     }
-                } else if line.starts_with("test ")
-                    && let Some(last) = open.last()
-                {
-                    reports[*last].lines.end = index + 1;
+                } else if line.starts_with("test ") {
+                    if let Some(last) = open.last() {
+                        reports[*last].lines.end = index + 1;
+                    }
+                    if line.ends_with(FAILED) {
+                        failed.push(index);
+                    }
                 }
             }
             _ => {}
         }
     }
-    reports
+    (reports, failed)
 }
 
 /// Takes the innermost open report that fits, and those inside it, from the open ones.
@@ -187,7 +194,8 @@ fn crash(line: &str) -> Option<(&str, &str)> {
     Some((process, how.strip_suffix(')')?))
 }
 
-fn failures(log: &Log<'_>, report: &Report<'_>) -> Vec<Failure> {
+fn failures(log: &Log<'_>, report: &Report<'_>, failed_lines: &[usize]) -> Vec<Failure> {
+    let unfinished = |target| unfinished(log, report, failed_lines, target);
     let last = report.lines.end.saturating_sub(1);
     match report.end {
         End::Summary { failed: 0 } => Vec::new(),
@@ -200,16 +208,16 @@ fn failures(log: &Log<'_>, report: &Report<'_>) -> Vec<Failure> {
                 rust_panic::explain(failure(name, target), name, output)
             });
             // Where the list is missing, the lines of the tests have to do.
-            let unlisted = listed.is_empty().then(|| unfinished(log, report, target));
+            let unlisted = listed.is_empty().then(|| unfinished(target));
             told.chain(unlisted.into_iter().flatten()).collect()
         }
         End::Crash { how } => {
             let target = target(log, last.saturating_sub(4)..last);
-            let mut failures: Vec<_> = unfinished(log, report, target).collect();
+            let mut failures: Vec<_> = unfinished(target).collect();
             failures.push(crashed(log, report, how, target));
             failures
         }
-        End::Missing => unfinished(log, report, None).collect(),
+        End::Missing => unfinished(None).collect(),
     }
 }
 
@@ -297,12 +305,18 @@ fn outputs<'a>(
 fn unfinished<'a>(
     log: &'a Log<'_>,
     report: &Report<'_>,
+    failed_lines: &'a [usize],
     target: Option<&'a str>,
 ) -> impl Iterator<Item = Failure> {
-    let lines = log.from(report.lines.start).take(report.lines.len());
+    let from = |line: usize| failed_lines.partition_point(|failed| *failed < line);
+    let lines = &failed_lines[from(report.lines.start)..from(report.lines.end)];
     lines
-        .filter_map(move |(_, line)| {
-            let name = line.strip_prefix("test ")?.strip_suffix(" ... FAILED")?;
+        .iter()
+        .filter_map(move |index| {
+            let name = log
+                .line(*index)
+                .strip_prefix("test ")?
+                .strip_suffix(FAILED)?;
             let name = name.strip_suffix(" - should panic").unwrap_or(name);
             Some(failure(name, target).with_confidence(Confidence::Medium))
         })
