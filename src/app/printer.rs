@@ -55,8 +55,7 @@ fn lines(batch: &[Arc<FeedEvent>], last: &mut Option<u64>) -> String {
                 "({skipped} events came too fast to print; /sse?since= has them)\n"
             ));
         }
-        text.push_str(&event.line());
-        text.push('\n');
+        event.write_line(&mut text);
         *last = Some(seq);
     }
     text

@@ -516,6 +516,11 @@ impl Ledger {
             .map(|(index, claim)| (*index, claim))
     }
 
+    /// How many ended claims are not yet in a history file.
+    pub fn ended_count(&self) -> usize {
+        self.ended.len()
+    }
+
     /// An ended claim that is still in memory.
     pub fn ended_claim(&self, claim_id: ClaimId) -> Option<&Arc<Claim>> {
         self.ended.get(self.ended_by_id.get(&claim_id)?)

@@ -14,6 +14,7 @@ pub struct StatusChange {
     /// The status from then on.
     pub status: Status,
     /// When.
+    #[serde(serialize_with = "crate::domain::serialize_time")]
     pub timestamp: Timestamp,
     /// Why, in the words of whoever did it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -39,8 +40,10 @@ pub struct Claim {
     /// Where the claim stands.
     pub status: Status,
     /// When it was granted.
+    #[serde(serialize_with = "crate::domain::serialize_time")]
     pub claimed_at: Timestamp,
     /// When it last changed.
+    #[serde(serialize_with = "crate::domain::serialize_time")]
     pub last_updated: Timestamp,
     /// Its steps so far, oldest first.
     pub status_history: Vec<StatusChange>,

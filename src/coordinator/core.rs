@@ -57,6 +57,8 @@ pub struct Core {
     history: HistoryPosition,
     viewer: Option<Arc<str>>,
     started_at: Timestamp,
+    /// The time of everything in the present batch.
+    batch_time: Timestamp,
     returning: Option<(Timestamp, Vec<SessionRef>)>,
     snapshot_bytes: u64,
     snapshot_under_way: Option<u64>,
@@ -155,6 +157,7 @@ impl Core {
             history,
             viewer: None,
             started_at: now,
+            batch_time: now,
             returning: (!returning.is_empty()).then_some((until, returning)),
             snapshot_bytes: 0,
             snapshot_under_way: None,
@@ -195,7 +198,7 @@ impl Core {
             rules: &self.settings.rules,
             host: &self.settings.host,
             viewer: self.viewer.as_deref(),
-            now: self.now(),
+            now: self.batch_time,
             storage_problem: self.storage_problem.as_deref(),
             allowed: &self.settings.allowed,
             core: self,
@@ -209,6 +212,7 @@ impl Core {
             self.ledger.promote(now);
         }
         let now = self.now();
+        self.batch_time = now;
         self.end_gone_sessions(now);
         if self.retry_at.is_none_or(|at| at <= now) {
             self.with_ledger(|ledger, commit| ledger.tick(now, commit));
@@ -232,7 +236,7 @@ impl Core {
 
     /// Performs one operation. Its answer counts only when [`Core::finish`] succeeds.
     pub fn perform(&mut self, operation: Operation) -> Answer {
-        let now = self.now();
+        let now = self.batch_time;
         match operation {
             Operation::Command(command) => Answer::Outcome(self.command(&command, now)),
             Operation::Claim {
@@ -391,7 +395,7 @@ impl Core {
         &mut self,
         act: impl FnOnce(&mut Ledger, &mut dyn FnMut(&mut Ledger, Change)) -> R,
     ) -> R {
-        let now = self.now();
+        let now = self.batch_time;
         let Self {
             ledger,
             journal,
@@ -465,12 +469,17 @@ impl Core {
         Some(Duration::try_from(next.duration_since(self.now())).unwrap_or_default())
     }
 
-    /// Sets the journal aside and takes what a snapshot needs, when it is time for one.
-    pub fn snapshot_job(&mut self) -> Option<SnapshotJob> {
+    /// Whether it is time for a snapshot.
+    pub fn snapshot_is_due(&self) -> bool {
         let journal_max = self.settings.journal_bytes_max.max(2 * self.snapshot_bytes);
         let due = self.journal.len() >= journal_max
-            || self.ledger.ended().count() >= limits::ENDED_IN_MEMORY_MAX;
-        if !due || self.snapshot_under_way.is_some() {
+            || self.ledger.ended_count() >= limits::ENDED_IN_MEMORY_MAX;
+        due && self.snapshot_under_way.is_none()
+    }
+
+    /// Sets the journal aside and takes what a snapshot needs, when it is time for one.
+    pub fn snapshot_job(&mut self) -> Option<SnapshotJob> {
+        if !self.snapshot_is_due() {
             return None;
         }
         let old_name = self.settings.files.old_journal(self.journal.first_seq());

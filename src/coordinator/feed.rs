@@ -9,7 +9,7 @@ use serde::Serialize;
 use tokio::sync::broadcast;
 
 use crate::claim::{Change, Recorded, Status};
-use crate::domain::{AgentId, ClaimId, RepoName, limits};
+use crate::domain::{AgentId, ClaimId, RepoName, limits, text, with_time_text};
 
 /// One event: a change that is on disk.
 #[derive(Debug)]
@@ -23,6 +23,7 @@ pub struct FeedEvent {
 struct Data<'a> {
     id: u64,
     r#type: &'static str,
+    #[serde(serialize_with = "crate::domain::serialize_time")]
     at: jiff::Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     claim_id: Option<ClaimId>,
@@ -213,36 +214,40 @@ impl FeedEvent {
         self.frame.get_or_init(frame).clone()
     }
 
-    /// The event as a line for people.
-    pub fn line(&self) -> String {
+    /// Adds the event to `lines`, as a line for people.
+    pub fn write_line(&self, lines: &mut String) {
+        // Writing into a string does not fail.
         use std::fmt::Write as _;
         let data = self.data();
-        let time = data.at;
-        let mut line = format!("{time:.0} {:<20}", data.r#type);
+        let mut words = |words: &[&str]| lines.extend(words.iter().copied());
+        with_time_text(data.at, |time| {
+            let seconds = time.split(['.', 'Z']).next().unwrap_or_default();
+            words(&[seconds, "Z ", data.r#type]);
+        });
+        words(&[KIND_COLUMN.get(data.r#type.len()..).unwrap_or_default()]);
         if let Some(pr) = &data.pr {
-            let _ = write!(line, " {pr}");
+            words(&[" ", pr]);
         } else if let Some(repo) = data.repo {
-            let _ = write!(line, " {repo}");
+            words(&[" ", repo.as_str()]);
             if let Some(number) = data.issue_number {
-                let _ = write!(line, "#{number}");
+                let _ = write!(lines, "#{number}");
             }
         }
+        let mut words = |words: &[&str]| lines.extend(words.iter().copied());
         if let Some(agent_id) = data.agent_id {
-            let _ = write!(line, " by {agent_id}");
+            words(&[" by ", agent_id.as_str()]);
         }
         match (data.previous_status, data.status) {
             (Some(from), Some(to)) if from != to => {
-                let _ = write!(line, " {from} -> {to}");
+                words(&[" ", from.as_str(), " -> ", to.as_str()]);
             }
-            (_, Some(status)) => {
-                let _ = write!(line, " {status}");
-            }
+            (_, Some(status)) => words(&[" ", status.as_str()]),
             _ => {}
         }
         if let (Some(repos), Some(issues)) = (data.repos, data.open_issues) {
             let changed = data.changed.unwrap_or_default();
             let _ = write!(
-                line,
+                lines,
                 " {repos} repositories, {issues} open issues, {changed} changed"
             );
         }
@@ -253,14 +258,19 @@ impl FeedEvent {
         };
         for (place, name) in named.iter().enumerate() {
             let before = if place == 0 { ": " } else { ", " };
-            let _ = write!(line, "{before}{}", crate::domain::text::one_line(name));
+            lines.push_str(before);
+            text::push_one_line(lines, name);
         }
         for text in [data.issue_title, data.note].into_iter().flatten() {
-            let _ = write!(line, ": {}", crate::domain::text::one_line(text));
+            lines.push_str(": ");
+            text::push_one_line(lines, text);
         }
-        line
+        lines.push('\n');
     }
 }
+
+/// What fills the column of kinds.
+const KIND_COLUMN: &str = "                    ";
 
 /// Where events are published and read.
 #[derive(Clone)]

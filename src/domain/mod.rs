@@ -11,9 +11,11 @@ pub mod limits;
 pub mod priority;
 mod pull_request;
 pub mod text;
+mod time_text;
 
 pub use clock::{Clock, ManualClock, SystemClock, later};
 pub use error::{ApiError, Category};
 pub use ids::{AgentId, ClaimId, Host, IssueKey, RepoName, RequestId, SessionId, SessionRef};
 pub use issue::{IssueState, IssueSummary, Milestone, RepoPattern};
 pub use pull_request::{PullRequestState, PullRequestSummary, parse_pull_request_url};
+pub use time_text::{serialize_time, with_time_text};

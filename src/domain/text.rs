@@ -22,15 +22,25 @@ pub fn is_deceptive(character: char) -> bool {
 
 /// One line of `text` without deceptive characters, for terminals and logs.
 pub fn one_line(text: &str) -> String {
-    text.chars()
-        .map(|character| {
-            if is_deceptive(character) {
-                ' '
-            } else {
-                character
-            }
-        })
-        .collect()
+    let mut line = String::with_capacity(text.len());
+    push_one_line(&mut line, text);
+    line
+}
+
+/// The same, at the end of `line`.
+pub fn push_one_line(line: &mut String, text: &str) {
+    let plain = |character: char| {
+        if is_deceptive(character) {
+            ' '
+        } else {
+            character
+        }
+    };
+    if text.contains(is_deceptive) {
+        line.extend(text.chars().map(plain));
+    } else {
+        line.push_str(text);
+    }
 }
 
 /// The text block for words that strangers wrote: named, marked as untrusted, and fenced with a

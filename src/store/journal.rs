@@ -34,6 +34,7 @@ pub(super) struct Header {
 struct Unsealed<'a> {
     seq: u64,
     durable: u64,
+    #[serde(serialize_with = "crate::domain::serialize_time")]
     at: Timestamp,
     change: &'a Change,
 }
