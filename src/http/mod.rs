@@ -9,6 +9,7 @@ mod body;
 mod client;
 mod events;
 mod forward;
+mod idle;
 mod metrics;
 mod openapi;
 mod rest;

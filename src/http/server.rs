@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::{Body as _, Incoming};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::access::Access;
 use super::body::{self, ResponseBody};
 use super::events::{self, EventSource};
+use super::idle::{Activity, RunningBody};
 use super::metrics::{self, HttpCounts};
 use super::rest::{self, RestRequest};
 use super::router::{self, RouteId};
@@ -261,8 +262,8 @@ async fn accept(listener: TcpListener, state: Arc<HttpState>) {
     let graceful = GracefulShutdown::new();
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits::HEADER_READ_TIMEOUT)
+        // See `idle`.
+        .header_read_timeout(None)
         // Answers are short: copying one behind its head is cheaper than a gathering write.
         .writev(false)
         .max_buf_size(64 << 10)
@@ -291,18 +292,29 @@ async fn accept(listener: TcpListener, state: Arc<HttpState>) {
             continue;
         };
         let state = state.clone();
+        let activity = Activity::new();
         let handler = {
-            let state = state.clone();
+            let (state, activity) = (state.clone(), activity.clone());
             service_fn(move |request| {
                 let state = state.clone();
-                async move { Ok::<_, Infallible>(state.answer(request).await) }
+                let running = activity.begin();
+                async move {
+                    let response = state.answer(request).await;
+                    Ok::<_, Infallible>(response.map(|body| RunningBody::new(body, running)))
+                }
             })
         };
         let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), handler));
         tokio::spawn(async move {
             state.counts.connections.fetch_add(1, Ordering::Relaxed);
-            if let Err(error) = connection.await {
-                tracing::trace!(%error, "connection ended early");
+            tokio::select! {
+                biased;
+                ended = connection => if let Err(error) = ended {
+                    tracing::trace!(%error, "connection ended early");
+                },
+                () = activity.idle_for(limits::HEADER_READ_TIMEOUT) => {
+                    tracing::trace!("no request came on a connection");
+                }
             }
             state.counts.connections.fetch_sub(1, Ordering::Relaxed);
             drop(place);

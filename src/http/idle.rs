@@ -1,0 +1,142 @@
+//! Ends connections on which no request comes: slow ones, forgotten ones, and those that never
+//! meant to send one.
+//!
+//! The protocol's library could watch this too, but sets a timer for each request and wakes its own
+//! driver for it. Here a connection has one timer, which is set anew only when it has run out.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, SizeHint};
+use tokio::time::Instant;
+
+use super::body::ResponseBody;
+
+/// What a connection does.
+#[derive(Clone)]
+pub(super) struct Activity(Arc<Mutex<State>>);
+
+struct State {
+    /// Requests that are not wholly answered.
+    running: usize,
+    /// When the last one was.
+    idle_since: Instant,
+}
+
+impl Activity {
+    /// Of a new connection.
+    pub fn new() -> Self {
+        Self(Arc::new(Mutex::new(State {
+            running: 0,
+            idle_since: Instant::now(),
+        })))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The head of a request has come.
+    pub fn begin(&self) -> Running {
+        self.state().running += 1;
+        Running(self.clone())
+    }
+
+    /// Waits until the connection was idle for `limit`.
+    pub async fn idle_for(&self, limit: Duration) {
+        loop {
+            let now = Instant::now();
+            let deadline = {
+                let state = self.state();
+                let since = if state.running == 0 {
+                    state.idle_since
+                } else {
+                    now
+                };
+                since + limit
+            };
+            if deadline <= now {
+                return;
+            }
+            tokio::time::sleep_until(deadline).await;
+        }
+    }
+}
+
+/// A request that is being answered, until it is dropped.
+pub(super) struct Running(Activity);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        state.running -= 1;
+        state.idle_since = Instant::now();
+    }
+}
+
+/// The body of an answer; the request runs until it is sent.
+pub(super) struct RunningBody {
+    body: ResponseBody,
+    _request: Running,
+}
+
+impl RunningBody {
+    /// The body of the answer to `request`.
+    pub fn new(body: ResponseBody, request: Running) -> Self {
+        Self {
+            body,
+            _request: request,
+        }
+    }
+}
+
+impl Body for RunningBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    #[tokio::test(start_paused = true)]
+    async fn time_counts_from_the_end_of_the_last_request() {
+        let begun = Instant::now();
+        let activity = Activity::new();
+        let watched = activity.clone();
+        let watch = tokio::spawn(async move { watched.idle_for(LIMIT).await });
+        tokio::time::sleep(LIMIT / 2).await;
+        let running = activity.begin();
+        tokio::time::sleep(6 * LIMIT).await;
+        assert!(
+            !watch.is_finished(),
+            "a request that takes long is no idleness"
+        );
+        let ended = begun.elapsed();
+        drop(running);
+        watch.await.unwrap();
+        let idle = begun.elapsed() - ended;
+        assert!((LIMIT..2 * LIMIT).contains(&idle), "{idle:?}");
+    }
+}
