@@ -1,10 +1,9 @@
-//! The queue in front of the coordinator's thread.
+//! The queue in front of the one writer.
 //!
-//! Messages that tasks of the runtime send in one turn arrive together: the first one asks the
+//! Messages that tasks of the runtime send in one turn are taken together: the first one asks the
 //! bell to ring, the bell is a task itself, and so it rings after all the tasks that were ready
-//! before it. One sync on the disk then carries all their changes. Waking the thread for each
-//! message would give it batches of one, and a sync and two context switches for each. A thread that
-//! waits gets long turns in parts, so that it decides while the runtime still reads requests.
+//! before it. One sync on the disk then carries all their changes. Waking somebody for each
+//! message would make batches of one, and a sync and two context switches for each.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -17,43 +16,32 @@ use tokio::sync::Notify;
 pub(super) enum Refused {
     /// Too many wait.
     Full,
-    /// The thread has ended.
+    /// Nobody takes messages any more.
     Closed,
 }
 
-/// Messages worth waking the thread for before the turn is over.
-const PART: usize = 8;
+/// Turns of the runtime that the first message waits for others, at most.
+const TURNS_MAX: usize = 8;
 
 struct State<M> {
     messages: VecDeque<M>,
-    /// The turn of the last message is over.
+    /// The thread shall look.
     rung: bool,
     open: bool,
 }
 
-/// What [`Inbox::receive`] came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Received {
-    /// More of the same turn follows.
-    Part,
-    /// The turn is over, or the time is.
-    Turn,
-    /// The queue is closed.
-    Closed,
-}
-
-/// The queue. Senders and the one receiver share it.
+/// The queue. Senders and whoever takes messages share it.
 pub(super) struct Inbox<M> {
     state: Mutex<State<M>>,
-    /// Wakes the receiver.
+    /// Wakes the thread.
     bell: Condvar,
-    /// Wakes the task that rings.
+    /// Wakes the task that ends a turn.
     asked: Notify,
     capacity: usize,
 }
 
 impl<M> Inbox<M> {
-    /// An empty queue for so many messages. Somebody must run [`Inbox::ring`].
+    /// An empty queue for so many messages.
     pub fn new(capacity: usize) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State {
@@ -71,7 +59,7 @@ impl<M> Inbox<M> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues a message; it is received once the tasks that are ready now had their turn.
+    /// Queues a message; it is taken once the tasks that are ready now had their turn.
     pub fn send(&self, message: M) -> Result<(), Refused> {
         let mut state = self.state();
         if !state.open {
@@ -81,19 +69,16 @@ impl<M> Inbox<M> {
             return Err(Refused::Full);
         }
         state.messages.push_back(message);
-        let count = state.messages.len();
+        let is_first = state.messages.len() == 1;
         drop(state);
-        if count == 1 {
+        if is_first {
             self.asked.notify_one();
-        }
-        if count == PART {
-            self.bell.notify_one();
         }
         Ok(())
     }
 
-    /// Queues a message whatever the queue's length, and rings at once. For the coordinator's own
-    /// helpers, which cannot wait for a turn of the runtime.
+    /// Queues a message whatever the queue's length, for the thread. For what cannot wait for a
+    /// turn of the runtime.
     pub fn send_urgent(&self, message: M) {
         let mut state = self.state();
         if state.open {
@@ -103,35 +88,47 @@ impl<M> Inbox<M> {
         }
     }
 
-    /// Rings whenever it is asked to, until the queue is closed.
-    pub async fn ring(&self) {
-        loop {
-            self.asked.notified().await;
-            let mut state = self.state();
-            if !state.open {
-                return;
+    /// Waits for the end of a turn in which messages were sent, and of those after it that brought
+    /// more: a caller whose request arrives while others' are read shares their sync. `false`: the
+    /// queue is closed.
+    pub async fn turn_over(&self) -> bool {
+        self.asked.notified().await;
+        let mut known = 0;
+        for _ in 0..TURNS_MAX {
+            let count = self.state().messages.len();
+            if count == known {
+                break;
             }
-            state.rung = true;
-            self.bell.notify_one();
+            known = count;
+            tokio::task::yield_now().await;
         }
+        self.state().open
     }
 
-    /// Moves what waits into `taken`, which must be empty, sleeping up to `patience` for it.
-    pub fn receive(&self, taken: &mut VecDeque<M>, patience: Duration) -> Received {
-        let asleep =
-            |state: &mut State<M>| state.open && !state.rung && state.messages.len() < PART;
-        let (mut state, timed_out) = self
+    /// Has the thread look at the queue.
+    pub fn ring(&self) {
+        self.state().rung = true;
+        self.bell.notify_one();
+    }
+
+    /// Sleeps until somebody rings, up to `patience`. `false`: the queue is closed.
+    pub fn wait(&self, patience: Duration) -> bool {
+        let asleep = |state: &mut State<M>| state.open && !state.rung;
+        let (mut state, _) = self
             .bell
             .wait_timeout_while(self.state(), patience, asleep)
             .unwrap_or_else(PoisonError::into_inner);
-        if !state.open {
-            return Received::Closed;
-        }
-        std::mem::swap(&mut state.messages, taken);
-        if std::mem::take(&mut state.rung) || timed_out.timed_out() {
-            Received::Turn
+        state.rung = false;
+        state.open
+    }
+
+    /// Moves what waits to the end of `taken`.
+    pub fn take(&self, taken: &mut VecDeque<M>) {
+        let mut state = self.state();
+        if taken.is_empty() {
+            std::mem::swap(&mut state.messages, taken);
         } else {
-            Received::Part
+            taken.append(&mut state.messages);
         }
     }
 
@@ -152,30 +149,39 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn messages_of_one_turn_arrive_together() {
-        let inbox = Inbox::new(PART + 1);
-        let bell = inbox.clone();
-        let ringing = tokio::spawn(async move { bell.ring().await });
-        let mut taken = VecDeque::new();
-        let minute = Duration::from_secs(60);
-        assert_eq!(inbox.receive(&mut taken, Duration::ZERO), Received::Turn);
-        assert!(taken.is_empty());
-        for number in 0..=PART {
+    async fn messages_of_one_turn_are_taken_together() {
+        let inbox = Inbox::new(3);
+        for number in 1..=3 {
             assert_eq!(inbox.send(number), Ok(()));
         }
         assert_eq!(inbox.send(99), Err(Refused::Full));
-        assert_eq!(inbox.receive(&mut taken, minute), Received::Part);
-        assert_eq!(taken.drain(..).count(), PART + 1);
-        assert_eq!(inbox.send(7), Ok(()));
-        tokio::task::yield_now().await;
-        assert_eq!(inbox.receive(&mut taken, minute), Received::Turn);
-        assert_eq!(taken.pop_front(), Some(7));
+        assert!(inbox.turn_over().await);
+        let mut taken = VecDeque::new();
+        inbox.take(&mut taken);
+        assert_eq!(taken, [1, 2, 3]);
+        assert_eq!(inbox.send(4), Ok(()));
+        inbox.take(&mut taken);
+        assert_eq!(taken, [1, 2, 3, 4]);
+    }
+
+    #[tokio::test]
+    async fn the_thread_is_woken_once_for_each_ring() {
+        let inbox = Inbox::new(3);
+        let minute = Duration::from_secs(60);
+        inbox.ring();
+        assert!(inbox.wait(minute), "a ring before the sleep is not lost");
+        assert!(
+            inbox.wait(Duration::ZERO),
+            "nobody rang again: time is over"
+        );
         inbox.send_urgent(8);
-        assert_eq!(inbox.receive(&mut taken, minute), Received::Turn);
-        assert_eq!(taken.pop_front(), Some(8));
+        assert!(inbox.wait(minute));
         inbox.close();
+        assert!(!inbox.wait(minute));
         assert_eq!(inbox.send(9), Err(Refused::Closed));
-        assert_eq!(inbox.receive(&mut taken, minute), Received::Closed);
-        assert!(ringing.await.is_ok());
+        assert!(!inbox.turn_over().await);
+        let mut taken = VecDeque::new();
+        inbox.take(&mut taken);
+        assert!(taken.is_empty(), "what waited was dropped");
     }
 }

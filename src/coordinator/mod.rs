@@ -1,6 +1,6 @@
-//! Floor 4: the one writer. A single thread owns ledger, catalogue and journal: it decides, puts
-//! the changes on disk, applies them, publishes them and replies, for all callers that wait at
-//! that moment together, so that they share one sync of the disk.
+//! Floor 4: the one writer, which owns ledger, catalogue and journal: it decides, puts the changes
+//! on disk, applies them, publishes them and replies, for all callers that wait at that moment
+//! together, so that they share one sync of the disk.
 //!
 //! Beside it: the feed of events, the catalogue of issues, and the task that keeps the catalogue
 //! in step with GitHub.
@@ -14,17 +14,20 @@ mod core;
 mod feed;
 mod handle;
 mod inbox;
+mod message;
 mod next;
 mod pull_claims;
 mod sync;
 mod sync_plan;
 mod sync_rest;
+mod writer;
 
 pub use self::core::{Core, CoreSettings, View};
 pub use catalogue::{Catalogue, CatalogueUpdate, RepoEntry, RepoUpdate};
 pub use catalogue_file::{read_catalogue, write_catalogue};
 pub use feed::{Feed, FeedEvent, Subscription};
-pub use handle::{Coordinator, CoordinatorError, Handover};
+pub use handle::{Coordinator, CoordinatorError};
+pub use message::Handover;
 pub use next::{NextGrant, NextOutcome, NextQuery};
 pub use sync::{SyncReport, SyncSettings, Syncer};
 

@@ -1,0 +1,107 @@
+//! What is sent to the one writer, and what comes back.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::core::View;
+use super::handle::CoordinatorError;
+use super::inbox::Inbox;
+use super::{Answer, Operation};
+use crate::claim::Command;
+use crate::domain::ClaimId;
+use crate::store::{HistoryPosition, StoreError};
+
+/// Where a performed operation is answered.
+pub(super) type Reply = oneshot::Sender<Result<Delivery, CoordinatorError>>;
+
+/// An answer on its way to its caller.
+pub(super) struct Delivery {
+    pub answer: Answer,
+    pub handover: Option<Handover>,
+}
+
+/// A grant of `next_issue` on its way to its agent. Wherever it is dropped before it is
+/// [`Handover::done`], because a caller went away, the grant is taken back: no claim stays behind
+/// whose agent never heard of it.
+pub struct Handover {
+    inbox: Arc<Inbox<Message>>,
+    claim_id: Option<ClaimId>,
+}
+
+impl Handover {
+    /// Of this grant.
+    pub(super) fn new(inbox: Arc<Inbox<Message>>, claim_id: ClaimId) -> Self {
+        Self {
+            inbox,
+            claim_id: Some(claim_id),
+        }
+    }
+
+    /// It has arrived.
+    pub fn done(mut self) {
+        self.claim_id = None;
+    }
+
+    /// It shall not arrive: the issue turned out to be unfit.
+    pub fn withdraw(mut self, why: &'static str) {
+        self.take_back(why);
+    }
+
+    fn take_back(&mut self, why: &'static str) {
+        let Some(claim_id) = self.claim_id.take() else {
+            return;
+        };
+        let command = Operation::Command(Command::Withdraw { claim_id, why });
+        let (reply, _) = oneshot::channel();
+        let message = Message::Perform(Box::new(command), reply);
+        if self.inbox.send(message).is_err() {
+            tracing::warn!(%claim_id, "a grant that did not arrive could not be taken back");
+        }
+    }
+}
+
+impl Drop for Handover {
+    fn drop(&mut self) {
+        self.take_back("the caller went away before it was handed over");
+    }
+}
+
+/// Gives its result away once it is known whether the state it saw is durable.
+pub(super) type Deliver = Box<dyn FnOnce(Result<(), CoordinatorError>) + Send>;
+/// Looks at the state.
+pub(super) type Read = Box<dyn FnOnce(&View<'_>) -> Deliver + Send>;
+
+/// Replies of one batch. They are handed out in the runtime: waking one task of it and letting that
+/// wake the callers costs one system call a batch instead of one a caller.
+pub(super) struct Replies {
+    pub performed: Vec<(Reply, Delivery)>,
+    pub reads: Vec<Deliver>,
+    pub durable: Result<(), CoordinatorError>,
+}
+
+impl Replies {
+    pub fn hand_out(self) {
+        // A caller that went away is not an error.
+        for (reply, delivery) in self.performed {
+            let _ = reply.send(self.durable.clone().map(|()| delivery));
+        }
+        for deliver in self.reads {
+            deliver(self.durable.clone());
+        }
+    }
+}
+
+/// What the writer is asked.
+pub(super) enum Message {
+    /// To do something and to reply when it is durable.
+    Perform(Box<Operation>, Reply),
+    /// To let somebody read the state.
+    Read(Read),
+    /// To take note of who is logged in.
+    Viewer(Option<Arc<str>>),
+    /// To take note of a written snapshot.
+    SnapshotDone(Box<Result<(HistoryPosition, u64), StoreError>>),
+    /// To write a last snapshot and end.
+    Stop(oneshot::Sender<Result<(), CoordinatorError>>),
+}

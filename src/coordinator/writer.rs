@@ -1,0 +1,261 @@
+//! The one writer: whoever holds its lock takes what waits in the inbox, has the core decide it,
+//! stores it with one sync, and replies.
+//!
+//! Two take turns with it. A task of the runtime, at the end of each turn, as long as the disk is
+//! quick: a sync of a tenth of a millisecond costs less than waking a thread for it and being woken
+//! back. And a thread, which does the rest: batches on a slow disk, during which the runtime goes on
+//! serving; what is due by the clock; snapshots.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, TryLockError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::core::Core;
+use super::handle::{CoordinatorError, storage_error};
+use super::inbox::Inbox;
+use super::message::{Deliver, Delivery, Handover, Message, Replies};
+use super::{Answer, NextOutcome, Operation};
+use crate::domain::limits;
+use crate::store::{StoreError, write_snapshot};
+
+/// Longest sleep of the thread: a machine that was suspended is noticed within this time after it
+/// wakes.
+const SLEEP_MAX: Duration = Duration::from_secs(10);
+/// A disk is quick while its last sync took no longer. The runtime may stand still for that long.
+const QUICK_SYNC_MAX: Duration = Duration::from_millis(2);
+
+/// The writer, shared by its task and its thread.
+pub(super) struct Writer {
+    inbox: Arc<Inbox<Message>>,
+    /// `None` once it was stopped.
+    state: Mutex<Option<State>>,
+}
+
+/// What the lock protects.
+struct State {
+    core: Core,
+    /// Taken from the inbox and not yet in a batch.
+    waiting: VecDeque<Message>,
+    /// Somebody wants the writer to end, which the thread does.
+    stop: Option<oneshot::Sender<Result<(), CoordinatorError>>>,
+    changed: watch::Sender<u64>,
+    last_sync: Duration,
+    /// When the thread looks at the clock next.
+    thread_wakes_at: Instant,
+}
+
+/// Closes the inbox when a half of the writer ends, however it ends: nobody shall wait for it.
+struct CloseAtEnd(Arc<Inbox<Message>>);
+
+impl Drop for CloseAtEnd {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+impl Writer {
+    /// A writer and the inbox by which it is reached. `changed` tells that something may have
+    /// changed.
+    pub fn new(core: Core, changed: watch::Sender<u64>) -> (Arc<Self>, Arc<Inbox<Message>>) {
+        let inbox = Inbox::new(limits::COORDINATOR_QUEUE_MAX);
+        let state = State {
+            core,
+            waiting: VecDeque::new(),
+            stop: None,
+            changed,
+            // Slow until it has shown otherwise.
+            last_sync: Duration::MAX,
+            thread_wakes_at: Instant::now(),
+        };
+        let writer = Self {
+            inbox: inbox.clone(),
+            state: Mutex::new(Some(state)),
+        };
+        (Arc::new(writer), inbox)
+    }
+
+    /// Starts the task in the current runtime, and the thread.
+    pub fn start(self: Arc<Self>) -> std::io::Result<JoinHandle<()>> {
+        // Bounded by the inbox: a reply belongs to a request that was let in.
+        let (replies, mut batches) = mpsc::unbounded_channel::<Replies>();
+        tokio::spawn(async move {
+            while let Some(batch) = batches.recv().await {
+                batch.hand_out();
+            }
+        });
+        let task = self.clone();
+        tokio::spawn(async move { task.end_turns().await });
+        std::thread::Builder::new()
+            .name("coordinator".to_owned())
+            .spawn(move || self.run(&replies))
+    }
+
+    /// The task: at the end of each turn in which something was asked, does it or has the thread
+    /// do it.
+    async fn end_turns(&self) {
+        let _close = CloseAtEnd(self.inbox.clone());
+        while self.inbox.turn_over().await {
+            let batch = match self.state.try_lock() {
+                Ok(mut state) => state
+                    .as_mut()
+                    .and_then(|state| state.quick_batch(&self.inbox)),
+                Err(TryLockError::WouldBlock) => None,
+                Err(TryLockError::Poisoned(_)) => return,
+            };
+            let is_done = batch.as_ref().is_some_and(|(_, is_done)| *is_done);
+            if let Some((replies, _)) = batch {
+                replies.hand_out();
+            }
+            if !is_done {
+                self.inbox.ring();
+            }
+        }
+    }
+
+    /// The thread.
+    fn run(&self, replies: &mpsc::UnboundedSender<Replies>) {
+        let _close = CloseAtEnd(self.inbox.clone());
+        while let Some(sleep) = self.locked(State::sleep)
+            && self.inbox.wait(sleep)
+        {
+            let batch = |state: &mut State| {
+                // Without a runtime nobody waits any more.
+                let _ = replies.send(state.batch(&self.inbox));
+                state.snapshot_if_due(&self.inbox);
+                state.stop.take()
+            };
+            if let Some(stop) = self.locked(batch).flatten() {
+                self.stop(stop);
+            }
+        }
+    }
+
+    /// Writes a last snapshot and lets go of the journal.
+    fn stop(&self, reply: oneshot::Sender<Result<(), CoordinatorError>>) {
+        let state = self.state.lock().ok().and_then(|mut state| state.take());
+        let result = state.map_or(Err(CoordinatorError::Stopped), |mut state| {
+            let result = state.core.shut_down();
+            result.map_err(|error| storage_error(&error))
+        });
+        // Whoever asked may be gone.
+        let _ = reply.send(result);
+    }
+
+    /// `None` once the writer was stopped, and after a panic: what that left behind is not to be
+    /// trusted.
+    fn locked<R>(&self, act: impl FnOnce(&mut State) -> R) -> Option<R> {
+        self.state.lock().ok()?.as_mut().map(act)
+    }
+}
+
+impl State {
+    /// How long the thread may sleep.
+    fn sleep(&mut self) -> Duration {
+        let idle = self.core.idle_time().unwrap_or(SLEEP_MAX);
+        let sleep = if self.waiting.is_empty() {
+            idle.min(SLEEP_MAX)
+        } else {
+            Duration::ZERO
+        };
+        self.thread_wakes_at = Instant::now() + sleep;
+        sleep
+    }
+
+    /// A batch on behalf of the runtime, and whether that was all there is to do for now. `None`
+    /// when the disk is too slow for the runtime to wait for.
+    fn quick_batch(&mut self, inbox: &Arc<Inbox<Message>>) -> Option<(Replies, bool)> {
+        if self.last_sync > QUICK_SYNC_MAX {
+            return None;
+        }
+        let replies = self.batch(inbox);
+        let idle = self.core.idle_time();
+        let thread_sleeps = self
+            .thread_wakes_at
+            .saturating_duration_since(Instant::now());
+        let is_done = self.waiting.is_empty()
+            && self.stop.is_none()
+            && !self.core.snapshot_is_due()
+            && idle.is_none_or(|idle| idle >= thread_sleeps);
+        Some((replies, is_done))
+    }
+
+    /// One batch: everything that waits is decided and stored with one sync.
+    fn batch(&mut self, inbox: &Arc<Inbox<Message>>) -> Replies {
+        inbox.take(&mut self.waiting);
+        let mut performed = Vec::with_capacity(self.waiting.len());
+        let mut reads: Vec<Deliver> = Vec::new();
+        let mut catalogue_changed = false;
+        self.core.begin();
+        for _ in 0..limits::COORDINATOR_BATCH_MAX {
+            let Some(message) = self.waiting.pop_front() else {
+                break;
+            };
+            match message {
+                Message::Perform(operation, reply) => {
+                    catalogue_changed |= matches!(*operation, Operation::Catalogue(_));
+                    let answer = self.core.perform(*operation);
+                    let handover = handover(inbox, &answer);
+                    performed.push((reply, Delivery { answer, handover }));
+                }
+                Message::Read(read) => {
+                    reads.push(read(&self.core.view()));
+                }
+                Message::Viewer(viewer) => self.core.set_viewer(viewer),
+                Message::SnapshotDone(result) => self.core.snapshot_done(*result),
+                Message::Stop(reply) => {
+                    self.stop = Some(reply);
+                    break;
+                }
+            }
+        }
+        let wrote = self.core.has_pending();
+        let begun = Instant::now();
+        let result = self.core.finish();
+        if wrote {
+            self.last_sync = begun.elapsed();
+        }
+        if wrote || catalogue_changed {
+            self.changed.send_modify(|version| *version += 1);
+        }
+        Replies {
+            performed,
+            reads,
+            durable: result.map_err(|error| storage_error(&error)),
+        }
+    }
+
+    fn snapshot_if_due(&mut self, inbox: &Arc<Inbox<Message>>) {
+        let Some(job) = self.core.snapshot_job() else {
+            return;
+        };
+        let (disk, files) = self.core.storage();
+        let inbox = inbox.clone();
+        let write = move || {
+            let result = write_snapshot(&*disk, &files, job);
+            inbox.send_urgent(Message::SnapshotDone(Box::new(result)));
+        };
+        let thread = std::thread::Builder::new()
+            .name("snapshot".to_owned())
+            .spawn(write);
+        if let Err(source) = thread {
+            let error = StoreError::Io {
+                action: "start a thread for",
+                file: "the snapshot".to_owned(),
+                source,
+            };
+            self.core.snapshot_done(Err(error));
+        }
+    }
+}
+
+fn handover(inbox: &Arc<Inbox<Message>>, answer: &Answer) -> Option<Handover> {
+    match answer {
+        Answer::Next(NextOutcome::Granted(grant)) => {
+            Some(Handover::new(inbox.clone(), grant.claim.claim_id))
+        }
+        _ => None,
+    }
+}
