@@ -25,7 +25,7 @@
 //! - At most one active claim exists for an issue; a change is acknowledged only when it is on disk.
 //! - The core reads no clock, file or environment: everything that can go wrong with time, disk,
 //!   network or processes is played in a test (`tests/sim`).
-//! - One thread writes: [`coordinator`]. No lock is held across a call to GitHub.
+//! - One writer: [`coordinator`]. No lock is held across a call to GitHub.
 //! - Transports know only the request vocabulary of [`service`].
 //! - Every GitHub access is a child of one bounded pool; what strangers wrote reaches it by
 //!   standard input only.

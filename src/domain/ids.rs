@@ -26,9 +26,10 @@ impl FromStr for AgentId {
 
     fn from_str(given: &str) -> Result<Self, ApiError> {
         let length = given.chars().count();
-        let printable = !given.chars().any(text::is_deceptive);
-        if (1..=limits::AGENT_ID_CHARS_MAX).contains(&length) && printable && given.trim() == given
-        {
+        let plain = |byte: u8| byte.is_ascii_graphic();
+        let printable = given.bytes().all(plain)
+            || !given.chars().any(text::is_deceptive) && given.trim() == given;
+        if (1..=limits::AGENT_ID_CHARS_MAX).contains(&length) && printable {
             return Ok(Self(given.into()));
         }
         Err(ApiError::invalid(

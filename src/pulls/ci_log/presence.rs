@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use aho_corasick::packed::{Config, MatchKind, Searcher};
+use aho_corasick::{AhoCorasick, Input, Match, Span};
 
 use super::formats::{FORMATS, Format};
 
@@ -46,12 +47,16 @@ impl<'a> Presence<'a> {
 
     /// Searches as long as a block is left.
     pub(super) fn search(&self) {
+        self.search_for(&PARTS);
+    }
+
+    fn search_for(&self, parts: &[Part]) {
         loop {
             let start = self.next.fetch_add(BLOCK_BYTES, Ordering::Relaxed);
             if start >= self.bytes.len() {
                 break;
             }
-            for part in &*PARTS {
+            for part in parts {
                 part.search(self, start);
             }
         }
@@ -100,12 +105,15 @@ impl Sentinel {
 
 /// Some of the sentinels.
 struct Part {
-    searcher: Searcher,
+    finder: Finder,
     /// Of each key the library searches for, the sentinels that are there if it is.
     sentinels: Vec<Vec<Sentinel>>,
 }
 
-static PARTS: LazyLock<Vec<Part>> = LazyLock::new(|| {
+static PARTS: LazyLock<Vec<Part>> =
+    LazyLock::new(|| parts(|keys| Finder::by_vectors(keys).or_else(|| Finder::by_bytes(keys))));
+
+fn parts(finder: fn(&[&'static [u8]]) -> Option<Finder>) -> Vec<Part> {
     let of_format = |(index, format): (usize, &'static Format)| {
         let texts = format.sentinels.iter();
         texts.map(move |text| Sentinel::new(index, text))
@@ -113,11 +121,45 @@ static PARTS: LazyLock<Vec<Part>> = LazyLock::new(|| {
     let mut all: Vec<Sentinel> = FORMATS.iter().enumerate().flat_map(of_format).collect();
     all.sort_by_cached_key(Sentinel::order);
     let parts = all.chunks(all.len().div_ceil(SEARCHES));
-    parts.filter_map(Part::new).collect()
-});
+    parts.filter_map(|part| Part::new(part, finder)).collect()
+}
+
+/// Searches for several texts at once; of those at one place it tells the longest.
+enum Finder {
+    Vectors(Searcher),
+    Bytes(AhoCorasick),
+}
+
+impl Finder {
+    /// `None` on a processor for which the library has no such search.
+    fn by_vectors(texts: &[&'static [u8]]) -> Option<Self> {
+        let mut builder = Config::new()
+            .match_kind(MatchKind::LeftmostLongest)
+            .builder();
+        builder.extend(texts).build().map(Self::Vectors)
+    }
+
+    /// Slower, and everywhere.
+    fn by_bytes(texts: &[&'static [u8]]) -> Option<Self> {
+        let mut builder = AhoCorasick::builder();
+        builder.match_kind(aho_corasick::MatchKind::LeftmostLongest);
+        // It fails for more texts than there are numbers of states; here are a hundred.
+        builder.build(texts).ok().map(Self::Bytes)
+    }
+
+    fn find(&self, bytes: &[u8], span: Span) -> Option<Match> {
+        match self {
+            Self::Vectors(searcher) => searcher.find_in(bytes, span),
+            Self::Bytes(searcher) => searcher.find(Input::new(bytes).span(span)),
+        }
+    }
+}
 
 impl Part {
-    fn new(sentinels: &[Sentinel]) -> Option<Self> {
+    fn new(
+        sentinels: &[Sentinel],
+        finder: fn(&[&'static [u8]]) -> Option<Finder>,
+    ) -> Option<Self> {
         let mut keys: Vec<&'static [u8]> = sentinels.iter().map(Sentinel::key).collect();
         keys.dedup();
         let keys = dealt(&keys);
@@ -126,12 +168,9 @@ impl Part {
             let is_with = |sentinel: &&Sentinel| key.starts_with(sentinel.key());
             sentinels.iter().filter(is_with).copied().collect()
         };
-        let mut builder = Config::new()
-            .match_kind(MatchKind::LeftmostLongest)
-            .builder();
         Some(Self {
             sentinels: keys.iter().map(with).collect(),
-            searcher: builder.extend(keys).build()?,
+            finder: finder(&keys)?,
         })
     }
 
@@ -147,7 +186,7 @@ impl Part {
         let until = bytes.len().min(end + longest.max().unwrap_or(0));
         let mut rest = start;
         let found = iter::from_fn(|| {
-            let found = self.searcher.find_in(bytes, (rest..until).into())?;
+            let found = self.finder.find(bytes, (rest..until).into())?;
             // On from the byte after its beginning: sentinels may overlap.
             rest = found.start() + 1;
             Some(found)
@@ -217,15 +256,22 @@ fn rarity_of(byte: u8) -> u32 {
 mod tests {
     use super::*;
 
-    fn found(log: &str) -> Vec<&'static str> {
+    fn found(parts: &[Part], log: &str) -> Vec<&'static str> {
         let presence = Presence::new(log.as_bytes());
-        presence.search();
+        presence.search_for(parts);
         let found = presence.found().into_iter();
         found.map(|format| format.name).collect()
     }
 
     #[test]
     fn every_sentinel_is_found_wherever_it_stands() {
+        for finder in [Finder::by_vectors, Finder::by_bytes] {
+            let parts = parts(finder);
+            check(|log| found(&parts, log));
+        }
+    }
+
+    fn check(found: impl Fn(&str) -> Vec<&'static str>) {
         for format in FORMATS {
             for text in format.sentinels {
                 for before in [0, 1, 77, BLOCK_BYTES - text.len() / 2, BLOCK_BYTES] {
