@@ -81,6 +81,11 @@ pub(super) struct Replies {
 }
 
 impl Replies {
+    /// Whether nobody waits for any of them.
+    pub fn is_empty(&self) -> bool {
+        self.performed.is_empty() && self.reads.is_empty()
+    }
+
     pub fn hand_out(self) {
         // A caller that went away is not an error.
         for (reply, delivery) in self.performed {

@@ -1,10 +1,10 @@
 //! The one writer: whoever holds its lock takes what waits in the inbox, has the core decide it,
 //! stores it with one sync, and replies.
 //!
-//! Two take turns with it. A task of the runtime, at the end of each turn, as long as the disk is
-//! quick: a sync of a tenth of a millisecond costs less than waking a thread for it and being woken
-//! back. And a thread, which does the rest: batches on a slow disk, during which the runtime goes on
-//! serving; what is due by the clock; snapshots.
+//! Two take turns with it. A task of the runtime, at the end of each turn, as long as the disk has
+//! been quick of late: a sync of a tenth of a millisecond costs less than waking a thread for it and
+//! being woken back. And a thread, which does the rest: batches that take long, during which the
+//! runtime goes on serving; what is due by the clock; snapshots.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, TryLockError};
@@ -24,8 +24,13 @@ use crate::store::{StoreError, write_snapshot};
 /// Longest sleep of the thread: a machine that was suspended is noticed within this time after it
 /// wakes.
 const SLEEP_MAX: Duration = Duration::from_secs(10);
-/// A disk is quick while its last sync took no longer. The runtime may stand still for that long.
-const QUICK_SYNC_MAX: Duration = Duration::from_millis(2);
+/// The runtime may stand still for so long.
+const QUICK_BATCH_MAX: Duration = Duration::from_millis(2);
+/// After a batch that took longer the thread has the writer for so many times as long: disks with
+/// a hiccup now and then cost the runtime a fiftieth of its time, at most.
+const SLOW_FACTOR: u32 = 50;
+/// How long a quick sync speaks for the disk: it may have been put to sleep since.
+const QUICK_MEMORY: Duration = Duration::from_secs(1);
 
 /// The writer, shared by its task and its thread.
 pub(super) struct Writer {
@@ -42,9 +47,40 @@ struct State {
     /// Somebody wants the writer to end, which the thread does.
     stop: Option<oneshot::Sender<Result<(), CoordinatorError>>>,
     changed: watch::Sender<u64>,
-    last_sync: Duration,
+    quickness: Quickness,
     /// When the thread looks at the clock next.
     thread_wakes_at: Instant,
+}
+
+/// Whether the runtime can do batches itself.
+struct Quickness {
+    /// The last slow batch counts until then.
+    slow_until: Instant,
+    /// The last quick sync counts until then.
+    quick_until: Instant,
+}
+
+impl Quickness {
+    /// Slow until it has shown otherwise.
+    fn new(now: Instant) -> Self {
+        Self {
+            slow_until: now,
+            quick_until: now,
+        }
+    }
+
+    fn is_quick(&self, now: Instant) -> bool {
+        self.slow_until <= now && now < self.quick_until
+    }
+
+    /// Takes note of a batch that ended now; `synced` if the disk took part.
+    fn note(&mut self, now: Instant, took: Duration, synced: bool) {
+        if took > QUICK_BATCH_MAX {
+            self.slow_until = self.slow_until.max(now + took * SLOW_FACTOR);
+        } else if synced {
+            self.quick_until = now + QUICK_MEMORY;
+        }
+    }
 }
 
 /// Closes the inbox when a half of the writer ends, however it ends: nobody shall wait for it.
@@ -66,8 +102,7 @@ impl Writer {
             waiting: VecDeque::new(),
             stop: None,
             changed,
-            // Slow until it has shown otherwise.
-            last_sync: Duration::MAX,
+            quickness: Quickness::new(Instant::now()),
             thread_wakes_at: Instant::now(),
         };
         let writer = Self {
@@ -79,18 +114,19 @@ impl Writer {
 
     /// Starts the task in the current runtime, and the thread.
     pub fn start(self: Arc<Self>) -> std::io::Result<JoinHandle<()>> {
-        // Bounded by the inbox: a reply belongs to a request that was let in.
+        // Bounded by the queue: a reply belongs to a request that was let in.
         let (replies, mut batches) = mpsc::unbounded_channel::<Replies>();
+        let task = self.clone();
+        let thread = std::thread::Builder::new()
+            .name("coordinator".to_owned())
+            .spawn(move || self.run(&replies))?;
         tokio::spawn(async move {
             while let Some(batch) = batches.recv().await {
                 batch.hand_out();
             }
         });
-        let task = self.clone();
         tokio::spawn(async move { task.end_turns().await });
-        std::thread::Builder::new()
-            .name("coordinator".to_owned())
-            .spawn(move || self.run(&replies))
+        Ok(thread)
     }
 
     /// The task: at the end of each turn in which something was asked, does it or has the thread
@@ -122,8 +158,11 @@ impl Writer {
             && self.inbox.wait(sleep)
         {
             let batch = |state: &mut State| {
-                // Without a runtime nobody waits any more.
-                let _ = replies.send(state.batch(&self.inbox));
+                let batch = state.batch(&self.inbox);
+                if !batch.is_empty() {
+                    // Without a runtime nobody waits any more.
+                    let _ = replies.send(batch);
+                }
                 state.snapshot_if_due(&self.inbox);
                 state.stop.take()
             };
@@ -167,7 +206,7 @@ impl State {
     /// A batch on behalf of the runtime, and whether that was all there is to do for now. `None`
     /// when the disk is too slow for the runtime to wait for.
     fn quick_batch(&mut self, inbox: &Arc<Inbox<Message>>) -> Option<(Replies, bool)> {
-        if self.last_sync > QUICK_SYNC_MAX {
+        if !self.quickness.is_quick(Instant::now()) {
             return None;
         }
         let replies = self.batch(inbox);
@@ -184,12 +223,19 @@ impl State {
 
     /// One batch: everything that waits is decided and stored with one sync.
     fn batch(&mut self, inbox: &Arc<Inbox<Message>>) -> Replies {
-        inbox.take(&mut self.waiting);
+        let begun = Instant::now();
+        // What is more stays in the queue, which is bounded.
+        if self.waiting.len() <= limits::COORDINATOR_BATCH_MAX {
+            inbox.take(&mut self.waiting);
+        }
         let mut performed = Vec::with_capacity(self.waiting.len());
         let mut reads: Vec<Deliver> = Vec::new();
         let mut catalogue_changed = false;
         self.core.begin();
         for _ in 0..limits::COORDINATOR_BATCH_MAX {
+            if self.stop.is_some() {
+                break;
+            }
             let Some(message) = self.waiting.pop_front() else {
                 break;
             };
@@ -205,18 +251,13 @@ impl State {
                 }
                 Message::Viewer(viewer) => self.core.set_viewer(viewer),
                 Message::SnapshotDone(result) => self.core.snapshot_done(*result),
-                Message::Stop(reply) => {
-                    self.stop = Some(reply);
-                    break;
-                }
+                Message::Stop(reply) => self.stop = Some(reply),
             }
         }
         let wrote = self.core.has_pending();
-        let begun = Instant::now();
         let result = self.core.finish();
-        if wrote {
-            self.last_sync = begun.elapsed();
-        }
+        let synced = wrote && result.is_ok();
+        self.quickness.note(Instant::now(), begun.elapsed(), synced);
         if wrote || catalogue_changed {
             self.changed.send_modify(|version| *version += 1);
         }
@@ -257,5 +298,32 @@ fn handover(inbox: &Arc<Inbox<Message>>, answer: &Answer) -> Option<Handover> {
             Some(Handover::new(inbox.clone(), grant.claim.claim_id))
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_runtime_waits_for_disks_that_were_quick_of_late() {
+        let start = Instant::now();
+        let at = |milliseconds| start + Duration::from_millis(milliseconds);
+        let mut quickness = Quickness::new(start);
+        assert!(!quickness.is_quick(start), "nothing is known");
+        quickness.note(at(1), Duration::from_micros(50), false);
+        assert!(!quickness.is_quick(at(1)), "no sync, no evidence");
+        quickness.note(at(2), QUICK_BATCH_MAX, true);
+        assert!(quickness.is_quick(at(1_001)));
+        assert!(!quickness.is_quick(at(1_002)), "too long ago");
+        quickness.note(at(2_000), Duration::from_millis(20), true);
+        quickness.note(at(2_010), Duration::from_micros(100), true);
+        assert!(
+            !quickness.is_quick(at(2_999)),
+            "one quick sync is no promise"
+        );
+        assert!(quickness.is_quick(at(3_005)));
+        quickness.note(at(3_006), Duration::from_millis(300), false);
+        assert!(!quickness.is_quick(at(3_007)), "deciding counts too");
     }
 }

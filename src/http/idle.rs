@@ -1,10 +1,10 @@
-//! Ends connections on which no request comes: slow ones, forgotten ones, and those that never
-//! meant to send one.
+//! Ends connections on which nothing happens: no request comes, or no answer is taken.
 //!
 //! The protocol's library could watch this too, but sets a timer for each request and wakes its own
 //! driver for it. Here a connection has one timer, which is set anew only when it has run out.
 
 use std::convert::Infallible;
+use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::body::ResponseBody;
@@ -23,7 +25,7 @@ pub(super) struct Activity(Arc<Mutex<State>>);
 struct State {
     /// Requests that are not wholly answered.
     running: usize,
-    /// When the last one was.
+    /// When the last one was, or when a part of its answer was last taken.
     idle_since: Instant,
 }
 
@@ -78,7 +80,53 @@ impl Drop for Running {
     }
 }
 
-/// The body of an answer; the request runs until it is sent.
+/// A connection's stream. An answer is written on after its body was handed over as a whole: that
+/// it is being taken counts, too.
+pub(super) struct WatchedStream {
+    stream: TcpStream,
+    activity: Activity,
+}
+
+impl WatchedStream {
+    /// The stream of the connection with this activity.
+    pub fn new(stream: TcpStream, activity: Activity) -> Self {
+        Self { stream, activity }
+    }
+}
+
+impl AsyncRead for WatchedStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for WatchedStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        if matches!(written, Poll::Ready(Ok(1..))) {
+            self.activity.state().idle_since = Instant::now();
+        }
+        written
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+/// The body of an answer; the request runs until it is handed over.
 pub(super) struct RunningBody {
     body: ResponseBody,
     _request: Running,

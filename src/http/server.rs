@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::access::Access;
 use super::body::{self, ResponseBody};
 use super::events::{self, EventSource};
-use super::idle::{Activity, RunningBody};
+use super::idle::{Activity, RunningBody, WatchedStream};
 use super::metrics::{self, HttpCounts};
 use super::rest::{self, RestRequest};
 use super::router::{self, RouteId};
@@ -293,6 +293,7 @@ async fn accept(listener: TcpListener, state: Arc<HttpState>) {
         };
         let state = state.clone();
         let activity = Activity::new();
+        let stream = WatchedStream::new(stream, activity.clone());
         let handler = {
             let (state, activity) = (state.clone(), activity.clone());
             service_fn(move |request| {

@@ -101,6 +101,28 @@ fn slow_clients_hold_up_nobody() {
 }
 
 #[test]
+fn connections_without_a_whole_request_are_closed() {
+    let place = Place::with_issues(1);
+    let server = place.serve_synced();
+    let mut connections: Vec<_> = ["", "GET /api/health HTTP/1.1\r\nhost: "]
+        .into_iter()
+        .map(|begun| {
+            let mut connection = server.connect();
+            connection.send(begun.as_bytes()).expect("it is taken");
+            connection
+        })
+        .collect();
+    // One that was in use and is not any more.
+    let mut kept = server.connect();
+    assert_eq!(kept.request("GET", "/api/health", &[], b"").status, 200);
+    connections.push(kept);
+    for connection in &mut connections {
+        assert_eq!(connection.rest(), b"", "closed, and nothing said");
+    }
+    assert_eq!(server.get("/api/claims").status, 200);
+}
+
+#[test]
 fn callers_that_hang_up_leave_no_gh_behind() {
     let place = Place::with_issues(6);
     let server = place.serve_synced();

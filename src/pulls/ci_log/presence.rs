@@ -156,10 +156,7 @@ impl Finder {
 }
 
 impl Part {
-    fn new(
-        sentinels: &[Sentinel],
-        finder: fn(&[&'static [u8]]) -> Option<Finder>,
-    ) -> Option<Self> {
+    fn new(sentinels: &[Sentinel], finder: fn(&[&'static [u8]]) -> Option<Finder>) -> Option<Self> {
         let mut keys: Vec<&'static [u8]> = sentinels.iter().map(Sentinel::key).collect();
         keys.dedup();
         let keys = dealt(&keys);

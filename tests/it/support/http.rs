@@ -77,6 +77,15 @@ impl Connection {
         self.stream.get_mut().write_all(bytes)
     }
 
+    /// Everything that comes until the server closes the connection.
+    #[track_caller]
+    pub fn rest(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        let read = self.stream.read_to_end(&mut rest);
+        read.expect("the server closes the connection in time");
+        rest
+    }
+
     /// Sends a request. `Host` is added unless it is among the headers; a body gets its length.
     pub fn send_request(
         &mut self,
