@@ -205,7 +205,8 @@ fn failures(log: &Log<'_>, report: &Report<'_>, failed_lines: &[usize]) -> Vec<F
             let outputs = outputs(log, report, &listed);
             let told = listed.iter().take(FAILURES_MAX).map(|name| {
                 let output = outputs.get(name).map_or(&[][..], Vec::as_slice);
-                rust_panic::explain(failure(name, target), name, output)
+                let told = rust_panic::explain(failure(name, target), name, output);
+                in_doctest(told, name)
             });
             // Where the list is missing, the lines of the tests have to do.
             let unlisted = listed.is_empty().then(|| unfinished(target));
@@ -384,6 +385,18 @@ fn failure(name: &str, target: Option<&str>) -> Failure {
     failure
         .at(file, Some(line))
         .reproduced_by(format!("cargo test {target} -- {filter}"))
+}
+
+/// The program made of a doctest counts its own lines, and goes by the name of the source file: a
+/// line above the doctest is not the one that panicked.
+fn in_doctest(failure: Failure, name: &str) -> Failure {
+    let is_above = |file: &str, line: u32| {
+        failure.file.as_deref() == Some(file) && failure.line.is_some_and(|told| told < line)
+    };
+    match doctest(name).filter(|(file, line)| is_above(file, *line)) {
+        Some((file, line)) => failure.at(file, Some(line)),
+        None => failure,
+    }
 }
 
 /// File and line of `src/lib.rs - Store<T>::get (line 22)`.

@@ -302,7 +302,14 @@ fn compile_error(line: &str) -> Option<Failure> {
             !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
         })
     });
-    let error = error.rsplit_once(" [").map_or(error, |(error, _)| error);
+    // NuGet's list of what it found instead.
+    if error.starts_with("  - ") {
+        return None;
+    }
+    // The project stands behind the message.
+    let project = error.rsplit_once(" [");
+    let project = project.filter(|(_, name)| name.contains("proj") || name.contains(".sln"));
+    let error = project.map_or(error, |(error, _)| error);
     let failure = Failure::new(FailureKind::Build, "dotnet-build", code, error)
         .shown_by([line])
         .reproduced_by("dotnet build".to_owned());
@@ -313,7 +320,9 @@ fn compile_error(line: &str) -> Option<Failure> {
         Some((path, numbers)) => {
             failure.at(path.trim_start(), numbers.split(',').next()?.parse().ok())
         }
-        None => failure.at(place.trim_start(), None),
+        // Or the tool itself: `MSBUILD`, `CSC`.
+        None if !place.contains(['.', '/', '\\']) => failure,
+        None => failure.at(place.trim(), None),
     };
     is_code.then_some(failure)
 }

@@ -3,8 +3,8 @@
 use super::{
     Log, Run, c_compiler, cargo_test, ctest, dotnet, eslint, exunit, go_build, go_test,
     go_test_json, gotestsum, gradle, gtest, jest, minitest, mocha, mypy, nextest, node_test,
-    phpunit, playwright, prettier, pytest, rspec, ruff, rustc, surefire, tap, tsc, unittest,
-    vitest, xctest,
+    phpunit, playwright, prettier, pytest, rspec, ruff, rustc, surefire, swiftc, tap, tsc,
+    unittest, vitest, xctest,
 };
 
 /// One log format.
@@ -283,6 +283,12 @@ pub(super) static FORMATS: &[Format] = &[
         ],
         is_diagnostic: true,
         parse: c_compiler::parse,
+    },
+    Format {
+        name: "swiftc",
+        sentinels: &[".swift:"],
+        is_diagnostic: true,
+        parse: swiftc::parse,
     },
     Format {
         name: "ctest",

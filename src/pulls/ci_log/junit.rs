@@ -5,6 +5,10 @@ use super::python_trace::{is_installed_python, path_line};
 use super::xml::{Element, Step, first_line, push, walk};
 use super::{EXCERPT_LINES_MAX, FAILURES_MAX, Failure, FailureKind, shell_word};
 
+/// What CTest says of a test without a program.
+const NOT_BUILT: &str = "Unable to find executable";
+/// What jest-junit calls the class of a file that could not be loaded.
+const NOT_LOADED: &str = "Test suite failed to run";
 /// Most lines of a failure's text in which its place is looked for.
 const PLACE_LINES_MAX: usize = 200;
 
@@ -12,6 +16,7 @@ const PLACE_LINES_MAX: usize = 200;
 /// (`flakyFailure` and `flakyError` of Surefire and nextest) did not fail.
 pub fn parse_junit(bytes: &[u8]) -> Vec<Failure> {
     let mut producer = "junit";
+    let mut is_mocha_xunit = false;
     let mut case: Option<(usize, Case)> = None;
     let mut problem: Option<usize> = None;
     let mut failed: Vec<Case> = Vec::new();
@@ -19,17 +24,33 @@ pub fn parse_junit(bytes: &[u8]) -> Vec<Failure> {
         Step::Start(element, depth) => match element.name() {
             b"testsuites" | b"testsuite" | b"property" if producer == "junit" => {
                 producer = produced_by(element).unwrap_or(producer);
+                // Mocha's own reporter has but one suite, others put it into `testsuites`.
+                is_mocha_xunit = producer == "mocha" && element.name() == b"testsuite";
             }
             b"testcase" => {
-                if producer == "junit" && !element.attribute("failure").is_empty() {
-                    producer = "node-test";
+                let mut next = Case::new(element);
+                if producer == "junit" {
+                    producer = told_by_case(element, &next).unwrap_or(producer);
                 }
-                case = Some((depth, Case::new(element)));
+                next.name_as(producer, is_mocha_xunit);
+                case = Some((depth, next));
+            }
+            // CTest says of a test whose program was not built that it was skipped, and fails.
+            b"skipped" if producer == "ctest" => {
+                if let Some((parent, case)) = &mut case
+                    && depth == *parent + 1
+                    && element.attribute("message") == NOT_BUILT
+                {
+                    case.is_failed = true;
+                    case.message = format!("not run: {NOT_BUILT}");
+                }
             }
             b"failure" | b"error" => {
                 if let Some((parent, case)) = &mut case
                     && depth == *parent + 1
                     && !case.is_failed
+                    // A test without assertions is an error to PHPUnit 9's file, not to its run.
+                    && element.attribute("type") != "PHPUnit\\Framework\\RiskyTestError"
                 {
                     case.is_failed = true;
                     case.message = element.attribute("message");
@@ -53,6 +74,7 @@ pub fn parse_junit(bytes: &[u8]) -> Vec<Failure> {
             if let Some((_, case)) = case.take_if(|(start, _)| *start >= depth)
                 && case.is_failed
                 && failed.len() < FAILURES_MAX
+                && !failed.last().is_some_and(|last| case.repeats(last))
             {
                 failed.push(case);
             }
@@ -96,6 +118,15 @@ fn produced_by(element: &Element<'_>) -> Option<&'static str> {
     schema.contains("surefire").then_some("maven")
 }
 
+/// The tool that wrote this test, where it is not told above.
+fn told_by_case(element: &Element<'_>, case: &Case) -> Option<&'static str> {
+    if !element.attribute("failure").is_empty() {
+        return Some("node-test");
+    }
+    let is_ctest = case.class == case.name && !element.attribute("status").is_empty();
+    is_ctest.then_some("ctest")
+}
+
 /// A `testcase`.
 #[derive(Default)]
 struct Case {
@@ -120,6 +151,20 @@ impl Case {
         }
     }
 
+    /// Makes the name the one that the framework itself shows.
+    fn name_as(&mut self, producer: &str, is_mocha_xunit: bool) {
+        if producer == "jest" || is_mocha_xunit {
+            let outer = if is_mocha_xunit { &*self.class } else { "" };
+            self.name = format!("{outer} {}", self.name).trim().to_owned();
+        }
+    }
+
+    /// Whether this is but more about the same: jest-junit writes the error of a file that could not
+    /// be loaded twice, as text and as data.
+    fn repeats(&self, last: &Self) -> bool {
+        self.class == NOT_LOADED && last.class == NOT_LOADED && self.name == last.name
+    }
+
     fn failure(&self, producer: &'static str) -> Failure {
         let test = self.id(producer);
         let mut error = first_line(&self.message);
@@ -140,7 +185,7 @@ impl Case {
                 error = panic.map_or(error, |line| line.trim());
             }
             _ => {
-                let is_told = |line: &&str| !line.is_empty() && !line.starts_with(['=', '-']);
+                let is_told = |line: &&str| !line.is_empty() && !line.starts_with(['=', '-', '●']);
                 if error.is_empty() || error == "Failed" {
                     let mut told = lines.iter().map(|line| line.trim());
                     error = told.find(is_told).unwrap_or(&self.exception);
@@ -164,7 +209,7 @@ impl Case {
         let (class, name) = (self.class.as_str(), self.name.as_str());
         match producer {
             "pytest" => self.node_id(),
-            "go-test" | "jest" | "mocha" | "node-test" | "rspec" => name.to_owned(),
+            "ctest" | "go-test" | "jest" | "mocha" | "node-test" | "rspec" => name.to_owned(),
             _ if class.is_empty() || name.starts_with(class) => name.to_owned(),
             "phpunit" => format!("{}::{name}", class.replace('.', "\\")),
             "vitest" => format!("{class} > {name}"),
@@ -199,6 +244,7 @@ impl Case {
         let word = shell_word;
         Some(match producer {
             "pytest" => format!("pytest {}", word(test)),
+            "jest" if self.class == NOT_LOADED => format!("npx jest {}", word(&self.name)),
             "jest" if !self.file.is_empty() => {
                 format!("npx jest {} -t {}", word(&self.file), word(&self.name))
             }
@@ -228,6 +274,8 @@ impl Case {
                     word(&format!("{}#{method}", self.class))
                 )
             }
+            // A data provider that fails is a test without a class.
+            "phpunit" if self.class.is_empty() => "vendor/bin/phpunit".to_owned(),
             "phpunit" => {
                 let method = self
                     .name

@@ -44,6 +44,7 @@ mod ruff;
 mod rust_panic;
 mod rustc;
 mod surefire;
+mod swiftc;
 mod tap;
 #[cfg(test)]
 mod tests;

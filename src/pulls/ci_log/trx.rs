@@ -11,7 +11,7 @@ const NAME: &str = "dotnet-test";
 pub fn parse_trx(bytes: &[u8]) -> Vec<Failure> {
     let mut open: Vec<(usize, TestResult)> = Vec::new();
     let mut failed: Vec<TestResult> = Vec::new();
-    let mut classes: HashMap<String, String> = HashMap::new();
+    let mut methods: HashMap<String, Method> = HashMap::new();
     let mut definition = String::new();
     // The element whose text is wanted, and its depth.
     let mut wanted: Option<(usize, Text)> = None;
@@ -30,8 +30,9 @@ pub fn parse_trx(bytes: &[u8]) -> Vec<Failure> {
             b"UnitTest" => definition = element.attribute("id"),
             b"TestMethod" => {
                 let class = element.attribute("className");
-                let class = class.split(',').next().unwrap_or_default();
-                classes.insert(std::mem::take(&mut definition), class.to_owned());
+                let class = class.split(',').next().unwrap_or_default().to_owned();
+                let name = element.attribute("name");
+                methods.insert(std::mem::take(&mut definition), Method { class, name });
             }
             b"RunInfo" if element.attribute("outcome") == "Error" => {
                 crashes.push(String::new());
@@ -70,11 +71,13 @@ pub fn parse_trx(bytes: &[u8]) -> Vec<Failure> {
     );
     let mut seen = HashSet::new();
     let results = failed.iter().filter(|result| !result.has_inner);
-    let tests = results.map(|result| result.failure(&classes));
+    let tests = results.map(|result| result.failure(&methods));
     let crash = |text: &String| {
         Failure::new(FailureKind::Test, NAME, "", first_line(text)).shown_by(text.lines())
     };
-    let failures = tests.chain(crashes.iter().map(crash));
+    // xUnit reports each test that fails as an error of the run, too.
+    let is_crash = |text: &&String| !text.trim_end().ends_with(" [FAIL]");
+    let failures = tests.chain(crashes.iter().filter(is_crash).map(crash));
     failures
         .filter(|failure| seen.insert((failure.test.clone(), failure.error.clone())))
         .collect()
@@ -85,6 +88,23 @@ enum Text {
     Message,
     Stack,
     Crash,
+}
+
+/// Where a test is defined.
+struct Method {
+    class: String,
+    name: String,
+}
+
+impl Method {
+    /// What `FullyQualifiedName` is of its tests: without the arguments, which NUnit writes here.
+    fn full_name(&self) -> String {
+        let name = self.name.split(['(', ' ']).next().unwrap_or_default();
+        if name.starts_with(&self.class) {
+            return name.to_owned();
+        }
+        format!("{}.{name}", self.class)
+    }
 }
 
 struct TestResult {
@@ -109,15 +129,20 @@ impl TestResult {
         }
     }
 
-    fn failure(&self, classes: &HashMap<String, String>) -> Failure {
+    fn failure(&self, methods: &HashMap<String, Method>) -> Failure {
         // xUnit writes the class into the name, MSTest and NUnit do not.
-        let class = classes.get(&self.definition).map_or("", String::as_str);
+        let method = methods.get(&self.definition);
+        let class = method.map_or("", |method| &method.class);
         let test = match class {
             "" => self.name.clone(),
             class if self.name.starts_with(class) => self.name.clone(),
             class => format!("{class}.{}", self.name),
         };
-        let method = test.split(['(', ' ']).next().unwrap_or_default();
+        // The name that is shown may be a sentence.
+        let method = match method.filter(|method| !method.name.is_empty()) {
+            Some(method) => method.full_name(),
+            None => test.split(['(', ' ']).next().unwrap_or_default().to_owned(),
+        };
         let filter = shell_word(&format!("FullyQualifiedName={method}"));
         let lines = self.message.lines().chain(self.stack.lines());
         let error = match first_line(&self.message) {
