@@ -5,7 +5,7 @@
 //! asks (an agent answers under its own login), spoke there later.
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -237,6 +237,18 @@ impl<'a> Analysis<'a> {
         let sort = query.sort;
         let after = move |entry: &&Entry| compare(sort, &entry.key(), &anchor).is_gt();
         Some(self.listed(query).filter(after))
+    }
+
+    /// What waits for the author, whatever is asked for: ids of threads, and how many remarks
+    /// outside of them.
+    pub fn waiting(&self) -> (BTreeSet<String>, usize) {
+        let everything = CommentQuery::default();
+        let waits = |entry: &&Entry| entry.state == State::AwaitingAuthor;
+        let waiting: Vec<&Entry> = self.listed(&everything).filter(waits).collect();
+        let threads = waiting.iter().filter(|entry| entry.thread().is_some());
+        let threads: BTreeSet<String> = threads.map(|entry| entry.id.to_owned()).collect();
+        let remarks = waiting.len() - threads.len();
+        (threads, remarks)
     }
 
     /// Counts what the query asks for.
