@@ -9,6 +9,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{PullId, Pulls};
@@ -47,6 +48,8 @@ pub struct Rollup {
     pub threads_waiting: Option<BTreeSet<String>>,
     /// GitHub says that it would merge, and no reviewer objects.
     pub may_merge: bool,
+    /// When the author, or whoever asks, spoke last in the conversation, as far as it was read.
+    pub last_word: Option<Timestamp>,
 }
 
 impl Rollup {
@@ -61,11 +64,11 @@ impl Rollup {
     }
 }
 
-/// How many threads of each of so many pull requests are asked for: the list of threads is one list,
-/// and so are the words of each thread.
+/// How many threads of each of so many pull requests are asked for: the conversation and the threads
+/// are one list each, and so are the words of each thread.
 fn threads_of_each(pulls: usize) -> usize {
     (LISTS_MAX / pulls.max(1))
-        .saturating_sub(1)
+        .saturating_sub(2)
         .min(THREADS_MAX)
 }
 
@@ -92,6 +95,7 @@ pub async fn rollups(pulls: &Pulls, ids: &[PullId]) -> Result<Vec<Option<Rollup>
     let document = format!(
         "query Rollups({}){{viewer{{login}} {fields}}} fragment P on PullRequest{{state headRefOid \
          author{{login}} mergeable mergeStateStatus reviewDecision statusCheckRollup{{state}} \
+         comments(last:20){{nodes{{author{{login}} createdAt}}}} \
          reviewThreads(last:{threads}){{totalCount nodes{{id isResolved comments(last:20)\
          {{nodes{{author{{login}} isMinimized pullRequestReview{{state}}}}}}}}}}}}",
         declared.join(",")
@@ -135,7 +139,21 @@ fn rollup(repository: &Value, viewer: &str, complete: bool) -> Option<Rollup> {
         conflicts,
         threads_waiting: threads_waiting(pull, viewer),
         may_merge: matches!(state_status, Some("CLEAN" | "HAS_HOOKS")) && !objects,
+        last_word: last_word(pull, viewer),
     })
+}
+
+fn last_word(pull: &Value, viewer: &str) -> Option<Timestamp> {
+    let said = pull["comments"]["nodes"].as_array()?.iter();
+    let own = said.filter(|remark| is_own(remark, pull, viewer));
+    own.filter_map(|remark| remark["createdAt"].as_str()?.parse().ok())
+        .max()
+}
+
+/// Whether the author of the pull request, or whoever asks, said it.
+fn is_own(remark: &Value, pull: &Value, viewer: &str) -> bool {
+    let speaker = remark["author"]["login"].as_str();
+    speaker.is_some() && (speaker == pull["author"]["login"].as_str() || speaker == Some(viewer))
 }
 
 /// The threads in which somebody else than the author, or than whoever asks, spoke last; `None`
@@ -146,7 +164,6 @@ fn threads_waiting(pull: &Value, viewer: &str) -> Option<BTreeSet<String>> {
     if threads["totalCount"].as_u64()? > told.len() as u64 {
         return None;
     }
-    let author = pull["author"]["login"].as_str();
     let mut waiting = BTreeSet::new();
     for thread in told {
         if thread["isResolved"].as_bool()? {
@@ -154,11 +171,9 @@ fn threads_waiting(pull: &Value, viewer: &str) -> Option<BTreeSet<String>> {
         }
         let words = thread["comments"]["nodes"].as_array()?;
         let (first, last) = (words.first()?, words.last()?);
-        let speaker = last["author"]["login"].as_str();
-        let own = speaker.is_some() && (speaker == author || speaker == Some(viewer));
         // What is hidden waits for nobody, and what is not submitted yet can be answered by nobody.
         let is_pending = first["pullRequestReview"]["state"] == "PENDING";
-        if !own && !is_pending && first["isMinimized"] != true {
+        if !is_own(last, pull, viewer) && !is_pending && first["isMinimized"] != true {
             waiting.insert(thread["id"].as_str()?.to_owned());
         }
     }
@@ -281,8 +296,24 @@ mod tests {
     #[test]
     fn a_question_costs_one_point() {
         for pulls in 1..=ROLLUPS_MAX {
-            let lists = pulls * (1 + threads_of_each(pulls));
-            assert!(lists <= LISTS_MAX && threads_of_each(pulls) >= 6, "{pulls}");
+            let lists = pulls * (2 + threads_of_each(pulls));
+            assert!(lists <= LISTS_MAX && threads_of_each(pulls) >= 5, "{pulls}");
         }
+    }
+
+    #[test]
+    fn the_last_word_is_the_authors_or_ones_own() {
+        let said = |login: &str, day: u32| json!({"author": {"login": login}, "createdAt": format!("2026-01-0{day}T00:00:00Z")});
+        let last = |said: Value| {
+            let mut pull = pull();
+            pull["comments"] = json!({ "nodes": said });
+            let last = told(pull, true).and_then(|it| it.last_word);
+            last.map(|at| at.to_string())
+        };
+        let at = |day: u32| Some(format!("2026-01-0{day}T00:00:00Z"));
+        assert_eq!(last(json!([said("octo", 1), said("lea", 2)])), at(1));
+        assert_eq!(last(json!([said("octo", 1), said("agent", 3)])), at(3));
+        assert_eq!(last(json!([said("lea", 1), null])), None);
+        assert_eq!(last(Value::Null), None);
     }
 }

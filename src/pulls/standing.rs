@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
+
 use super::{PullId, Pulls, Rollup, RollupState};
 
 /// Most pull requests that are remembered.
@@ -17,8 +19,8 @@ pub struct Standing {
     pub ci_fails: Option<bool>,
     /// Ids of the review threads that wait for its author: whoever resolves one takes out that one.
     pub threads_waiting: Option<BTreeSet<String>>,
-    /// Remarks outside of threads that wait for its author.
-    pub remarks_waiting: Option<usize>,
+    /// When the remarks outside of threads were made that wait for its author.
+    pub remarks_waiting: Vec<Timestamp>,
     /// It conflicts with its base.
     pub conflicts: Option<bool>,
     /// It is known that it can be merged and that everything is green.
@@ -36,7 +38,7 @@ impl Standing {
             words.push("ci failing".to_owned());
         }
         let threads = self.threads_waiting.as_ref().map_or(0, BTreeSet::len);
-        match threads + self.remarks_waiting.unwrap_or(0) {
+        match threads + self.remarks_waiting.len() {
             0 => {}
             1 => words.push("1 comment awaits you".to_owned()),
             count => words.push(format!("{count} comments await you")),
@@ -60,7 +62,11 @@ impl Standing {
         if let Some(threads) = &rollup.threads_waiting {
             self.threads_waiting = Some(threads.clone());
         }
-        // Here it does: what is not known to be ready is not called so.
+        // What was said outside of threads is answered by a later word there.
+        if let Some(last_word) = rollup.last_word {
+            self.remarks_waiting.retain(|at| *at >= last_word);
+        }
+        // What is not known to be ready is not called so, whatever was learned before.
         self.is_ready = rollup.is_ready();
     }
 }
@@ -106,6 +112,10 @@ impl Pulls {
 mod tests {
     use super::*;
 
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).unwrap()
+    }
+
     fn threads(ids: &[&str]) -> Option<BTreeSet<String>> {
         Some(ids.iter().map(|id| (*id).to_owned()).collect())
     }
@@ -129,7 +139,6 @@ mod tests {
             (
                 Standing {
                     threads_waiting: threads(&[]),
-                    remarks_waiting: Some(0),
                     ci_fails: Some(false),
                     conflicts: Some(false),
                     ..ready.clone()
@@ -138,7 +147,7 @@ mod tests {
             ),
             (
                 Standing {
-                    remarks_waiting: Some(1),
+                    remarks_waiting: vec![at(1)],
                     ..ready.clone()
                 },
                 &["1 comment awaits you"],
@@ -146,7 +155,7 @@ mod tests {
             (
                 Standing {
                     threads_waiting: threads(&["a"]),
-                    remarks_waiting: Some(1),
+                    remarks_waiting: vec![at(1)],
                     ci_fails: Some(true),
                     ..ready.clone()
                 },
@@ -175,6 +184,7 @@ mod tests {
             conflicts: Some(false),
             threads_waiting: threads(&[]),
             may_merge: true,
+            last_word: None,
         };
         let mut standing = Standing {
             ci_fails: Some(true),
@@ -196,9 +206,18 @@ mod tests {
         standing.take_in(&unknown);
         assert_eq!(standing.words(), ["conflicts", "1 comment awaits you"]);
         standing.ci_fails = Some(true);
+        standing.threads_waiting = None;
+        standing.remarks_waiting = vec![at(1), at(2)];
         let open = Rollup {
             state: RollupState::Open,
+            last_word: Some(at(2)),
             ..rollup
+        };
+        standing.take_in(&open);
+        assert_eq!(standing.words(), ["1 comment awaits you"], "and checks run");
+        let open = Rollup {
+            last_word: Some(at(3)),
+            ..open
         };
         standing.take_in(&open);
         assert!(standing.words().is_empty(), "checks run");

@@ -276,6 +276,17 @@ fn claims_tell_all_that_waits_for_them_from_one_question() {
         world.issue("acme/api", 2).reviews().threads[0].resolved = false;
     });
     until_waiting(&server, &json!(["1 comment awaits you"]));
+    // What was said outside of threads is known to whoever asked, and goes with an answer there.
+    place.github.change(|world| {
+        world.issue("acme/api", 2).comment("kim", "Please rebase.");
+    });
+    let asked = json!({"pr": "acme/api#2"});
+    server.tool("find_unresolved_comments", asked).expect(200);
+    until_waiting(&server, &json!(["2 comments await you"]));
+    place.github.change(|world| {
+        world.issue("acme/api", 2).comment("octo", "Done.");
+    });
+    until_waiting(&server, &json!(["1 comment awaits you"]));
 }
 
 #[test]

@@ -239,15 +239,22 @@ impl<'a> Analysis<'a> {
         Some(self.listed(query).filter(after))
     }
 
-    /// What waits for the author, whatever is asked for: ids of threads, and how many remarks
-    /// outside of them.
-    pub fn waiting(&self) -> (BTreeSet<String>, usize) {
+    /// What waits for the author, whatever is asked for: ids of threads, and when remarks outside
+    /// of them were made.
+    pub fn waiting(&self) -> (BTreeSet<String>, Vec<Timestamp>) {
+        let (mut threads, mut remarks) = (BTreeSet::new(), Vec::new());
         let everything = CommentQuery::default();
-        let waits = |entry: &&Entry| entry.state == State::AwaitingAuthor;
-        let waiting: Vec<&Entry> = self.listed(&everything).filter(waits).collect();
-        let threads = waiting.iter().filter(|entry| entry.thread().is_some());
-        let threads: BTreeSet<String> = threads.map(|entry| entry.id.to_owned()).collect();
-        let remarks = waiting.len() - threads.len();
+        for entry in self.listed(&everything) {
+            if entry.state != State::AwaitingAuthor {
+                continue;
+            }
+            match entry.place {
+                Place::Thread(_) => {
+                    threads.insert(entry.id.to_owned());
+                }
+                Place::Conversation | Place::Review => remarks.push(entry.created_at),
+            }
+        }
         (threads, remarks)
     }
 

@@ -160,7 +160,7 @@ pub async fn find_unresolved_comments(
     let (threads, remarks) = analysis.waiting();
     source.learn(|standing| {
         standing.threads_waiting = Some(threads);
-        standing.remarks_waiting = Some(remarks);
+        standing.remarks_waiting = remarks;
     });
     let (window, more) = window(&analysis, query, after.as_ref())?;
     let changes = changes(&source, &window, &mut warnings).await;
