@@ -7,6 +7,7 @@ mod flags;
 mod mcp;
 mod output;
 mod render;
+mod render_comments;
 mod render_conflicts;
 mod render_impact;
 mod render_merge;

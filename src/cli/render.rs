@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::{render_conflicts, render_impact, render_merge, render_review, render_stack};
+use super::{
+    render_comments, render_conflicts, render_impact, render_merge, render_review, render_stack,
+};
 use crate::domain::text;
 use crate::service::Reply;
 
@@ -37,15 +39,6 @@ const CLAIM_COLUMNS: [Column; 7] = [
     ("SINCE", "claimed_at"),
     ("CLAIM ID", "claim_id"),
 ];
-const COMMENT_COLUMNS: [Column; 7] = [
-    ("FILE", "path"),
-    ("LINE", "line"),
-    ("AUTHOR", "author"),
-    ("STATE", "state"),
-    ("COMMENT", "body"),
-    ("THREAD", "thread_id"),
-    ("COMMENT ID", "comment_id"),
-];
 /// Widest cell of a table, in characters.
 const CELL_CHARS_MAX: usize = 60;
 
@@ -54,6 +47,9 @@ pub(super) fn render(tool: &str, reply: &Reply, colours: bool) -> String {
     let record: Value = serde_json::from_str(&reply.json()).unwrap_or(Value::Null);
     if tool == "check_merge_readiness" {
         return render_merge::render(&record, colours);
+    }
+    if tool == "find_unresolved_comments" {
+        return render_comments::render(&record, colours);
     }
     if tool == "manage_stacked_prs" {
         return render_stack::render(&record, colours);
@@ -68,11 +64,10 @@ pub(super) fn render(tool: &str, reply: &Reply, colours: bool) -> String {
         return render_review::render(&record, reply, colours);
     }
     let mut out = String::new();
-    let lists: [(&str, &[Column], &str); 4] = [
+    let lists: [(&str, &[Column], &str); 3] = [
         ("repos", &REPO_COLUMNS, "no repositories"),
         ("issues", &ISSUE_COLUMNS, "no issues"),
         ("claims", &CLAIM_COLUMNS, "no claims"),
-        ("comments", &COMMENT_COLUMNS, "nothing unresolved"),
     ];
     let list = lists.iter().find(|(field, _, _)| record[*field].is_array());
     match list {

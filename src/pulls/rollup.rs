@@ -1,9 +1,15 @@
-//! How the checks of several pull requests stand, in one question to GitHub.
+//! How several pull requests stand, in one question to GitHub: their checks, whether they merge, and
+//! the review threads that wait for their authors.
 //!
 //! Facts: <https://docs.github.com/graphql/reference/commits#object-statuscheckrollup>. The sum is
 //! more pessimistic than a look at each check: it counts failures that a workflow allows. It costs
-//! one point for any number of pull requests.
+//! one point for any number of pull requests: a point is a hundred lists, rounded, by
+//! <https://docs.github.com/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api>, and
+//! so many threads of each are asked for as that allows.
 
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{PullId, Pulls};
@@ -11,6 +17,10 @@ use crate::gh::GhError;
 
 /// Most pull requests in one question.
 pub const ROLLUPS_MAX: usize = 20;
+/// Most lists in one question: half as many again would cost a second point.
+const LISTS_MAX: usize = 140;
+/// Most threads of one pull request.
+const THREADS_MAX: usize = 60;
 
 /// What GitHub makes of all checks together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,17 +29,47 @@ pub enum RollupState {
     Failing,
     /// All passed.
     Passing,
-    /// Something runs or is expected, or there are no checks.
+    /// Something runs or is expected.
     Open,
+    /// There are none.
+    NoChecks,
 }
 
-/// A pull request's head and its checks.
+/// How the head of a pull request stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rollup {
     /// Head commit.
     pub head_sha: String,
     /// Its checks.
     pub state: RollupState,
+    /// Whether it conflicts with its base; `None` while GitHub computes it.
+    pub conflicts: Option<bool>,
+    /// Ids of the review threads that wait for the author; `None` when not all threads were told.
+    pub threads_waiting: Option<BTreeSet<String>>,
+    /// GitHub says that it would merge, and no reviewer objects.
+    pub may_merge: bool,
+    /// When the author, or whoever asks, spoke last in the conversation, as far as it was read.
+    pub last_word: Option<Timestamp>,
+}
+
+impl Rollup {
+    /// Whether it is known that it can be merged and that everything is green.
+    pub fn is_ready(&self) -> bool {
+        let green = matches!(self.state, RollupState::Passing | RollupState::NoChecks);
+        let answered = self
+            .threads_waiting
+            .as_ref()
+            .is_some_and(BTreeSet::is_empty);
+        self.may_merge && green && answered && self.conflicts == Some(false)
+    }
+}
+
+/// How many threads of each of so many pull requests are asked for: the conversation and the threads
+/// are one list each, and so are the words of each thread.
+fn threads_of_each(pulls: usize) -> usize {
+    (LISTS_MAX / pulls.max(1))
+        .saturating_sub(2)
+        .min(THREADS_MAX)
 }
 
 /// Asks how up to [`ROLLUPS_MAX`] pull requests stand; `None` where one could not be told or is
@@ -45,21 +85,34 @@ pub async fn rollups(pulls: &Pulls, ids: &[PullId]) -> Result<Vec<Option<Rollup>
         ));
         fields.push_str(&format!(
             "p{place}:repository(owner:$o{place},name:$n{place}){{pullRequest(number:$i{place})\
-             {{state headRefOid statusCheckRollup{{state}}}}}} "
+             {{...P}}}} "
         ));
         variables[format!("o{place}")] = id.repo.owner().into();
         variables[format!("n{place}")] = id.repo.name().into();
         variables[format!("i{place}")] = id.number.into();
     }
-    let document = format!("query Rollups({}){{{fields}}}", declared.join(","));
+    let threads = threads_of_each(ids.len());
+    let document = format!(
+        "query Rollups({}){{viewer{{login}} {fields}}} fragment P on PullRequest{{state headRefOid \
+         author{{login}} mergeable mergeStateStatus reviewDecision statusCheckRollup{{state}} \
+         comments(last:20){{nodes{{author{{login}} createdAt}}}} \
+         reviewThreads(last:{threads}){{totalCount nodes{{id isResolved comments(last:20)\
+         {{nodes{{author{{login}} isMinimized pullRequestReview{{state}}}}}}}}}}}}",
+        declared.join(",")
+    );
     let answer = pulls.gh().graph(&document, variables).await?;
     // A rollup that may not be read is null as one is that does not exist.
     let complete = answer.problems.is_empty();
-    let rollup = |place| rollup(answer.data.get(&format!("p{place}"))?, complete);
+    let viewer = answer
+        .data
+        .get("viewer")
+        .and_then(|it| it["login"].as_str());
+    let viewer = viewer.unwrap_or_default();
+    let rollup = |place| rollup(answer.data.get(&format!("p{place}"))?, viewer, complete);
     Ok((0..ids.len()).map(rollup).collect())
 }
 
-fn rollup(repository: &Value, complete: bool) -> Option<Rollup> {
+fn rollup(repository: &Value, viewer: &str, complete: bool) -> Option<Rollup> {
     let pull = repository.get("pullRequest")?;
     if pull["state"] != "OPEN" {
         return None;
@@ -68,23 +121,79 @@ fn rollup(repository: &Value, complete: bool) -> Option<Rollup> {
         Some("FAILURE" | "ERROR") => RollupState::Failing,
         Some("SUCCESS") => RollupState::Passing,
         Some(_) => RollupState::Open,
-        None if complete => RollupState::Open,
+        None if complete => RollupState::NoChecks,
         None => return None,
     };
-    let head_sha = pull["headRefOid"].as_str()?.to_owned();
-    Some(Rollup { head_sha, state })
+    let conflicts = match pull["mergeable"].as_str() {
+        Some("CONFLICTING") => Some(true),
+        Some("MERGEABLE") => Some(false),
+        _ => None,
+    };
+    // Where nothing demands reviews GitHub would merge in spite of one that asks for changes.
+    let decision = pull["reviewDecision"].as_str();
+    let objects = matches!(decision, Some("CHANGES_REQUESTED" | "REVIEW_REQUIRED"));
+    let state_status = pull["mergeStateStatus"].as_str();
+    Some(Rollup {
+        head_sha: pull["headRefOid"].as_str()?.to_owned(),
+        state,
+        conflicts,
+        threads_waiting: threads_waiting(pull, viewer),
+        may_merge: matches!(state_status, Some("CLEAN" | "HAS_HOOKS")) && !objects,
+        last_word: last_word(pull, viewer),
+    })
+}
+
+fn last_word(pull: &Value, viewer: &str) -> Option<Timestamp> {
+    let said = pull["comments"]["nodes"].as_array()?.iter();
+    let own = said.filter(|remark| is_own(remark, pull, viewer));
+    own.filter_map(|remark| remark["createdAt"].as_str()?.parse().ok())
+        .max()
+}
+
+/// Whether the author of the pull request, or whoever asks, said it.
+fn is_own(remark: &Value, pull: &Value, viewer: &str) -> bool {
+    let speaker = remark["author"]["login"].as_str();
+    speaker.is_some() && (speaker == pull["author"]["login"].as_str() || speaker == Some(viewer))
+}
+
+/// The threads in which somebody else than the author, or than whoever asks, spoke last; `None`
+/// when a thread was not told.
+fn threads_waiting(pull: &Value, viewer: &str) -> Option<BTreeSet<String>> {
+    let threads = &pull["reviewThreads"];
+    let told = threads["nodes"].as_array()?;
+    if threads["totalCount"].as_u64()? > told.len() as u64 {
+        return None;
+    }
+    let mut waiting = BTreeSet::new();
+    for thread in told {
+        if thread["isResolved"].as_bool()? {
+            continue;
+        }
+        let words = thread["comments"]["nodes"].as_array()?;
+        let (first, last) = (words.first()?, words.last()?);
+        // What is hidden waits for nobody, and what is not submitted yet can be answered by nobody.
+        let is_pending = first["pullRequestReview"]["state"] == "PENDING";
+        if !is_own(last, pull, viewer) && !is_pending && first["isMinimized"] != true {
+            waiting.insert(thread["id"].as_str()?.to_owned());
+        }
+    }
+    Some(waiting)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn told(pull: Value, complete: bool) -> Option<Rollup> {
+        rollup(&json!({ "pullRequest": pull }), "agent", complete)
+    }
+
     #[test]
     fn the_sum_of_all_checks() {
         let told = |state: Value, rollup_state: Value, complete| {
             let pull =
                 json!({"state": state, "headRefOid": "abc", "statusCheckRollup": rollup_state});
-            rollup(&json!({ "pullRequest": pull }), complete).map(|it| it.state)
+            told(pull, complete).map(|it| it.state)
         };
         let state = |word: &str| json!({ "state": word });
         let open = || json!("OPEN");
@@ -97,13 +206,114 @@ mod tests {
         ] {
             assert_eq!(told(open(), state(word), true), Some(expected), "{word}");
         }
-        assert_eq!(told(open(), Value::Null, true), Some(RollupState::Open));
+        assert_eq!(told(open(), Value::Null, true), Some(RollupState::NoChecks));
         assert_eq!(
             told(open(), Value::Null, false),
             None,
             "it may be forbidden"
         );
         assert_eq!(told(json!("MERGED"), state("FAILURE"), true), None);
-        assert_eq!(rollup(&Value::Null, true), None);
+        assert_eq!(rollup(&Value::Null, "agent", true), None);
+    }
+
+    /// A pull request of `octo` with everything in order.
+    fn pull() -> Value {
+        json!({"state": "OPEN", "headRefOid": "abc", "author": {"login": "octo"},
+            "mergeable": "MERGEABLE", "mergeStateStatus": "CLEAN", "reviewDecision": "APPROVED",
+            "statusCheckRollup": {"state": "SUCCESS"},
+            "reviewThreads": {"totalCount": 0, "nodes": []}})
+    }
+
+    #[test]
+    fn only_what_is_known_to_be_in_order_is_ready() {
+        let ready = |field: &str, value: Value| {
+            let mut pull = pull();
+            pull[field] = value;
+            told(pull, true).is_some_and(|it| it.is_ready())
+        };
+        for (field, value, expected) in [
+            ("mergeStateStatus", json!("CLEAN"), true),
+            ("mergeStateStatus", json!("HAS_HOOKS"), true),
+            ("mergeStateStatus", json!("UNKNOWN"), false),
+            ("mergeStateStatus", json!("UNSTABLE"), false),
+            ("mergeStateStatus", json!("BLOCKED"), false),
+            ("mergeStateStatus", json!("BEHIND"), false),
+            ("mergeStateStatus", json!("DRAFT"), false),
+            ("mergeStateStatus", Value::Null, false),
+            ("mergeable", json!("UNKNOWN"), false),
+            ("mergeable", json!("CONFLICTING"), false),
+            ("reviewDecision", Value::Null, true),
+            ("reviewDecision", json!("CHANGES_REQUESTED"), false),
+            ("reviewDecision", json!("REVIEW_REQUIRED"), false),
+            ("statusCheckRollup", Value::Null, true),
+            ("statusCheckRollup", json!({"state": "PENDING"}), false),
+            ("reviewThreads", Value::Null, false),
+            (
+                "reviewThreads",
+                json!({"totalCount": 1, "nodes": []}),
+                false,
+            ),
+        ] {
+            assert_eq!(ready(field, value.clone()), expected, "{field} {value}");
+        }
+    }
+
+    #[test]
+    fn threads_wait_for_who_did_not_speak_last() {
+        let words = |logins: &[&str]| {
+            let words = logins.iter().map(|login| {
+                let author = (*login != "-").then(|| json!({ "login": login }));
+                json!({"author": author, "isMinimized": false,
+                    "pullRequestReview": {"state": "COMMENTED"}})
+            });
+            json!({"id": "T", "isResolved": false, "comments": {"nodes": words.collect::<Value>()}})
+        };
+        let count = |thread: Value| {
+            let mut pull = pull();
+            pull["reviewThreads"] = json!({"totalCount": 1, "nodes": [thread]});
+            told(pull, true)
+                .and_then(|it| it.threads_waiting)
+                .map(|ids| ids.len())
+        };
+        assert_eq!(count(words(&["lea"])), Some(1));
+        assert_eq!(count(words(&["lea", "octo"])), Some(0), "the author");
+        assert_eq!(count(words(&["lea", "agent"])), Some(0), "whoever asks");
+        assert_eq!(count(words(&["octo", "lea"])), Some(1));
+        assert_eq!(count(words(&["-"])), Some(1), "a lost account");
+        let mut thread = words(&["lea"]);
+        thread["isResolved"] = json!(true);
+        assert_eq!(count(thread), Some(0));
+        let mut thread = words(&["lea", "kim"]);
+        thread["comments"]["nodes"][0]["isMinimized"] = json!(true);
+        assert_eq!(count(thread), Some(0), "hidden");
+        let mut thread = words(&["lea"]);
+        thread["comments"]["nodes"][0]["pullRequestReview"]["state"] = json!("PENDING");
+        assert_eq!(count(thread), Some(0), "not submitted");
+        assert_eq!(count(Value::Null), None, "a thread that was not told");
+        assert_eq!(count(words(&[])), None);
+    }
+
+    #[test]
+    fn a_question_costs_one_point() {
+        for pulls in 1..=ROLLUPS_MAX {
+            let lists = pulls * (2 + threads_of_each(pulls));
+            assert!(lists <= LISTS_MAX && threads_of_each(pulls) >= 5, "{pulls}");
+        }
+    }
+
+    #[test]
+    fn the_last_word_is_the_authors_or_ones_own() {
+        let said = |login: &str, day: u32| json!({"author": {"login": login}, "createdAt": format!("2026-01-0{day}T00:00:00Z")});
+        let last = |said: Value| {
+            let mut pull = pull();
+            pull["comments"] = json!({ "nodes": said });
+            let last = told(pull, true).and_then(|it| it.last_word);
+            last.map(|at| at.to_string())
+        };
+        let at = |day: u32| Some(format!("2026-01-0{day}T00:00:00Z"));
+        assert_eq!(last(json!([said("octo", 1), said("lea", 2)])), at(1));
+        assert_eq!(last(json!([said("octo", 1), said("agent", 3)])), at(3));
+        assert_eq!(last(json!([said("lea", 1), null])), None);
+        assert_eq!(last(Value::Null), None);
     }
 }

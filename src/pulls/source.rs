@@ -239,6 +239,7 @@ impl Pulls {
             Err(GhError::NotFound(_)) => return Err(self.missing(&id).await),
             Err(error) => return Err(error.to_api()),
         };
+        self.see_head(&id, &pull.head.sha);
         let stamp = format!("{id} {} {}", pull.head.sha, pull.updated_at);
         Ok(PullSource {
             pulls: self.clone(),
@@ -371,7 +372,7 @@ impl PullSource {
 
     /// Notes what was learned of the pull request.
     pub fn learn(&self, learn: impl FnOnce(&mut Standing)) {
-        self.pulls.learn(&self.id, learn);
+        self.pulls.learn(&self.id, &self.pull.head.sha, learn);
     }
 
     /// Notes that nothing more is expected for the head commit, and whether that is certain.

@@ -1,6 +1,11 @@
-//! What the tools last learned of each pull request: `get_my_claims` tells it at no further call.
+//! What the tools and the watch last learned of each pull request: `get_my_claims` tells it at no
+//! further call.
 
-use super::{PullId, Pulls};
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::{PullId, Pulls, Rollup, RollupState};
 
 /// Most pull requests that are remembered.
 const STANDINGS_MAX: usize = 512;
@@ -8,14 +13,18 @@ const STANDINGS_MAX: usize = 512;
 /// How a pull request stood when it was last looked at. `None` was not looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
+    /// The head that all of this is about: of another head nothing of it need be true.
+    head_sha: String,
     /// Checks fail.
     pub ci_fails: Option<bool>,
-    /// Review threads and remarks that wait for its author.
-    pub comments_waiting: Option<usize>,
+    /// Ids of the review threads that wait for its author: whoever resolves one takes out that one.
+    pub threads_waiting: Option<BTreeSet<String>>,
+    /// When the remarks outside of threads were made that wait for its author.
+    pub remarks_waiting: Vec<Timestamp>,
     /// It conflicts with its base.
     pub conflicts: Option<bool>,
-    /// It can be merged.
-    pub is_ready: Option<bool>,
+    /// It is known that it can be merged and that everything is green.
+    pub is_ready: bool,
 }
 
 impl Standing {
@@ -28,27 +37,68 @@ impl Standing {
         if self.ci_fails == Some(true) {
             words.push("ci failing".to_owned());
         }
-        match self.comments_waiting {
-            None | Some(0) => {}
-            Some(1) => words.push("1 comment awaits you".to_owned()),
-            Some(count) => words.push(format!("{count} comments await you")),
+        let threads = self.threads_waiting.as_ref().map_or(0, BTreeSet::len);
+        match threads + self.remarks_waiting.len() {
+            0 => {}
+            1 => words.push("1 comment awaits you".to_owned()),
+            count => words.push(format!("{count} comments await you")),
         }
-        if words.is_empty() && self.is_ready == Some(true) {
+        if words.is_empty() && self.is_ready {
             words.push("ready to merge".to_owned());
         }
         words
     }
+
+    /// Notes what a look at many pull requests told of this one. That checks fail is left to a look
+    /// at each check: the sum counts failures that a workflow allows.
+    pub fn take_in(&mut self, rollup: &Rollup) {
+        match rollup.state {
+            RollupState::Failing => {}
+            RollupState::Passing => self.ci_fails = Some(false),
+            RollupState::Open | RollupState::NoChecks => self.ci_fails = None,
+        }
+        // What was not told does not make untrue what a tool has learned of this head.
+        self.conflicts = rollup.conflicts.or(self.conflicts);
+        if let Some(threads) = &rollup.threads_waiting {
+            self.threads_waiting = Some(threads.clone());
+        }
+        // What was said outside of threads is answered by a later word there.
+        if let Some(last_word) = rollup.last_word {
+            self.remarks_waiting.retain(|at| *at >= last_word);
+        }
+        // What is not known to be ready is not called so, whatever was learned before.
+        self.is_ready = rollup.is_ready();
+    }
 }
 
 impl Pulls {
-    /// Notes what was learned of a pull request.
-    pub fn learn(&self, id: &PullId, learn: impl FnOnce(&mut Standing)) {
+    /// Notes what was learned of a head of a pull request. What was known of another one goes.
+    pub fn learn(&self, id: &PullId, head_sha: &str, learn: impl FnOnce(&mut Standing)) {
         let mut standings = self.standings();
         let key = id.to_string().to_lowercase();
         if standings.len() >= STANDINGS_MAX && !standings.contains_key(&key) {
             standings.clear();
         }
-        learn(standings.entry(key).or_default());
+        let standing = standings.entry(key).or_default();
+        if standing.head_sha != head_sha {
+            *standing = Standing {
+                head_sha: head_sha.to_owned(),
+                ..Standing::default()
+            };
+        }
+        learn(standing);
+    }
+
+    /// Forgets what was learned of another head than this one.
+    pub(super) fn see_head(&self, id: &PullId, head_sha: &str) {
+        let key = id.to_string().to_lowercase();
+        let mut standings = self.standings();
+        if standings
+            .get(&key)
+            .is_some_and(|it| it.head_sha != head_sha)
+        {
+            standings.remove(&key);
+        }
     }
 
     /// How a pull request stood when it was last looked at.
@@ -62,14 +112,114 @@ impl Pulls {
 mod tests {
     use super::*;
 
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).unwrap()
+    }
+
+    fn threads(ids: &[&str]) -> Option<BTreeSet<String>> {
+        Some(ids.iter().map(|id| (*id).to_owned()).collect())
+    }
+
     #[test]
     fn only_what_waits_is_told() {
-        let mut standing = Standing::default();
-        assert!(standing.words().is_empty());
-        standing.is_ready = Some(true);
+        let ready = Standing {
+            is_ready: true,
+            ..Standing::default()
+        };
+        let table: [(Standing, &[&str]); 7] = [
+            (Standing::default(), &[]),
+            (ready.clone(), &["ready to merge"]),
+            (
+                Standing {
+                    conflicts: Some(true),
+                    ..ready.clone()
+                },
+                &["conflicts"],
+            ),
+            (
+                Standing {
+                    threads_waiting: threads(&[]),
+                    ci_fails: Some(false),
+                    conflicts: Some(false),
+                    ..ready.clone()
+                },
+                &["ready to merge"],
+            ),
+            (
+                Standing {
+                    remarks_waiting: vec![at(1)],
+                    ..ready.clone()
+                },
+                &["1 comment awaits you"],
+            ),
+            (
+                Standing {
+                    threads_waiting: threads(&["a"]),
+                    remarks_waiting: vec![at(1)],
+                    ci_fails: Some(true),
+                    ..ready.clone()
+                },
+                &["ci failing", "2 comments await you"],
+            ),
+            (
+                Standing {
+                    conflicts: Some(true),
+                    ci_fails: Some(true),
+                    threads_waiting: threads(&["a", "b"]),
+                    ..ready
+                },
+                &["conflicts", "ci failing", "2 comments await you"],
+            ),
+        ];
+        for (standing, words) in table {
+            assert_eq!(standing.words(), words, "{standing:?}");
+        }
+    }
+
+    #[test]
+    fn a_look_at_many_tells_what_it_knows() {
+        let rollup = Rollup {
+            head_sha: "abc".to_owned(),
+            state: RollupState::Passing,
+            conflicts: Some(false),
+            threads_waiting: threads(&[]),
+            may_merge: true,
+            last_word: None,
+        };
+        let mut standing = Standing {
+            ci_fails: Some(true),
+            threads_waiting: threads(&["a"]),
+            conflicts: Some(true),
+            ..Standing::default()
+        };
+        standing.take_in(&rollup);
         assert_eq!(standing.words(), ["ready to merge"]);
+        let unknown = Rollup {
+            conflicts: None,
+            threads_waiting: None,
+            ..rollup.clone()
+        };
+        standing.take_in(&unknown);
+        assert!(standing.words().is_empty(), "unknown is not ready");
+        standing.threads_waiting = threads(&["a"]);
+        standing.conflicts = Some(true);
+        standing.take_in(&unknown);
+        assert_eq!(standing.words(), ["conflicts", "1 comment awaits you"]);
         standing.ci_fails = Some(true);
-        standing.comments_waiting = Some(2);
-        assert_eq!(standing.words(), ["ci failing", "2 comments await you"]);
+        standing.threads_waiting = None;
+        standing.remarks_waiting = vec![at(1), at(2)];
+        let open = Rollup {
+            state: RollupState::Open,
+            last_word: Some(at(2)),
+            ..rollup
+        };
+        standing.take_in(&open);
+        assert_eq!(standing.words(), ["1 comment awaits you"], "and checks run");
+        let open = Rollup {
+            last_word: Some(at(3)),
+            ..open
+        };
+        standing.take_in(&open);
+        assert!(standing.words().is_empty(), "checks run");
     }
 }

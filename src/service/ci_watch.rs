@@ -1,5 +1,6 @@
 //! Looks at checks while nobody waits for them: `get_my_claims` then knows of failures, readers of
-//! events hear of them, and the next `get_failing_tests` is answered at once.
+//! events hear of them, and the next `get_failing_tests` is answered at once. The same question
+//! tells which pull requests of claims conflict, have threads that wait, or are ready.
 //!
 //! Two kinds of pull requests are watched: for some minutes those whose checks ran when a waiting
 //! call ended, and after each sync those of submitted claims, many in one question. It takes places
@@ -195,7 +196,8 @@ impl Parts {
         report: &FailingTests,
         is_asked_for: bool,
     ) {
-        self.pulls.learn(id, |it| it.ci_fails = report.fails());
+        self.pulls
+            .learn(id, &report.commit, |it| it.ci_fails = report.fails());
         if report.fails() != Some(true) || !report.names.is_told {
             return;
         }
@@ -244,20 +246,16 @@ impl Parts {
             };
             for (id, rollup) in ids.iter().zip(rollups) {
                 let Some(rollup) = rollup else { continue };
-                match rollup.state {
-                    RollupState::Failing => {
-                        let last = looked.get(&name(id));
-                        if !last.is_some_and(|it| it.settled && it.head_sha == rollup.head_sha) {
-                            failing.push((last.map(|it| it.at), id, rollup.head_sha));
-                        }
-                        continue;
-                    }
-                    RollupState::Passing => {
-                        self.pulls.learn(id, |it| it.ci_fails = Some(false));
-                    }
-                    RollupState::Open => self.pulls.learn(id, |it| it.ci_fails = None),
+                self.pulls
+                    .learn(id, &rollup.head_sha, |it| it.take_in(&rollup));
+                if rollup.state != RollupState::Failing {
+                    looked.remove(&name(id));
+                    continue;
                 }
-                looked.remove(&name(id));
+                let last = looked.get(&name(id));
+                if !last.is_some_and(|it| it.settled && it.head_sha == rollup.head_sha) {
+                    failing.push((last.map(|it| it.at), id, rollup.head_sha));
+                }
             }
         }
         // Those that wait longest come first, so that a few that never settle hold up nobody.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::desk::{Parts, Progress};
 use super::{CheckMergeReadiness, GetFailingTests, ManageStackedPrs, Reply};
 use crate::domain::{ApiError, limits};
-use crate::pulls::merge_readiness::{self, Method, Question};
+use crate::pulls::merge_readiness::{self, Method, Question, Verdict};
 use crate::pulls::stack::{self, StackQuery, Wish};
 use crate::pulls::{self, CheckFilters, CheckSources, ERROR_LINES_MAX, FailingTestsQuery, PullId};
 
@@ -108,8 +108,9 @@ impl Parts {
         };
         let now = self.read(|view| view.now).await?;
         let report = merge_readiness::check_merge_readiness(&self.pulls, question, now).await?;
-        self.pulls.learn(&id, |it| {
-            it.is_ready = Some(report.ready_to_merge);
+        self.pulls.learn(&id, &report.commit, |it| {
+            // What merges though checks still run or fail has something that waits.
+            it.is_ready = report.verdict == Verdict::Ready;
             it.conflicts = report.checks.no_conflicts.map(|none| !none);
         });
         Reply::new(&report)

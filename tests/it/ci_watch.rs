@@ -163,7 +163,9 @@ fn pull_requests_of_claims_are_watched_after_each_sync() {
             .forget_checks(&head)
             .check_run(&head, "test", "success");
     });
-    until("it is seen to pass", || holds(waiting(&server).is_null()));
+    until("it is seen to pass", || {
+        holds(waiting(&server) == json!(["ready to merge"]))
+    });
     let pushed = "f".repeat(40);
     place.github.change(|world| {
         let issue = world.issue("acme/api", 2);
@@ -205,4 +207,134 @@ fn nobody_hears_of_pull_requests_that_nobody_works_on() {
     let answer = server.tool(TOOL, json!({"pr": "acme/api#2"})).expect(200);
     assert_eq!(answer["status"], "failed");
     assert!(events_since(&server, 0, "ci.failed").is_empty());
+}
+
+/// Until `get_my_claims` says this of the claim.
+fn until_waiting(server: &Server, words: &Value) {
+    until(&words.to_string(), || holds(waiting(server) == *words));
+}
+
+#[test]
+fn claims_tell_all_that_waits_for_them_from_one_question() {
+    let (mut world, head) = world();
+    let repository = world.repository("acme/api");
+    repository
+        .merges
+        .forget_checks(&head)
+        .check_run(&head, "test", "success");
+    let pull = world.issue("acme/api", 2);
+    pull.thread("lea", "src/db.rs", 42, "This can inject SQL.");
+    pull.thread("kim", "src/db.rs", 43, "Name it better.");
+    let place = Place::new(world).with("SYNC_INTERVAL_MINUTES", 0.01);
+    let server = place.serve_synced();
+    submitted(&server);
+    until_waiting(&server, &json!(["2 comments await you"]));
+    let say = |state: &str, mergeable: &str| {
+        place.github.change(|world| {
+            let merges = &mut world.repository("acme/api").merges;
+            merges.say_of(2, "mergeStateStatus", json!(state)).say_of(
+                2,
+                "mergeable",
+                json!(mergeable),
+            );
+        });
+    };
+    say("DIRTY", "CONFLICTING");
+    until_waiting(&server, &json!(["conflicts", "2 comments await you"]));
+    say("CLEAN", "MERGEABLE");
+    until_waiting(&server, &json!(["2 comments await you"]));
+    // Somebody answers on the page of GitHub, and the other thread is resolved there.
+    place.github.change(|world| {
+        let pull = world.issue("acme/api", 2);
+        pull.reply("octo", "Done.");
+        pull.reviews().threads[0].resolved = true;
+    });
+    until_waiting(&server, &json!(["ready to merge"]));
+    for record in place.github.requests() {
+        if record.operation.as_deref() == Some("Rollups") {
+            assert_eq!(record.points, 1, "{record:?}");
+        }
+    }
+    // What is not known is not told as ready.
+    say("UNKNOWN", "UNKNOWN");
+    until_waiting(&server, &Value::Null);
+    say("CLEAN", "MERGEABLE");
+    until_waiting(&server, &json!(["ready to merge"]));
+    // A push whose checks fail, and then one whose checks run.
+    let push = |sha: &str, conclusion: &str| {
+        place.github.change(|world| {
+            world.issue("acme/api", 2).push(sha, &["src/db.rs"]);
+            let merges = &mut world.repository("acme/api").merges;
+            merges.check_run(sha, "test", conclusion);
+        });
+    };
+    push(&"e".repeat(40), "failure");
+    until_waiting(&server, &json!(["ci failing"]));
+    push(&"f".repeat(40), "in_progress");
+    until_waiting(&server, &Value::Null);
+    place.github.change(|world| {
+        world.issue("acme/api", 2).reviews().threads[0].resolved = false;
+    });
+    until_waiting(&server, &json!(["1 comment awaits you"]));
+    // What was said outside of threads is known to whoever asked, and goes with an answer there.
+    place.github.change(|world| {
+        world.issue("acme/api", 2).comment("kim", "Please rebase.");
+    });
+    let asked = json!({"pr": "acme/api#2"});
+    server.tool("find_unresolved_comments", asked).expect(200);
+    until_waiting(&server, &json!(["2 comments await you"]));
+    place.github.change(|world| {
+        world.issue("acme/api", 2).comment("octo", "Done.");
+    });
+    until_waiting(&server, &json!(["1 comment awaits you"]));
+}
+
+#[test]
+fn what_tools_learned_goes_with_the_head_and_with_what_is_resolved() {
+    let (mut world, head) = world();
+    let repository = world.repository("acme/api");
+    repository
+        .merges
+        .forget_checks(&head)
+        .check_run(&head, "test", "success");
+    let pull = world.issue("acme/api", 2);
+    pull.thread("lea", "src/db.rs", 42, "This can inject SQL.");
+    pull.thread("kim", "src/db.rs", 43, "Name it better.");
+    let threads = pull.reviews().threads.iter();
+    let threads: Vec<String> = threads.map(|thread| thread.node_id()).collect();
+    // No sync comes by itself.
+    let place = Place::new(world);
+    let server = place.serve_synced();
+    submitted(&server);
+    let pull = || json!({"pr": "acme/api#2"});
+    server.tool("check_merge_readiness", pull()).expect(200);
+    assert_eq!(waiting(&server), json!(["ready to merge"]));
+    server.tool("find_unresolved_comments", pull()).expect(200);
+    assert_eq!(waiting(&server), json!(["2 comments await you"]));
+    let resolve = |thread: &str, more: Value| {
+        let mut arguments = json!({"pr": "acme/api#2", "thread_id": thread});
+        for (name, value) in more.as_object().into_iter().flatten() {
+            arguments[name] = value.clone();
+        }
+        server.tool("resolve_review_thread", arguments).expect(200)
+    };
+    resolve(&threads[0], json!({}));
+    assert_eq!(waiting(&server), json!(["1 comment awaits you"]));
+    resolve(&threads[0], json!({}));
+    assert_eq!(waiting(&server), json!(["1 comment awaits you"]), "once");
+    resolve(&threads[0], json!({"unresolve": true}));
+    assert_eq!(waiting(&server), json!(["2 comments await you"]));
+    resolve(&threads[0], json!({}));
+    resolve(&threads[1], json!({"reply": "Done."}));
+    assert_eq!(waiting(&server), json!(["ready to merge"]));
+    let pushed = "f".repeat(40);
+    place.github.change(|world| {
+        world.issue("acme/api", 2).push(&pushed, &["src/db.rs"]);
+        let merges = &mut world.repository("acme/api").merges;
+        merges.check_run(&pushed, "test", "in_progress");
+    });
+    // Whatever sees the new head puts an end to what was known of the old one.
+    let looked = server.tool("get_failing_tests", pull()).expect(200);
+    assert_eq!(looked["status"], "running", "{looked}");
+    assert_eq!(waiting(&server), Value::Null);
 }

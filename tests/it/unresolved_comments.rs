@@ -520,9 +520,12 @@ fn mcp_and_the_command_line_tell_the_same() {
         "https://github.com/acme/api/pull/2",
     ]);
     for words in [
-        "FILE",
-        "src/db.rs",
-        "awaiting_author",
+        "src/db.rs:42",
+        "lea, ",
+        "the author owes the next word",
+        "suggested for line 42:",
+        "| let q = bind(id);",
+        "issuecommand resolve-review-thread --pr acme/api#2 --thread-id THREAD_ID",
         "This can inject SQL.",
         "PRRT_",
     ] {

@@ -5,7 +5,7 @@
 //! asks (an agent answers under its own login), spoke there later.
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -237,6 +237,25 @@ impl<'a> Analysis<'a> {
         let sort = query.sort;
         let after = move |entry: &&Entry| compare(sort, &entry.key(), &anchor).is_gt();
         Some(self.listed(query).filter(after))
+    }
+
+    /// What waits for the author, whatever is asked for: ids of threads, and when remarks outside
+    /// of them were made.
+    pub fn waiting(&self) -> (BTreeSet<String>, Vec<Timestamp>) {
+        let (mut threads, mut remarks) = (BTreeSet::new(), Vec::new());
+        let everything = CommentQuery::default();
+        for entry in self.listed(&everything) {
+            if entry.state != State::AwaitingAuthor {
+                continue;
+            }
+            match entry.place {
+                Place::Thread(_) => {
+                    threads.insert(entry.id.to_owned());
+                }
+                Place::Conversation | Place::Review => remarks.push(entry.created_at),
+            }
+        }
+        (threads, remarks)
     }
 
     /// Counts what the query asks for.

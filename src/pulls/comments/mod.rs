@@ -157,9 +157,11 @@ pub async fn find_unresolved_comments(
     let mut warnings = std::mem::take(&mut fetched.warnings);
     let mut analysis = analyse(&fetched, query.sort);
     warnings.append(&mut analysis.warnings);
-    let everything = CommentQuery::default();
-    let waiting = analysis.summary(&everything).1.awaiting_author;
-    source.learn(|standing| standing.comments_waiting = Some(waiting));
+    let (threads, remarks) = analysis.waiting();
+    source.learn(|standing| {
+        standing.threads_waiting = Some(threads);
+        standing.remarks_waiting = remarks;
+    });
     let (window, more) = window(&analysis, query, after.as_ref())?;
     let changes = changes(&source, &window, &mut warnings).await;
     let answer = Frame {

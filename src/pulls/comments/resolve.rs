@@ -194,7 +194,31 @@ pub async fn resolve_review_thread(
         resolution.ok = changed.is_resolved == wanted;
         resolution.resolved_by = changed.resolved_by.map(|actor| actor.login);
     }
+    let replied = resolution
+        .reply
+        .as_ref()
+        .is_some_and(|it| !it.already_there);
+    let answered = replied || spoke_last(&thread, &viewer, source.pull.author());
+    let waits = !resolution.resolved && !answered;
+    source.learn(|standing| {
+        // Where the threads were not looked at, one of them is not all.
+        let Some(waiting) = &mut standing.threads_waiting else {
+            return;
+        };
+        if waits {
+            waiting.insert(id);
+        } else {
+            waiting.remove(&id);
+        }
+    });
     Ok(resolution)
+}
+
+/// Whether this login or the author of the pull request had the last word.
+fn spoke_last(thread: &Thread, viewer: &str, author: &str) -> bool {
+    let last = thread.comments.told().next_back();
+    last.and_then(|said| said.author.as_ref())
+        .is_some_and(|speaker| speaker.login == viewer || speaker.login == author)
 }
 
 fn checked_reply(reply: &str) -> Result<&str, ApiError> {

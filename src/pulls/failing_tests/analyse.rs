@@ -268,14 +268,12 @@ fn reported(
         .as_ref()
         .zip(changed)
         .map(|(file, changed)| changed.iter().any(|path| is_same_file(file, path)));
+    // Where no command of its own is known, Actions can at least do it again: it proves a fix or
+    // chance, and every failure there has a command.
     let rerun = || {
         let run = failed.check.run_id?;
-        let nobodys_fault = matches!(
-            failure.kind,
-            FailureKind::Infra | FailureKind::Timeout | FailureKind::Cancelled
-        );
         let repo = &reading.id.repo;
-        nobodys_fault.then(|| format!("gh run rerun {run} --failed -R {repo}"))
+        Some(format!("gh run rerun {run} --failed -R {repo}"))
     };
     ReportedFailure {
         id,

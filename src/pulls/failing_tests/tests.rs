@@ -204,3 +204,27 @@ fn a_failure_of_several_jobs_is_told_once() {
          on the base branch too)"
     );
 }
+
+#[test]
+fn every_failure_of_actions_has_a_command() {
+    let command = |kind, run_id| {
+        let failure = Failure::new(kind, "", "", "it failed");
+        let mut failed = failed("job", vec![failure]);
+        failed.check.run_id = run_id;
+        let reading = reading(vec![failed.check.clone()], vec![failed]);
+        judge(&reading, now()).failures[0].reproduce.clone()
+    };
+    for kind in [
+        FailureKind::Test,
+        FailureKind::Build,
+        FailureKind::Lint,
+        FailureKind::Infra,
+        FailureKind::Timeout,
+        FailureKind::Cancelled,
+        FailureKind::Unknown,
+    ] {
+        let again = Some("gh run rerun 9 --failed -R o/r".to_owned());
+        assert_eq!(command(kind, Some(9)), again, "{kind:?}");
+        assert_eq!(command(kind, None), None, "another service: {kind:?}");
+    }
+}

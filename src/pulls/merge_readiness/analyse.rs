@@ -91,6 +91,7 @@ pub fn analyse(facts: Facts, now: Timestamp) -> MergeReadiness {
     let closes = closing.into_iter().flat_map(|closing| closing.iter());
     let closes = closes.take(CLOSES_MAX);
     let report = MergeReadiness {
+        commit: facts.pull.head.sha.clone(),
         pr: facts.id.to_string(),
         head_sha: facts.pull.head_short().to_owned(),
         fetched_at: now,

@@ -164,7 +164,7 @@ impl<'a> Look<'a> {
         if too_few && (not_approved || !self.way_is_free) {
             let words = format!("{} of {demanded} approvals", current.unwrap_or(0));
             let review = Blocker::new(Category::ReviewRequired, Who::Reviewer, words);
-            found.push(review.action("ask for a review; get_review_suggestions names reviewers"));
+            found.push(review.action("ask for a review; analyze_pr_impact names reviewers"));
         }
         if self.policy.code_owner && !self.way_is_free && self.decision() != Some("APPROVED") {
             let owners = self.owners_asked();
@@ -182,7 +182,7 @@ impl<'a> Look<'a> {
         if not_approved && found.len() == before {
             let words = "GitHub still demands a review";
             let review = Blocker::new(Category::ReviewRequired, Who::Reviewer, words);
-            found.push(review.action("ask for a review; get_review_suggestions names reviewers"));
+            found.push(review.action("ask for a review; analyze_pr_impact names reviewers"));
         }
     }
 

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-pub use report::{MergeReadiness, Method};
+pub use report::{MergeReadiness, Method, Verdict};
 
 use self::analyse::{Facts, analyse};
 use self::policy::Policy;

@@ -9,6 +9,9 @@ use crate::pulls::Warning;
 /// Whether a pull request can be merged, and if not, what is in the way.
 #[derive(Clone, Debug, Serialize)]
 pub struct MergeReadiness {
+    /// The whole name of the head commit.
+    #[serde(skip)]
+    pub commit: String,
     /// `owner/name#number`.
     pub pr: String,
     /// First digits of the head commit.
