@@ -160,6 +160,8 @@ pub struct Pulls {
     memory: Arc<Mutex<HashMap<String, Remembered>>>,
     logs: Arc<Kept<JobLog>>,
     reports: Arc<Kept<TestReports>>,
+    /// By the number of a comment: the pull request and the thread that it is in.
+    threads: Arc<Kept<(PullId, String)>>,
     standings: Arc<Mutex<HashMap<String, Standing>>>,
     passes: Arc<Passes>,
 }
@@ -187,6 +189,7 @@ impl Pulls {
             memory: Arc::default(),
             logs: Arc::default(),
             reports: Arc::default(),
+            threads: Arc::default(),
             standings: Arc::default(),
             passes: Arc::default(),
         }
@@ -438,6 +441,18 @@ impl PullSource {
         let read = aside(move || TestReports::read(&bytes)).await?;
         let reports = read.map_err(|error| GhError::Malformed(error.to_string()))?;
         Ok(self.pulls.reports.keep(artifact, reports))
+    }
+
+    /// The thread that a comment was found in before: it stays there, also after a write.
+    pub fn known_thread(&self, comment: u64) -> Option<String> {
+        let known = self.pulls.threads.get(comment)?;
+        (known.0 == self.id).then(|| known.1.clone())
+    }
+
+    /// Notes in which thread a comment is.
+    pub fn note_thread(&self, comment: u64, thread: &str) {
+        let found = (self.id.clone(), thread.to_owned());
+        self.pulls.threads.keep(comment, found);
     }
 
     /// Asks a GraphQL query.
