@@ -684,10 +684,22 @@ fn checks_that_run_on_cost_two_requests_a_look() {
     });
     place.github.clear_requests();
     let answer = asked(&server);
-    assert_eq!(answer["failures"][0]["checks"], json!(["audit"]), "{answer}");
-    let paths: Vec<String> = place.github.requests().into_iter().map(|it| it.path).collect();
+    assert_eq!(
+        answer["failures"][0]["checks"],
+        json!(["audit"]),
+        "{answer}"
+    );
+    let paths: Vec<String> = place
+        .github
+        .requests()
+        .into_iter()
+        .map(|it| it.path)
+        .collect();
     for part in ["/check-runs", "/status", "/actions/runs"] {
-        assert!(paths.iter().any(|path| path.contains(part)), "{part}: {paths:?}");
+        assert!(
+            paths.iter().any(|path| path.contains(part)),
+            "{part}: {paths:?}"
+        );
     }
 }
 
@@ -709,7 +721,11 @@ fn the_look_that_confirms_a_pass_reads_all_again() {
     let call = json!({"pr": "acme/api#2", "wait": true, "max_wait_seconds": 20});
     let second = server.tool(TOOL, call).expect(200);
     assert_eq!(second["status"], "failed", "{second}");
-    assert_eq!(second["failures"][0]["checks"], json!(["audit"]), "{second}");
+    assert_eq!(
+        second["failures"][0]["checks"],
+        json!(["audit"]),
+        "{second}"
+    );
 }
 
 #[test]
