@@ -55,6 +55,11 @@ pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
 /// Longest wait of one call; clients drop calls at 60 s.
 pub const WAIT_SECONDS_MAX: u64 = 45;
 
+/// For how long what was read of a pull request serves further answers while that is the same. As
+/// much later than check runs may be seen, while those stay as they are: commit statuses of other
+/// apps, and what becomes of workflow runs that have no job (approvals, broken files).
+pub const PULL_MEMORY: Duration = Duration::from_secs(30);
+
 /// Standard output kept of one gh child, in bytes.
 pub const GH_STDOUT_BYTES_MAX: usize = 32 << 20;
 /// Standard error kept of one gh child, in bytes.

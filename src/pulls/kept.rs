@@ -1,4 +1,5 @@
-//! A bounded memory of what never changes: logs of finished jobs, uploaded reports.
+//! A bounded memory of what never changes: logs of finished jobs, uploaded reports, the threads of
+//! comments.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -19,12 +19,10 @@ use super::Standing;
 use super::ci_log::{JobLog, TestReports};
 use super::failing_tests::Passes;
 use super::kept::Kept;
-use crate::domain::{ApiError, Category, Clock};
+use crate::domain::{ApiError, Category, Clock, limits};
 use crate::gh::{ApiPath, Gh, GhError, GraphAnswer};
 use crate::git::Git;
 
-/// How long what was read may serve.
-const MEMORY: Duration = Duration::from_secs(30);
 /// Most answers in memory, and most bytes of one.
 const ANSWERS_MAX: usize = 256;
 const ANSWER_BYTES_MAX: usize = 4 << 20;
@@ -162,6 +160,8 @@ pub struct Pulls {
     memory: Arc<Mutex<HashMap<String, Remembered>>>,
     logs: Arc<Kept<JobLog>>,
     reports: Arc<Kept<TestReports>>,
+    /// By the number of a comment: the pull request and the thread that it is in.
+    threads: Arc<Kept<(PullId, String)>>,
     standings: Arc<Mutex<HashMap<String, Standing>>>,
     passes: Arc<Passes>,
 }
@@ -189,6 +189,7 @@ impl Pulls {
             memory: Arc::default(),
             logs: Arc::default(),
             reports: Arc::default(),
+            threads: Arc::default(),
             standings: Arc::default(),
             passes: Arc::default(),
         }
@@ -281,7 +282,7 @@ impl Pulls {
         let memory = self.memory();
         let known = memory.get(key)?;
         let age = known.read_at.elapsed();
-        let serves = known.stamp == stamp && age < MEMORY;
+        let serves = known.stamp == stamp && age < limits::PULL_MEMORY;
         serves.then(|| (known.body.clone(), age))
     }
 
@@ -291,7 +292,7 @@ impl Pulls {
             return body;
         }
         let mut memory = self.memory();
-        memory.retain(|_, known| known.read_at.elapsed() < MEMORY);
+        memory.retain(|_, known| known.read_at.elapsed() < limits::PULL_MEMORY);
         if memory.len() < ANSWERS_MAX {
             let remembered = Remembered {
                 stamp: stamp.to_owned(),
@@ -355,19 +356,29 @@ impl PullSource {
         let key = list_key(path, member, items_max);
         match self.recall(&key) {
             Some(body) => parse(&body),
-            None => self.list_now(path, member, items_max).await,
+            None => Ok(self.list_now(path, member, items_max).await?.0),
         }
     }
 
-    /// Reads a whole list as it is now.
+    /// Reads a whole list as it is now; the second flag tells whether memory held the same.
     pub async fn list_now<T: DeserializeOwned>(
         &self,
         path: &ApiPath,
         member: Option<&str>,
         items_max: usize,
-    ) -> Result<(Vec<T>, bool), GhError> {
+    ) -> Result<((Vec<T>, bool), bool), GhError> {
+        let key = list_key(path, member, items_max);
+        let before = self.pulls.recall(&key, &self.stamp);
         let list = self.gh().list::<Value>(path, member, items_max).await?;
-        parse(&self.keep(list_key(path, member, items_max), &json!(list)))
+        let now = self.keep(key, &json!(list));
+        let is_same = before.is_some_and(|(before, _)| before == now);
+        Ok((parse(&now)?, is_same))
+    }
+
+    /// Whether memory holds a list.
+    pub fn remembers(&self, path: &ApiPath, member: Option<&str>, items_max: usize) -> bool {
+        let key = list_key(path, member, items_max);
+        self.pulls.recall(&key, &self.stamp).is_some()
     }
 
     /// Notes what was learned of the pull request.
@@ -431,6 +442,18 @@ impl PullSource {
         let read = aside(move || TestReports::read(&bytes)).await?;
         let reports = read.map_err(|error| GhError::Malformed(error.to_string()))?;
         Ok(self.pulls.reports.keep(artifact, reports))
+    }
+
+    /// The thread that a comment was found in before: it stays there, also after a write.
+    pub fn known_thread(&self, comment: u64) -> Option<String> {
+        let known = self.pulls.threads.get(comment)?;
+        (known.0 == self.id).then(|| known.1.clone())
+    }
+
+    /// Notes in which thread a comment is.
+    pub fn note_thread(&self, comment: u64, thread: &str) {
+        let found = (self.id.clone(), thread.to_owned());
+        self.pulls.threads.keep(comment, found);
     }
 
     /// Asks a GraphQL query.

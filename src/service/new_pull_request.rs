@@ -30,6 +30,8 @@ struct Purpose {
     /// The caller's claim on it.
     claim: Option<Arc<Claim>>,
     issue: Option<u64>,
+    /// Whether nobody has seen yet that it is one.
+    is_unseen: bool,
     warning: Option<Warning>,
 }
 
@@ -55,7 +57,13 @@ impl Parts {
         if let Some(issue) = purpose.issue {
             ask = ask.closing(issue, self.host().as_str())?;
         }
-        let mut created = create::create_pull_request(&self.pulls, &ask).await?;
+        let look_up = async {
+            match purpose.issue.filter(|_| purpose.is_unseen) {
+                Some(issue) => self.look_up(&repo, issue).await,
+                None => Ok(None),
+            }
+        };
+        let mut created = create::create_pull_request(&self.pulls, &ask, look_up).await?;
         created.warnings.extend(purpose.warning);
         let moved = match purpose.claim {
             Some(claim) if created.is_what_was_asked => {
@@ -92,13 +100,10 @@ impl Parts {
                     Some(claim) if may_be_callers(&claim, actor) => claim.claim_id,
                     other => {
                         // What somebody claims was seen to be an issue.
-                        let warning = match other {
-                            Some(claim) => Some(of_somebody(&claim)),
-                            None => self.look_up(repo, number).await?,
-                        };
                         return Ok(Purpose {
                             issue: Some(number),
-                            warning,
+                            is_unseen: other.is_none(),
+                            warning: other.map(|claim| of_somebody(&claim)),
                             claim: None,
                         });
                     }
@@ -117,6 +122,7 @@ impl Parts {
         Ok(Purpose {
             issue: Some(claim.issue_number),
             claim: Some(claim),
+            is_unseen: false,
             warning: None,
         })
     }

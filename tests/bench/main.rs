@@ -14,6 +14,7 @@
 mod child;
 mod claims;
 mod context;
+mod cost;
 mod engines;
 mod events;
 mod gh;
@@ -64,7 +65,7 @@ pub struct Bench {
 
 type Section = fn(&Bench) -> Result<Report>;
 
-const SECTIONS: [(&str, Section); 9] = [
+const SECTIONS: [(&str, Section); 10] = [
     ("claims", claims::run),
     ("growth", growth::run),
     ("start", start::run),
@@ -72,6 +73,7 @@ const SECTIONS: [(&str, Section); 9] = [
     ("sync", sync::run),
     ("gh", gh::run),
     ("context", context::run),
+    ("cost", cost::run),
     ("logs", logs::run),
     ("linear", linear::run),
 ];

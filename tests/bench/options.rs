@@ -18,6 +18,7 @@ Sections (all, when none is named):
   sync      gh processes, points and CPU of syncs beside one `gh api` a repository
   gh        most gh at once, and what starting one costs
   context   bytes an agent reads beside those of `gh api`
+  cost      gh processes, requests and points of each pull-request tool, asked once and again
   logs      time to read a 50 MB job log beside `grep -c FAILED`
   linear    growth of the time to read logs and reports that are made to be slow
 

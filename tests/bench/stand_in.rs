@@ -45,6 +45,10 @@ pub struct Requests {
     pub count: u64,
     /// What GraphQL charged.
     pub points: u64,
+    /// Requests by the status of their answer.
+    pub statuses: BTreeMap<String, u64>,
+    /// How many carried no authorization: those to where GitHub stores files.
+    pub without_authorization: u64,
     /// Requests by operation.
     pub operations: BTreeMap<String, u64>,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::github::{Fault, Store, World};
-use crate::support::{Answer, Place, all_at_once, field, issues};
+use crate::support::{Answer, Cost, Place, all_at_once, field, issues};
 
 const TOOL: &str = "create_pull_request";
 const LOGO: &[u8] = b"\x89PNG\r\n\x1a\n\0\xff";
@@ -104,6 +104,7 @@ fn files_become_one_commit_and_a_pull_request() {
             "POST /pulls",
         ]
     );
+    assert_eq!(place.cost(), Cost::is(8, 7, 1));
     git(&place, |git| {
         assert_eq!(git.between("main", &tip).len(), 1);
         assert_eq!(
@@ -124,6 +125,10 @@ fn files_become_one_commit_and_a_pull_request() {
     let again = server.tool(TOOL, call).expect(200);
     assert_eq!(again, with(expected, "created", json!(false)));
     assert_eq!(asked(&place), ["GET /pulls", "POST /graphql"]);
+    // The list was not empty before: it is asked for anew once, and free of points from then on.
+    place.github.clear_requests();
+    server.tool(TOOL, ask("fix/ü-1", edit())).expect(200);
+    place.assert_repeat(2, 1);
     // Asked again with other contents: said, not done.
     let other = json!([{"path": "README.md", "content": "newer\n"}]);
     let other = server.tool(TOOL, ask("fix/ü-1", other)).expect(200);
@@ -201,15 +206,32 @@ fn a_hundred_files_of_any_kind_are_one_commit() {
     let files: Vec<Value> = (1..=100).map(file).collect();
     place.github.clear_requests();
     let began = std::time::Instant::now();
-    let answer = server.tool(TOOL, ask("many", files.into())).expect(200);
+    let call = ask("many", files.into());
+    let answer = server.tool(TOOL, call.clone()).expect(200);
     assert_eq!(answer["created"], true, "{answer}");
     assert!(
         began.elapsed() < Duration::from_secs(15),
         "{:?}",
         began.elapsed()
     );
-    // 8 and two more queries for the paths; the 25 equal contents are one blob.
-    assert_eq!(place.github.requests().len(), 11, "{:?}", asked(&place));
+    // 8, one more query for the folders, and the 25 equal contents are one blob.
+    assert_eq!(place.cost(), Cost::is(10, 8, 2));
+    place.github.clear_requests();
+    let again = server.tool(TOOL, call.clone()).expect(200);
+    assert_eq!(again["created"], false);
+    assert!(again["warnings"].is_null(), "{again}");
+    assert_eq!(asked(&place), ["GET /pulls", "POST /graphql"]);
+    assert_eq!(place.cost().graphql_points, 1);
+    // Where that is too much for GitHub it is asked for by halves.
+    let too_much = r#"{"data":{"repository":null},
+        "errors":[{"type":"RESOURCE_LIMITS_EXCEEDED","message":"too much"}]}"#;
+    place
+        .github
+        .inject(Fault::respond(200, too_much).on("Files").times(1));
+    place.github.clear_requests();
+    let halves = server.tool(TOOL, call).expect(200);
+    assert!(halves["warnings"].is_null(), "{halves}");
+    assert_eq!(place.cost().requests, 4, "{:?}", asked(&place));
     git(&place, |git| {
         let tip = git.tip("many").expect("there is a branch");
         assert_eq!(git.between("main", &tip).len(), 1);
@@ -284,17 +306,25 @@ fn the_issue_that_it_closes_must_be_one() {
         field(&missing, "error").contains("acme/api#99"),
         "{missing}"
     );
-    assert_eq!(asked(&place), ["GET /issues/99"], "nothing was written");
+    let looked = ["GET /pulls", "GET /issues/99"];
+    assert_eq!(asked(&place), looked, "nothing was written");
     assert_eq!(git(&place, |git| git.tip("fix")), None);
     place.github.clear_requests();
     let first = server.tool(TOOL, number(1)).expect(200);
-    assert_eq!(asked(&place)[0], "GET /issues/1");
-    assert_eq!(place.github.requests().len(), 9, "one look more");
+    assert_eq!(asked(&place)[1], "GET /issues/1");
+    assert_eq!(place.cost().requests, 9, "one look more");
     assert_eq!(first["number"], 2);
     let body = place
         .github
         .change(|world| world.issue("acme/api", 2).body.clone());
     assert_eq!(&*body, "Because.\n\nCloses #1");
+    // Its description says that it closes the issue: that is not looked up again.
+    place.github.clear_requests();
+    let again = server.tool(TOOL, number(1)).expect(200);
+    assert_eq!(again["created"], false);
+    assert_eq!(asked(&place), ["GET /pulls", "POST /graphql"]);
+    // Where it does not say so, the issue must be one.
+    refused(&server.tool(TOOL, number(99)), 404, "not_found");
     let pull = with(number(2), "head", json!("other"));
     let wrong = refused(&server.tool(TOOL, pull), 400, "not_an_issue");
     assert_eq!(wrong["suggestion"], "give the issue that it is about");
@@ -461,7 +491,7 @@ fn a_pushed_branch_needs_no_files() {
     place.github.clear_requests();
     let answer = server.tool(TOOL, call.clone()).expect(200);
     assert_eq!(answer["created"], true, "{answer}");
-    assert_eq!(place.github.requests().len(), 4, "{:?}", asked(&place));
+    assert_eq!(place.cost(), Cost::is(4, 2, 0), "{:?}", asked(&place));
     place.github.clear_requests();
     let again = server.tool(TOOL, call.clone()).expect(200);
     assert_eq!(

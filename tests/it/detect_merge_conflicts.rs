@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::github::{Fault, World};
 use crate::merge_lab::{Lab, Merge};
-use crate::support::{Place, Server, field};
+use crate::support::{Cost, Place, Server, field};
 
 const TOOL: &str = "detect_merge_conflicts";
 
@@ -57,8 +57,7 @@ fn a_conflict_costs_eleven_processes_and_the_next_look_one() {
     place.github.clear_requests();
     let answer = ask(&server, 1, json!({}));
     // The pull request, two comparisons, the trees, three blobs of each of two files, commits.
-    let requests = place.github.requests();
-    assert_eq!(requests.len(), 11, "{requests:?}");
+    assert_eq!(place.cost(), Cost::is(11, 10, 1));
     assert_eq!(answer["has_conflicts"], true);
     assert_eq!(answer["mergeable"], "conflicting");
     assert_eq!(answer["method"], "exact");
@@ -86,7 +85,8 @@ fn a_conflict_costs_eleven_processes_and_the_next_look_one() {
     place.github.clear_requests();
     let again = ask(&server, 1, json!({}));
     assert_eq!(again["conflicts"], answer["conflicts"]);
-    assert_eq!(place.github.requests().len(), 1, "memory serves the rest");
+    // Memory serves the rest.
+    place.assert_repeat(1, 0);
 }
 
 #[test]

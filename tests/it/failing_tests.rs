@@ -5,7 +5,7 @@ use std::io::Write as _;
 use serde_json::{Value, json};
 
 use crate::github::{Fault, World};
-use crate::support::{Place, Server, field, issues};
+use crate::support::{Cost, Place, Server, field, issues};
 
 const TOOL: &str = "get_failing_tests";
 const PYTEST: &str = "\
@@ -116,9 +116,11 @@ fn failures_are_named_with_what_reproduces_them() {
     assert_eq!(lost["reproduce"], "gh run rerun 9 --failed -R acme/api");
     assert!(answer["warnings"].is_null(), "{answer}");
     // Pull request, checks, statuses, runs, rules, branch, three logs, base, files.
-    assert_eq!(place.github.requests().len(), 11);
+    assert_eq!(place.cost(), Cost::is(11, 11, 0));
+    place.github.clear_requests();
     asked(&server);
-    assert_eq!(place.github.requests().len(), 12, "memory serves the rest");
+    // Memory serves the rest.
+    place.assert_repeat(1, 0);
     let lint = server.tool(TOOL, json!({"pr": "acme/api#2", "checks": ["lint"]}));
     let lint = lint.expect(200);
     assert_eq!(lint["status"], "passed", "{lint}");
@@ -649,6 +651,81 @@ fn arguments_choose_what_is_looked_at() {
             "max_error_lines": 1, "sources": ["logs"]}),
     );
     assert_eq!(by_mcp.record()["failures"], by_hand["failures"]);
+}
+
+#[test]
+fn checks_that_run_on_cost_two_requests_a_look() {
+    let (mut world, head) = world();
+    let merges = &mut world.repository("acme/api").merges;
+    merges.check_run(&head, "test", "in_progress");
+    merges.status(&head, "license", "success");
+    let place = Place::new(world);
+    let server = place.serve_synced();
+    place.github.clear_requests();
+    assert_eq!(asked(&server)["status"], "running");
+    // Pull request, checks, statuses, runs, rules, branch.
+    assert_eq!(place.cost(), Cost::is(6, 6, 0));
+    for wait in [false, true] {
+        place.github.clear_requests();
+        let call = json!({"pr": "acme/api#2", "wait": wait, "max_wait_seconds": 0});
+        let again = server.tool(TOOL, call).expect(200);
+        assert_eq!(again["status"], "running", "{again}");
+        place.assert_repeat(2, 0);
+    }
+    // Another app's status is asked for again when check runs change, and seen then.
+    place.github.change(|world| {
+        let merges = &mut world.repository("acme/api").merges;
+        merges.status(&head, "audit", "failure");
+    });
+    assert_eq!(asked(&server)["counts"]["failed"], 0);
+    place.github.change(|world| {
+        let merges = &mut world.repository("acme/api").merges;
+        merges.check_run(&head, "lint", "success");
+    });
+    place.github.clear_requests();
+    let answer = asked(&server);
+    assert_eq!(
+        answer["failures"][0]["checks"],
+        json!(["audit"]),
+        "{answer}"
+    );
+    let paths: Vec<String> = place
+        .github
+        .requests()
+        .into_iter()
+        .map(|it| it.path)
+        .collect();
+    for part in ["/check-runs", "/status", "/actions/runs"] {
+        assert!(
+            paths.iter().any(|path| path.contains(part)),
+            "{part}: {paths:?}"
+        );
+    }
+}
+
+#[test]
+fn the_look_that_confirms_a_pass_reads_all_again() {
+    let (mut world, head) = world();
+    let merges = &mut world.repository("acme/api").merges;
+    merges.check_run(&head, "test", "success");
+    let place = Place::new(world);
+    let server = place.serve_synced();
+    // The first of the two looks sees a pass; another app's status fails before the second.
+    let call = json!({"pr": "acme/api#2", "wait": true, "max_wait_seconds": 0});
+    let first = server.tool(TOOL, call).expect(200);
+    assert_eq!(first["settled"], false, "{first}");
+    place.github.change(|world| {
+        let merges = &mut world.repository("acme/api").merges;
+        merges.status(&head, "audit", "failure");
+    });
+    let call = json!({"pr": "acme/api#2", "wait": true, "max_wait_seconds": 20});
+    let second = server.tool(TOOL, call).expect(200);
+    assert_eq!(second["status"], "failed", "{second}");
+    assert_eq!(
+        second["failures"][0]["checks"],
+        json!(["audit"]),
+        "{second}"
+    );
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::github::{Fault, PullEvent, World, oid};
-use crate::support::{Place, Server, issues};
+use crate::support::{Cost, Place, Server, issues};
 
 /// `acme/api` with `auth` (#2), squashed into main as `s`, `auth-ui` (#3) moved to main by that, and
 /// `docs` (#4) on it. #1 is an issue, #5 builds on nothing.
@@ -75,10 +75,10 @@ fn the_whole_stack_is_found_and_its_plan_written() {
     let server = place.serve_synced();
     place.github.clear_requests();
     let answer = ask(&server, "acme/api#3");
-    let first = place.github.requests().len();
-    assert!(
-        first <= 10,
-        "{first} gh processes: {:?}",
+    assert_eq!(
+        place.cost(),
+        Cost::is(10, 6, 11),
+        "{:?}",
         place.github.requests()
     );
     assert_eq!(answer["pr"], "acme/api#3");
@@ -110,7 +110,7 @@ fn the_whole_stack_is_found_and_its_plan_written() {
     place.github.clear_requests();
     let second = ask(&server, "https://github.com/acme/api/pull/3/files");
     assert_eq!(second["commands"], answer["commands"]);
-    assert_eq!(place.github.requests().len(), 1);
+    place.assert_repeat(1, 0);
     // From the layers below and above the plan is the same.
     for other in ["acme/api#2", "acme/api/pull/4"] {
         assert_eq!(

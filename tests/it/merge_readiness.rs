@@ -5,7 +5,7 @@ use std::thread;
 use serde_json::{Value, json};
 
 use crate::github::{Fault, World};
-use crate::support::{Place, Server, field, issues};
+use crate::support::{Cost, Place, Server, field, issues};
 
 const TOOL: &str = "check_merge_readiness";
 
@@ -55,7 +55,8 @@ fn one_look_costs_seven_processes_and_the_next_one_more() {
     let command = format!("gh pr merge 2 -R acme/api --merge --match-head-commit {head}");
     assert_eq!(answer["merge"]["command"], command);
     assert!(answer["warnings"].is_null(), "{answer}");
-    assert_eq!(place.github.requests().len(), 7);
+    assert_eq!(place.cost(), Cost::is(7, 6, 1));
+    place.github.clear_requests();
     let again = server.tool(
         TOOL,
         json!({"pr": "https://github.com/acme/api/pull/2/files", "method": "squash"}),
@@ -65,11 +66,8 @@ fn one_look_costs_seven_processes_and_the_next_one_more() {
         field(&again["merge"], "command").contains(" --squash "),
         "{again}"
     );
-    assert_eq!(
-        place.github.requests().len(),
-        8,
-        "the memory serves the rest"
-    );
+    // The memory serves the rest.
+    place.assert_repeat(1, 0);
 }
 
 #[test]

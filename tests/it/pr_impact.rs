@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::github::{Fault, World};
-use crate::support::{Answer, Place, Server, field, issues};
+use crate::support::{Answer, Cost, Place, Server, field, issues};
 
 const TOOL: &str = "analyze_pr_impact";
 
@@ -80,8 +80,7 @@ fn one_look_costs_six_processes_and_explains_every_point() {
     }
     place.github.clear_requests();
     let answer = ask(&server, json!({})).expect(200);
-    let requests = place.github.requests();
-    assert_eq!(requests.len(), 6, "{requests:?}");
+    assert_eq!(place.cost(), Cost::is(6, 3, 3));
     assert_eq!(
         factors(&answer),
         [
@@ -167,7 +166,7 @@ fn one_look_costs_six_processes_and_explains_every_point() {
     let again = ask(&server, json!({"suggest_reviewers": false})).expect(200);
     assert_eq!(again["risk"], answer["risk"]);
     assert!(again["suggested_reviewers"].is_null());
-    assert_eq!(place.github.requests().len(), 1);
+    place.assert_repeat(1, 0);
     let detailed = ask(&server, json!({"depth": "detailed"})).expect(200);
     assert_eq!(
         detailed["overlapping_prs"][0]["overlap"], "lines",

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::github::{Fault, World};
-use crate::support::{Answer, Place, Server, field, issues};
+use crate::support::{Answer, Cost, Place, Server, field, issues};
 
 const TOOL: &str = "get_review_suggestions";
 const TEMPLATE: &str = "## What\n<!-- say it -->\n\n## How tested\n- [ ] by hand\n";
@@ -90,12 +90,7 @@ fn one_look_costs_three_processes_and_tells_what_to_look_at() {
     let server = place.serve_synced();
     place.github.clear_requests();
     let answer = ask(&server, json!({})).expect(200);
-    assert_eq!(
-        place.github.requests().len(),
-        3,
-        "{:?}",
-        place.github.requests()
-    );
+    assert_eq!(place.cost(), Cost::is(3, 2, 1));
     assert_eq!(
         paths(&answer),
         [
@@ -176,7 +171,7 @@ fn one_look_costs_three_processes_and_tells_what_to_look_at() {
         json!({"focus_areas": ["ci", "errors"], "include_diff": false}),
     );
     let tests = tests.expect(200);
-    assert_eq!(place.github.requests().len(), 1);
+    place.assert_repeat(1, 0);
     assert_eq!(codes(&tests, "src/db.rs"), ["rust_unwrap"]);
     assert_eq!(questions(&tests, "security"), "");
     assert!(!questions(&tests, "ci").is_empty());

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::github::{Fault, World};
-use crate::support::{Answer, Place, Server, field, issues};
+use crate::support::{Answer, Cost, Place, Server, field, issues};
 
 const PULL: &str = "acme/api#2";
 
@@ -64,12 +64,11 @@ fn with<'a>(answer: &'a Value, path: &str) -> &'a Value {
 fn what_is_open_is_told_with_whose_turn_it_is() {
     let place = Place::new(reviewed());
     let server = place.serve_synced();
-    let before = place.github.requests().len();
+    place.github.clear_requests();
     let answer = ask(&server, json!({}));
     let told = answer.expect(200);
     // The pull request, all that was said, and one comparison.
-    let requests = place.github.requests()[before..].to_vec();
-    assert_eq!(requests.len(), 3, "{requests:?}");
+    assert_eq!(place.cost(), Cost::is(3, 2, 1));
     assert_eq!(told["pr"], PULL);
     assert_eq!(told["head_sha"], "b1b2b3b");
     assert!(told["fetched_at"].is_string());
@@ -130,9 +129,9 @@ fn what_is_open_is_told_with_whose_turn_it_is() {
         "{told}"
     );
     // A second question costs one look at the pull request.
-    let before = place.github.requests().len();
+    place.github.clear_requests();
     ask(&server, json!({"needs": "author_reply"})).expect(200);
-    assert_eq!(place.github.requests().len() - before, 1);
+    place.assert_repeat(1, 0);
 }
 
 #[test]
@@ -338,14 +337,11 @@ fn a_thread_is_resolved_once() {
         server.tool("resolve_review_thread", arguments)
     };
     let id = thread_id(&server, "src/api.rs");
-    let before = place.github.requests().len();
+    place.github.clear_requests();
     let call = json!({"thread_id": id, "reply": "Renamed in b1b2b3b."});
     let done = resolve(call.clone()).expect(200);
-    assert_eq!(
-        place.github.requests().len() - before,
-        4,
-        "pull, thread, reply, resolve"
-    );
+    // The pull request, which was known, the thread, the reply, and that it is resolved.
+    assert_eq!(place.cost(), Cost::is(4, 0, 3));
     assert_eq!(
         (&done["ok"], &done["resolved"]),
         (&json!(true), &json!(true))
@@ -358,7 +354,9 @@ fn a_thread_is_resolved_once() {
     // It is seen at once, although what was read before is remembered.
     let left = ask(&server, json!({})).expect(200);
     assert!(!left.to_string().contains("Name it better"), "{left}");
+    place.github.clear_requests();
     let again = resolve(call).expect(200);
+    place.assert_repeat(2, 1);
     assert_eq!(
         (&again["already_resolved"], &again["reply"]["already_there"]),
         (&json!(true), &json!(true))
@@ -400,8 +398,14 @@ fn threads_are_found_by_any_of_their_comments() {
     let server = place.serve_synced();
     for comment in [first, middle, last] {
         let call = json!({"pr": PULL, "comment_id": comment});
-        let done = server.tool("resolve_review_thread", call).expect(200);
+        let done = server
+            .tool("resolve_review_thread", call.clone())
+            .expect(200);
         assert_eq!(done["thread_id"], node.as_str());
+        place.github.clear_requests();
+        let again = server.tool("resolve_review_thread", call).expect(200);
+        assert_eq!(again["already_resolved"], true, "{again}");
+        place.assert_repeat(2, 1);
     }
     for (call, code) in [
         (json!({"comment_id": 5}), "not_found"),

@@ -20,6 +20,8 @@ use crate::gh::{ApiPath, GhError};
 const ITEMS_MAX: usize = 1_000;
 /// Most workflow runs whose jobs are read one by one where check runs may not be read.
 const RUNS_ASKED_MAX: usize = 10;
+/// The list in GitHub's answer about check runs.
+const CHECK_RUNS: &str = "check_runs";
 /// GitHub's own id of the app that reports jobs of workflows.
 pub const ACTIONS_APP_ID: u64 = 15_368;
 /// Its short name.
@@ -35,7 +37,10 @@ const TEXT_LINE_BYTES_MAX: usize = 200;
 pub enum Freshness {
     /// Up to half a minute, as [`PullSource`] remembers it.
     Remembered,
-    /// As GitHub tells now: for those who wait for a change.
+    /// Check runs as GitHub tells now. Commit statuses and workflow runs too where those changed;
+    /// else they are as remembered: a look at checks that run on costs one request for them.
+    Watched,
+    /// All as GitHub tells now.
     Now,
 }
 
@@ -231,11 +236,26 @@ pub async fn fetch(source: &PullSource, sha: &str, freshness: Freshness) -> Chec
     let statuses_path = commit.then("status");
     let workflows_path = source.path().then("actions").then("runs");
     let workflows_path = workflows_path.with("head_sha", sha);
-    let (runs, statuses, workflow_runs) = tokio::join!(
-        list::<CheckRun>(source, &runs_path, "check_runs", freshness),
-        list::<Status>(source, &statuses_path, "statuses", freshness),
-        list::<WorkflowRun>(source, &workflows_path, "workflow_runs", freshness),
-    );
+    let others = async |freshness| {
+        tokio::join!(
+            list::<Status>(source, &statuses_path, "statuses", freshness),
+            list::<WorkflowRun>(source, &workflows_path, "workflow_runs", freshness),
+        )
+    };
+    let may_be_same = freshness == Freshness::Watched
+        && source.remembers(&runs_path, Some(CHECK_RUNS), ITEMS_MAX);
+    let (runs, (statuses, workflow_runs)) = if may_be_same {
+        let runs = source.list_now(&runs_path, Some(CHECK_RUNS), ITEMS_MAX);
+        let (runs, freshness) = match runs.await {
+            Ok((runs, true)) => (Ok(runs), Freshness::Remembered),
+            Ok((runs, false)) => (Ok(runs), Freshness::Now),
+            Err(error) => (Err(error), Freshness::Now),
+        };
+        (runs, others(freshness).await)
+    } else {
+        let runs = list::<CheckRun>(source, &runs_path, CHECK_RUNS, freshness);
+        tokio::join!(runs, others(freshness))
+    };
     let mut warnings = Vec::new();
     let workflow_runs = taken(
         workflow_runs,
@@ -281,7 +301,10 @@ async fn list<T: DeserializeOwned>(
 ) -> Result<(Vec<T>, bool), GhError> {
     match freshness {
         Freshness::Remembered => source.list(path, Some(member), ITEMS_MAX).await,
-        Freshness::Now => source.list_now(path, Some(member), ITEMS_MAX).await,
+        Freshness::Watched | Freshness::Now => {
+            let read = source.list_now(path, Some(member), ITEMS_MAX).await;
+            read.map(|(list, _)| list)
+        }
     }
 }
 

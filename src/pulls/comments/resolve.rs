@@ -156,7 +156,14 @@ pub async fn resolve_review_thread(
     let reply = change.reply.as_deref().map(checked_reply).transpose()?;
     let id = match change.name {
         ThreadName::Thread(id) => id,
-        ThreadName::Comment(number) => thread_of(&source, number).await?,
+        ThreadName::Comment(number) => match source.known_thread(number) {
+            Some(id) => id,
+            None => {
+                let id = thread_of(&source, number).await?;
+                source.note_thread(number, &id);
+                id
+            }
+        },
     };
     // Read afresh: what memory holds may be what this call is about to repeat.
     let (viewer, thread) = read(&source, &id).await?;

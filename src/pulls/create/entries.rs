@@ -6,12 +6,12 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::super::Warning;
-use super::files::{Act, Changes, blob_name, encode, fits_inline, folders_above};
+use super::files::{Act, Changes, FILES_MAX, blob_name, encode, fits_inline, folders_above};
 use crate::domain::{ApiError, Category, RepoName};
-use crate::gh::Gh;
+use crate::gh::{Gh, GhError};
 
-/// Paths asked for in one query.
-const PATHS_PER_QUERY: usize = 50;
+/// Paths asked for in one query: all files of a call, so that asking again costs one.
+const PATHS_PER_QUERY: usize = FILES_MAX;
 /// Most folders above the files that are looked at for files in their place.
 const FOLDERS_MAX: usize = 100;
 
@@ -54,10 +54,18 @@ pub(super) async fn entries(
     paths: &[String],
 ) -> Result<Entries, String> {
     let mut found = Entries::new();
-    for chunk in paths.chunks(PATHS_PER_QUERY) {
+    let mut left: Vec<&[String]> = paths.chunks(PATHS_PER_QUERY).collect();
+    while let Some(chunk) = left.pop() {
         let (document, variables) = query(repo, commit, chunk);
-        let answer = gh.graph(&document, variables).await;
-        let mut answer = answer.map_err(|error| error.to_string())?;
+        let mut answer = match gh.graph(&document, variables).await {
+            // GitHub's limit is its own time: how many paths that are is not known beforehand.
+            Err(GhError::TooExpensive) if chunk.len() > 1 => {
+                let (one, other) = chunk.split_at(chunk.len() / 2);
+                left.extend([one, other]);
+                continue;
+            }
+            answer => answer.map_err(|error| error.to_string())?,
+        };
         let commit = answer
             .data
             .get_mut("repository")

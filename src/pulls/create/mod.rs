@@ -212,12 +212,18 @@ struct Permissions {
     push: bool,
 }
 
-/// Opens a pull request, or finds the one that is open.
+/// Opens a pull request, or finds the one that is open. `issue` looks up the issue that it shall
+/// close: before anything is written, and not where the open pull request says that it closes it,
+/// since whoever asks again is not to pay for that again.
 ///
 /// # Errors
 /// What is wrong with the branches or the files, what this login may not do, and what GitHub
 /// refuses, each with the next step. After an error the same call may be made again.
-pub async fn create_pull_request(pulls: &Pulls, ask: &NewPullRequest) -> Result<Created, ApiError> {
+pub async fn create_pull_request(
+    pulls: &Pulls,
+    ask: &NewPullRequest,
+    issue: impl Future<Output = Result<Option<Warning>, ApiError>>,
+) -> Result<Created, ApiError> {
     let opening = Opening {
         gh: pulls.gh(),
         ask,
@@ -227,10 +233,16 @@ pub async fn create_pull_request(pulls: &Pulls, ask: &NewPullRequest) -> Result<
         .iter()
         .find(|pull| opening.is_open(pull, ask.base.as_deref()))
     {
-        return Ok(opening.found(open).await);
+        let warning = match opening.says_what_it_closes(open) {
+            true => None,
+            false => issue.await?,
+        };
+        let mut found = opening.found(open).await;
+        found.warnings.extend(warning);
+        return Ok(found);
     }
+    let mut warnings: Vec<Warning> = issue.await?.into_iter().collect();
     let mut base = opening.base_name().await?;
-    let mut warnings = Vec::new();
     if ask.changes.is_empty() {
         opening.check_branch(&known, &base).await?;
     } else {
@@ -282,16 +294,18 @@ impl Opening<'_> {
         pull.state == "open" && base == Some(pull.base.branch.as_str())
     }
 
+    /// Whether its description has the closing keyword that is asked for, if one is.
+    fn says_what_it_closes(&self, pull: &Listed) -> bool {
+        let body = pull.body.as_deref().unwrap_or_default();
+        let closes = self.ask.closes.as_ref();
+        closes.is_none_or(|(issue, host)| closing::closes(body, &self.ask.repo, host, *issue))
+    }
+
     /// The answer for a pull request that was there.
     async fn found(&self, pull: &Listed) -> Created {
         let mut found = self.told(pull, false);
-        if let Some((issue, host)) = &self.ask.closes
-            && !closing::closes(
-                pull.body.as_deref().unwrap_or_default(),
-                &self.ask.repo,
-                host,
-                *issue,
-            )
+        if let Some((issue, _)) = &self.ask.closes
+            && !self.says_what_it_closes(pull)
         {
             found.is_what_was_asked = false;
             found.warnings.push(Warning::new(

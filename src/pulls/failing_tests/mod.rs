@@ -97,23 +97,31 @@ async fn look(
     source: &Arc<PullSource>,
     query: &Query,
 ) -> (analyse::Verdict, Vec<Warning>) {
+    let head = query.head(&source.pull.head.sha);
+    // The time before the look: one that was not due when it began confirms nothing.
+    let began = Instant::now();
     let freshness = if source.is_settled(query.wait) {
         Freshness::Remembered
-    } else {
+    } else if query.wait && pulls.passes().is_due(&head, began) {
+        // The second of the two looks that agree has to be one: nothing of the first serves it.
         Freshness::Now
+    } else {
+        Freshness::Watched
     };
     let (reading, warnings) = fetch::read(source, query, freshness).await;
     let mut verdict = analyse::judge(&reading, pulls.now());
-    if freshness == Freshness::Now {
-        let head = query.head(&source.pull.head.sha);
-        if verdict.status == Status::Passed {
-            let age = pulls.passes().note(head, &reading.checks, Instant::now());
+    if freshness != Freshness::Remembered {
+        let has_passed = verdict.status == Status::Passed;
+        if has_passed {
+            let look = (began, Instant::now());
+            let age = pulls.passes().note(head, &reading.checks, look);
             verdict.passed_for = Some(age);
         } else {
             pulls.passes().forget(&head);
         }
         if verdict.settled && query.is_whole() {
-            source.note_settled(verdict.is_certain());
+            let confirms = freshness == Freshness::Now || !has_passed;
+            source.note_settled(confirms && verdict.is_certain());
         }
     }
     (verdict, warnings)

@@ -23,18 +23,33 @@ struct Seen {
 }
 
 impl Passes {
-    /// Notes a look that found these checks passed; tells how long ago one first found the same.
-    pub(super) fn note(&self, head: String, checks: &Checks, now: Instant) -> Duration {
+    /// Notes a look, by when it began and when it ended, that found these checks passed; tells how
+    /// long before it one first found the same.
+    pub(super) fn note(&self, head: String, checks: &Checks, look: (Instant, Instant)) -> Duration {
+        let (began, ended) = look;
         let checks = fingerprint(checks);
         let mut heads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if heads.len() >= HEADS_MAX && !heads.contains_key(&head) {
             heads.clear();
         }
-        let seen = heads.entry(head).or_insert(Seen { checks, first: now });
+        let seen = heads.entry(head).or_insert(Seen {
+            checks,
+            first: ended,
+        });
         if seen.checks != checks {
-            *seen = Seen { checks, first: now };
+            *seen = Seen {
+                checks,
+                first: ended,
+            };
         }
-        now.duration_since(seen.first)
+        began.duration_since(seen.first)
+    }
+
+    /// Whether a look that begins now and finds the same again would confirm a pass.
+    pub(super) fn is_due(&self, head: &str, now: Instant) -> bool {
+        let heads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = heads.get(head);
+        seen.is_some_and(|seen| now.duration_since(seen.first) >= APART)
     }
 
     /// A look found something else.
@@ -78,14 +93,17 @@ mod tests {
         let start = Instant::now();
         let look = |names: &[&str], seconds| {
             let now = start + Duration::from_secs(seconds);
-            passes.note("o/r#1 abc".to_owned(), &passed(names), now)
+            passes.note("o/r#1 abc".to_owned(), &passed(names), (now, now))
         };
         assert_eq!(look(&["a", "b"], 0), Duration::ZERO);
         assert_eq!(look(&["a", "b"], 4), Duration::from_secs(4));
         assert_eq!(look(&["a"], 8), Duration::ZERO, "a re-run began");
         assert_eq!(look(&["a", "b"], 12), Duration::ZERO, "and is over");
+        let is_due = |seconds| passes.is_due("o/r#1 abc", start + Duration::from_secs(seconds));
+        assert!(!is_due(21) && is_due(22));
         assert_eq!(look(&["a", "b"], 22), APART);
         passes.forget("o/r#1 abc");
+        assert!(!is_due(40));
         assert_eq!(look(&["a", "b"], 23), Duration::ZERO);
     }
 }

@@ -12,7 +12,7 @@ mod sse;
 pub use fake_gh::fake_gh;
 pub use http::{Answer, Connection};
 pub use mcp::{Era, McpClient, ToolAnswer};
-pub use place::{Place, Ran, claims, field, issues, runtime};
+pub use place::{Cost, Place, Ran, claims, field, issues, runtime};
 pub use process::{Process, alive};
 pub use server::Server;
 pub use sse::{Event, Events};

@@ -40,6 +40,40 @@ pub fn issues(count: usize) -> World {
     world
 }
 
+/// What requests cost. Each was made by a gh process of its own, except where gh followed an address
+/// to where GitHub stores a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cost {
+    /// How many there were.
+    pub requests: usize,
+    /// Points of the REST budget: a `304` takes none, and storage belongs to no budget.
+    pub rest_points: u64,
+    /// Points of the GraphQL budget.
+    pub graphql_points: u64,
+}
+
+impl Cost {
+    fn of(requests: &[RequestRecord]) -> Self {
+        let paid = |it: &&RequestRecord| {
+            !it.is_graphql() && it.status != Some(304) && it.had_authorization
+        };
+        Self {
+            requests: requests.len(),
+            rest_points: requests.iter().filter(paid).count() as u64,
+            graphql_points: requests.iter().map(|request| request.points).sum(),
+        }
+    }
+
+    /// The sum that a first call shall come to.
+    pub fn is(requests: usize, rest_points: u64, graphql_points: u64) -> Self {
+        Self {
+            requests,
+            rest_points,
+            graphql_points,
+        }
+    }
+}
+
 /// One test's own world.
 pub struct Place {
     /// The stand-in for GitHub.
@@ -222,6 +256,25 @@ impl Place {
     /// Starts an agent's process and says nothing yet.
     pub fn mcp_of(&self, era: Era) -> McpClient {
         McpClient::start(self, era)
+    }
+
+    /// What was asked since the record was cleared.
+    pub fn cost(&self) -> Cost {
+        Cost::of(&self.github.requests())
+    }
+
+    /// What was asked since the record was cleared is what a repeated call may cost: so many
+    /// requests and points of GraphQL at most, and REST said each time that nothing has changed.
+    #[track_caller]
+    pub fn assert_repeat(&self, requests: usize, graphql_points: u64) {
+        let made = self.github.requests();
+        let cost = Cost::of(&made);
+        assert!(cost.requests <= requests, "{cost:?} {made:?}");
+        assert!(cost.graphql_points <= graphql_points, "{cost:?} {made:?}");
+        for request in made.iter().filter(|it| !it.is_graphql()) {
+            let is_conditional = request.if_none_match.is_some() && request.status == Some(304);
+            assert!(is_conditional, "{request:?}");
+        }
     }
 
     /// Waits until the stand-in was asked something.
