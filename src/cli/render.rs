@@ -171,6 +171,13 @@ pub(super) fn warnings(out: &mut String, record: &Value) {
     }
 }
 
+/// How to get the next page, where there is one.
+pub(super) fn next_page(out: &mut String, record: &Value) {
+    if let Some(cursor) = record["next_cursor"].as_str() {
+        let _ = writeln!(out, "\nmore with --cursor {}", text::one_line(cursor));
+    }
+}
+
 pub(super) fn bold(words: &str, colours: bool) -> String {
     if colours {
         format!("\u{1b}[1m{words}\u{1b}[0m")

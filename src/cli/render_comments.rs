@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::render::{bold, printable, warnings};
+use super::render::{bold, next_page, printable, warnings};
 use crate::domain::text;
 
 /// Widest line of words, in characters, with what stands before them.
@@ -43,13 +43,7 @@ pub(super) fn render(record: &Value, colours: bool) -> String {
     if !comments.is_empty() {
         how_to_answer(&mut out, record, colours);
     }
-    if record["next_cursor"].is_string() {
-        let _ = writeln!(
-            out,
-            "\nmore with --cursor {}",
-            words(&record["next_cursor"])
-        );
-    }
+    next_page(&mut out, record);
     out
 }
 

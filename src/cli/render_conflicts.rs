@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::render::{bold, warnings};
+use super::render::{bold, next_page, warnings};
 use crate::domain::text;
 
 /// The answer of `detect_merge_conflicts` as text.
@@ -69,13 +69,7 @@ pub(super) fn render(record: &Value, colours: bool) -> String {
     for step in steps {
         let _ = writeln!(out, "{}", words(step));
     }
-    if record["next_cursor"].is_string() {
-        let _ = writeln!(
-            out,
-            "\nmore with --cursor {}",
-            words(&record["next_cursor"])
-        );
-    }
+    next_page(&mut out, record);
     out
 }
 
