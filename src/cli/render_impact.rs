@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::render::{Column, bold, table};
+use super::render::{Column, bold, next_page, table, warnings};
 use super::render_review::{list, words};
 
 const AREA_COLUMNS: [Column; 6] = [
@@ -35,7 +35,8 @@ const OVERLAP_COLUMNS: [Column; 6] = [
     ("FILES", "paths"),
     ("AGENT", "agent"),
 ];
-const COUNTED: [(&str, &str); 3] = [
+const COUNTED: [(&str, &str); 4] = [
+    ("more_impact_areas", "areas"),
     ("more_dependencies", "dependencies"),
     ("more_unowned_files", "unowned files"),
     ("more_overlapping_prs", "overlapping pull requests"),
@@ -43,12 +44,26 @@ const COUNTED: [(&str, &str); 3] = [
 
 /// The answer of `analyze_pr_impact` as text.
 pub(super) fn render(record: &Value, colours: bool) -> String {
-    let (changes, risk) = (&record["changes"], &record["risk"]);
     let mut out = format!(
         "{} at {}\n",
         words(&record["pr"]),
         words(&record["head_sha"])
     );
+    match record["changes"].is_object() {
+        true => {
+            sums(&mut out, record, colours);
+            lists(&mut out, record, colours);
+        }
+        false => further_page(&mut out, record, colours),
+    }
+    warnings(&mut out, record);
+    next_page(&mut out, record);
+    out
+}
+
+/// What is said once: how large it is, and how risky.
+fn sums(out: &mut String, record: &Value, colours: bool) {
+    let (changes, risk) = (&record["changes"], &record["risk"]);
     let _ = writeln!(
         out,
         "{} files, +{} -{}, {} lines of code, {} generated files, {} commits",
@@ -64,12 +79,57 @@ pub(super) fn render(record: &Value, colours: bool) -> String {
     if record["breaking_changes_detected"] == true {
         let _ = writeln!(out, "breaking changes are announced");
     }
+}
+
+/// What the page before had no room for: nothing of it is cut to the width of a table.
+fn further_page(out: &mut String, record: &Value, colours: bool) {
+    let lists = [
+        ("risk", list(&record["risk"], "factors")),
+        ("area", list(record, "impact_areas")),
+        ("dependency", list(record, "dependencies")),
+        ("nobody owns", list(record, "unowned_files")),
+        ("overlapping", list(record, "overlapping_prs")),
+        ("could review it", list(record, "suggested_reviewers")),
+        ("closes", list(record, "linked_issues")),
+    ];
+    for (what, entries) in lists {
+        for entry in entries {
+            let _ = writeln!(
+                out,
+                "{} {}",
+                bold(&format!("{what}:"), colours),
+                said(entry)
+            );
+        }
+    }
+}
+
+/// All that an entry says, in its order.
+fn said(value: &Value) -> String {
+    match value {
+        Value::String(_) => words(value),
+        Value::Array(all) => all.iter().map(said).collect::<Vec<_>>().join(", "),
+        Value::Object(fields) => {
+            let fields = fields.iter();
+            let fields = fields.map(|(name, value)| match value {
+                Value::Array(_) | Value::Object(_) | Value::Number(_) | Value::Bool(_) => {
+                    format!("{name} {}", said(value))
+                }
+                _ => said(value),
+            });
+            fields.collect::<Vec<_>>().join("; ")
+        }
+        other => other.to_string(),
+    }
+}
+
+fn lists(out: &mut String, record: &Value, colours: bool) {
     let issues: Vec<String> = list(record, "linked_issues").iter().map(words).collect();
     if !issues.is_empty() {
         let _ = writeln!(out, "closes {}", issues.join(", "));
     }
     let lists: [(&[Value], &[Column]); 4] = [
-        (list(risk, "factors"), &FACTOR_COLUMNS),
+        (list(&record["risk"], "factors"), &FACTOR_COLUMNS),
         (list(record, "impact_areas"), &AREA_COLUMNS),
         (list(record, "dependencies"), &DEPENDENCY_COLUMNS),
         (list(record, "overlapping_prs"), &OVERLAP_COLUMNS),
@@ -77,7 +137,7 @@ pub(super) fn render(record: &Value, colours: bool) -> String {
     for (rows, columns) in lists {
         if !rows.is_empty() {
             out.push('\n');
-            table(&mut out, columns, rows, colours);
+            table(out, columns, rows, colours);
         }
     }
     let reviewers = list(record, "suggested_reviewers");
@@ -97,13 +157,4 @@ pub(super) fn render(record: &Value, colours: bool) -> String {
             let _ = writeln!(out, "and {} more {what}", record[field]);
         }
     }
-    for warning in list(record, "warnings") {
-        let (source, reason) = (words(&warning["source"]), words(&warning["reason"]));
-        let _ = writeln!(
-            out,
-            "warning: {source}: {reason}: {}",
-            words(&warning["effect"])
-        );
-    }
-    out
 }

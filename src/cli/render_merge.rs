@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::render::{bold, warnings};
+use super::render::{bold, next_page, warnings};
 use super::render_review::list;
 use crate::domain::text;
 
@@ -31,7 +31,12 @@ const REQUIRED: [(&str, &str); 4] = [
 
 /// The answer of `check_merge_readiness` as text.
 pub(super) fn render(record: &Value, colours: bool) -> String {
-    let verdict = bold(&verdict(record), colours);
+    let is_first = record["verdict"].is_string();
+    let verdict = match is_first {
+        true => verdict(record),
+        false => "what the page before had no room for".to_owned(),
+    };
+    let verdict = bold(&verdict, colours);
     let (pr, head) = (words(&record["pr"]), words(&record["head_sha"]));
     let mut out = format!("{pr} at {head}: {verdict}\n");
     if record["stacked_on"].is_number() {
@@ -43,18 +48,25 @@ pub(super) fn render(record: &Value, colours: bool) -> String {
     }
     blockers(&mut out, record, colours);
     out.push('\n');
+    if is_first {
+        questions(&mut out, &record["checks"]);
+    }
+    demands(&mut out, &record["branch_protection"]);
+    warnings(&mut out, record);
+    next(&mut out, &record["merge"], colours);
+    next_page(&mut out, record);
+    out
+}
+
+fn questions(out: &mut String, checks: &Value) {
     for (field, question) in QUESTIONS {
-        let answer = match record["checks"][field].as_bool() {
+        let answer = match checks[field].as_bool() {
             Some(true) => "yes",
             Some(false) => "no",
             None => "unknown",
         };
         let _ = writeln!(out, "{question:<32}{answer}");
     }
-    demands(&mut out, &record["branch_protection"]);
-    warnings(&mut out, record);
-    next(&mut out, &record["merge"], colours);
-    out
 }
 
 /// The verdict in words, with GitHub's own where that is another one.
@@ -91,8 +103,10 @@ fn blockers(out: &mut String, record: &Value, colours: bool) {
         };
         let (what, about) = (words(&blocker["category"]), words(&blocker["description"]));
         let _ = writeln!(out, "{} {about}{names}", bold(&format!("{what}:"), colours));
-        let (who, action) = (words(&blocker["who"]), words(&blocker["action_required"]));
-        let _ = writeln!(out, "  {who}: {action}");
+        if blocker["who"].is_string() {
+            let (who, action) = (words(&blocker["who"]), words(&blocker["action_required"]));
+            let _ = writeln!(out, "  {who}: {action}");
+        }
         command(out, &blocker["command"]);
     }
 }

@@ -48,8 +48,9 @@ pub fn read_number(
     })
 }
 
-/// Stable within one version of the program, which is all that a cursor lives for.
-fn fingerprint(tool: &str, filters: &impl Serialize) -> u32 {
+/// A number that other filters, or another tool, do not share. Stable within one version of the
+/// program, which is all that a cursor lives for.
+pub fn fingerprint(tool: &str, filters: &impl Serialize) -> u32 {
     let mut hasher = DefaultHasher::new();
     tool.hash(&mut hasher);
     serde_json::to_string(filters)

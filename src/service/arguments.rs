@@ -269,6 +269,9 @@ arguments! {
         /// 0 to 45
         #[serde(default, skip_serializing_if = "Option::is_none")]
         wait_seconds: Optional<u64>,
+        /// From next_cursor
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cursor: Optional<String>,
     }
     /// Arguments of `find_unresolved_comments`.
     FindUnresolvedComments {
@@ -373,6 +376,9 @@ arguments! {
         /// false leaves other pull requests out
         #[serde(default, skip_serializing_if = "Option::is_none")]
         include_open_prs: Optional<bool>,
+        /// From next_cursor
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cursor: Optional<String>,
     }
     /// Arguments of `get_review_suggestions`.
     GetReviewSuggestions {

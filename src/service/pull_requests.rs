@@ -105,15 +105,17 @@ impl Parts {
             method,
             patience: patience(arguments.wait_seconds)?,
             admin: arguments.admin.unwrap_or(false),
+            cursor: arguments.cursor,
         };
         let now = self.read(|view| view.now).await?;
-        let report = merge_readiness::check_merge_readiness(&self.pulls, question, now).await?;
+        let (report, page) =
+            merge_readiness::check_merge_readiness(&self.pulls, question, now).await?;
         self.pulls.learn(&id, &report.commit, |it| {
             // What merges though checks still run or fail has something that waits.
             it.is_ready = report.verdict == Verdict::Ready;
             it.conflicts = report.checks.no_conflicts.map(|none| !none);
         });
-        Reply::new(&report)
+        Reply::new(&page)
     }
 
     pub(super) async fn manage_stacked_prs(

@@ -27,8 +27,9 @@ impl Parts {
         };
         let source = self.pulls.open(id).await?;
         let now = self.read(|view| view.now).await?;
-        let report = impact::analyze_pr_impact(source, &query, now).await?;
-        Reply::new(&report)
+        let cursor = arguments.cursor.as_deref();
+        let page = impact::analyze_pr_impact(source, &query, cursor, now).await?;
+        Reply::new(&page)
     }
 
     /// Whose claims are behind the open pull requests of a repository.

@@ -279,7 +279,8 @@ impl Answer<'_> {
         let (undecided, more_undecided) = fit(self.findings.undecided, PATHS_BYTES_MAX);
         let (other_open_prs, more_open_prs) = match self.others {
             Some(others) => {
-                let (shown, more) = fit(others, OTHERS_BYTES_MAX);
+                let told = others.into_iter().map(OverlappingPull::told).collect();
+                let (shown, more) = fit(told, OTHERS_BYTES_MAX);
                 (Some(shown), more)
             }
             None => (None, 0),

@@ -16,32 +16,34 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-
-pub use report::PullImpact;
+use serde::Serialize;
+use serde_json::value::RawValue;
 
 use self::dependencies::DependencyChange;
 use self::history::Authors;
-use self::report::{Changes, DependencySource, ImpactArea, Lengths, UNTRUSTED};
+use self::report::{Changes, DependencySource, ImpactArea, Lengths, PullImpact, UNTRUSTED};
+use self::reviewers::Reviewer;
 use super::areas::{self, Area};
 use super::context::{self, Context, Known, says_breaking};
 use super::files::{self, ChangedFile, FileStatus};
+use super::overflow::{self, Call, Position};
 use super::overlap::{self, Claimants, OverlappingPull, Overlaps};
-use super::secrets::mask;
 use super::{PullSource, Warning};
 use crate::domain::{ApiError, Category, text};
 use crate::gh::GhError;
 
-/// Longest path and title shown, and reason of a warning, in bytes.
+const TOOL: &str = "analyze_pr_impact";
+/// Longest path shown, name of a reviewer with what speaks for them, and reason of a warning, in
+/// bytes.
 const PATH_BYTES_MAX: usize = 200;
+const PERSON_BYTES_MAX: usize = 300;
 const REASON_BYTES_MAX: usize = 160;
 /// Most files that are named as lacking their lines, and the longest name of one, in bytes.
 const LACKING_NAMED_MAX: usize = 3;
 const LACKING_BYTES_MAX: usize = 24;
-/// Most files that are named as unowned, before the answer is fitted.
-const UNOWNED_MAX: usize = 50;
 
 /// How much is told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub enum Depth {
     /// The first names of each list.
     #[default]
@@ -105,19 +107,37 @@ struct Facts {
     warnings: Vec<Warning>,
 }
 
-fn is_zero(count: &usize) -> bool {
-    *count == 0
+impl ImpactQuery {
+    /// What cursors are bound to, beside the pull request.
+    fn filters(&self) -> impl Serialize {
+        (self.depth, self.suggest_reviewers, self.others.is_some())
+    }
 }
 
-/// What a pull request touches.
+/// What a pull request touches, as compact JSON. `after` is the cursor of an earlier page: what that
+/// had no room for.
 ///
 /// # Errors
-/// `no_changes` when no file is changed; else as the gh floor tells.
+/// `no_changes` when no file is changed, `head_moved` for a cursor of an older head or of lists that
+/// changed since, `invalid_argument` for one of another call; else as the gh floor tells.
 pub async fn analyze_pr_impact(
     source: PullSource,
     query: &ImpactQuery,
+    after: Option<&str>,
     now: Timestamp,
-) -> Result<PullImpact, ApiError> {
+) -> Result<Box<RawValue>, ApiError> {
+    let filters = (source.id.to_string(), query.filters());
+    let call = Call::new(TOOL, &filters, &source.pull.head.sha);
+    let position = after
+        .map(|given| Position::read(&call, given))
+        .transpose()?;
+    let facts = fetch(source, query).await?;
+    let answer = report(facts, query, now);
+    overflow::page(&call, &answer, &query.depth.lengths().levels(), position)
+}
+
+/// Reads everything that the answer is made of.
+async fn fetch(source: PullSource, query: &ImpactQuery) -> Result<Facts, ApiError> {
     let source = Arc::new(source);
     let (files, context) = tokio::join!(files::fetch(&source), context::fetch(&source));
     let (files, cut) = files.map_err(|error| error.to_api())?;
@@ -157,7 +177,7 @@ pub async fn analyze_pr_impact(
         warnings.push(Warning::new("history", error, effect));
         Vec::new()
     });
-    let facts = Facts {
+    Ok(Facts {
         source,
         files,
         context,
@@ -166,8 +186,7 @@ pub async fn analyze_pr_impact(
         history,
         overlaps,
         warnings,
-    };
-    Ok(report(facts, query, now))
+    })
 }
 
 /// Says which files came without their lines: what those hold adds nothing to the risk.
@@ -276,7 +295,7 @@ fn size(file: &ChangedFile) -> u64 {
     file.additions.saturating_add(file.deletions)
 }
 
-/// From what was fetched to the answer.
+/// From what was fetched to the whole answer.
 fn report(facts: Facts, query: &ImpactQuery, now: Timestamp) -> PullImpact {
     let Facts {
         source,
@@ -286,13 +305,9 @@ fn report(facts: Facts, query: &ImpactQuery, now: Timestamp) -> PullImpact {
         ..
     } = facts;
     let (files, context) = (&files, &context);
-    let overlaps = facts.overlaps.map(|pulls| {
-        let masked = pulls.into_iter().map(|pull| OverlappingPull {
-            title: short(&mask(&pull.title), PATH_BYTES_MAX),
-            ..pull
-        });
-        masked.collect()
-    });
+    let overlaps = facts
+        .overlaps
+        .map(|pulls| pulls.into_iter().map(OverlappingPull::short).collect());
     let pull = &source.pull;
     let paths: Vec<&str> = files.iter().map(|file| &*file.filename).collect();
     let owners = match &context.code_owners {
@@ -305,14 +320,15 @@ fn report(facts: Facts, query: &ImpactQuery, now: Timestamp) -> PullImpact {
     let unowned: Vec<&str> = unowned.collect();
     let reviewers = query
         .suggest_reviewers
-        .then(|| reviewers::suggest(pull.author(), &paths, owners, &facts.history));
+        .then(|| reviewers::suggest(pull.author(), &paths, owners, &facts.history))
+        .map(|found| found.into_iter().map(short_words).collect());
     let commits = context.commits.iter();
     let mut commits =
         commits.map(|commit| says_breaking(&commit.message_headline, &commit.message_body));
     let breaking = says_breaking(&pull.title, "") || commits.any(|breaks| breaks);
     let known = breaking || !context.commits.is_empty();
     let risk = risk::assess(files, &unowned, &dependencies);
-    let answer = PullImpact {
+    PullImpact {
         pr: source.id.to_string(),
         head_sha: pull.head_short().to_owned(),
         fetched_at: source.as_of(now),
@@ -320,21 +336,17 @@ fn report(facts: Facts, query: &ImpactQuery, now: Timestamp) -> PullImpact {
         impact_areas: areas_of(files),
         risk,
         dependency_source: facts.dependency_source.filter(|_| !dependencies.is_empty()),
-        more_dependencies: 0,
         has_code_owners: match context.code_owners {
             Known::Present(_) => Some(true),
             Known::Absent => Some(false),
             Known::Unknown => None,
         },
-        more_unowned_files: unowned.len().saturating_sub(UNOWNED_MAX),
         unowned_files: unowned
             .iter()
-            .take(UNOWNED_MAX)
             .map(|path| short(path, PATH_BYTES_MAX))
             .collect(),
         suggested_reviewers: reviewers,
         overlapping_prs: overlaps,
-        more_overlapping_prs: 0,
         linked_issues: context
             .issues
             .iter()
@@ -344,8 +356,16 @@ fn report(facts: Facts, query: &ImpactQuery, now: Timestamp) -> PullImpact {
         untrusted: UNTRUSTED,
         warnings: facts.warnings.into_iter().map(one_line).collect(),
         dependencies,
-    };
-    answer.fitted(query.depth.lengths())
+    }
+}
+
+/// A reviewer in words of bounded length: owners write what they like.
+fn short_words(reviewer: Reviewer) -> Reviewer {
+    Reviewer {
+        username: short(&reviewer.username, PERSON_BYTES_MAX),
+        reason: short(&reviewer.reason, PERSON_BYTES_MAX),
+        ..reviewer
+    }
 }
 
 fn short(words: &str, bytes_max: usize) -> String {

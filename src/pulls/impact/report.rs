@@ -6,12 +6,12 @@ use serde::Serialize;
 use super::dependencies::DependencyChange;
 use super::reviewers::Reviewer;
 use super::risk::Risk;
-use crate::domain::limits;
 use crate::pulls::Warning;
 use crate::pulls::areas::Area;
-use crate::pulls::overlap::OverlappingPull;
+use crate::pulls::overflow::{Rule, Said};
+use crate::pulls::overlap::{OverlappingPull, PATHS_TOLD_MAX, PLACES_TOLD_MAX};
 
-/// What a pull request touches.
+/// What a pull request touches: everything, before it is cut into pages.
 #[derive(Clone, Debug, Serialize)]
 pub struct PullImpact {
     /// `owner/name#number`.
@@ -29,9 +29,6 @@ pub struct PullImpact {
     /// Dependencies that it adds, drops or moves.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub dependencies: Vec<DependencyChange>,
-    /// How many more there are.
-    #[serde(skip_serializing_if = "super::is_zero")]
-    pub more_dependencies: usize,
     /// Where they are from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dependency_source: Option<DependencySource>,
@@ -40,18 +37,12 @@ pub struct PullImpact {
     /// Changed files that nobody owns, where there is one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unowned_files: Vec<String>,
-    /// How many more there are.
-    #[serde(skip_serializing_if = "super::is_zero")]
-    pub more_unowned_files: usize,
     /// Who could review it; null was not asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suggested_reviewers: Option<Vec<Reviewer>>,
     /// Other open pull requests that touch the same files; null was not asked or is unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub overlapping_prs: Option<Vec<OverlappingPull>>,
-    /// How many more there are.
-    #[serde(skip_serializing_if = "super::is_zero")]
-    pub more_overlapping_prs: usize,
     /// Issues that the merge closes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub linked_issues: Vec<String>,
@@ -118,10 +109,10 @@ pub(super) const UNTRUSTED: &[&str] = &[
     "overlapping_prs[].title and paths",
 ];
 
-/// How long the lists may be.
+/// How long the lists of the first page may be.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lengths {
-    /// Files of an area.
+    /// Files of an area, and of another pull request.
     pub files: usize,
     /// Evidence of a factor.
     pub evidence: usize,
@@ -129,52 +120,77 @@ pub(super) struct Lengths {
     pub others: usize,
 }
 
-impl PullImpact {
-    /// With lists of these lengths, and shorter ones until the answer is of bearable size.
-    pub(super) fn fitted(self, mut lengths: Lengths) -> Self {
-        loop {
-            let cut = self.clone().cut(lengths);
-            let bytes = serde_json::to_string(&cut).map_or(0, |json| json.len());
-            if bytes <= limits::ANSWER_BYTES_MAX || lengths.others <= 1 {
-                return cut;
-            }
-            lengths = Lengths {
-                files: (lengths.files / 2).max(1),
-                evidence: (lengths.evidence / 2).max(1),
-                others: lengths.others / 2,
-            };
-        }
+/// How often the lengths are halved before the answer fits: nothing is left of them in the end.
+const HALVES: usize = 6;
+/// Most vulnerabilities of a dependency that the first page names.
+const VULNERABILITIES_MAX: usize = 5;
+
+impl Lengths {
+    /// The rules by which the first page is cut, each cutting more than the one before.
+    pub fn levels(self) -> Vec<Vec<Rule>> {
+        (0..=HALVES).map(|level| self.rules(level)).collect()
     }
 
-    fn cut(mut self, lengths: Lengths) -> Self {
-        for area in &mut self.impact_areas {
-            area.files.truncate(lengths.files);
-        }
-        for factor in &mut self.risk.factors {
-            factor.more += factor.evidence.len().saturating_sub(lengths.evidence);
-            factor.evidence.truncate(lengths.evidence);
-        }
-        let most = lengths.others;
-        self.more_dependencies += shorten(&mut self.dependencies, most);
-        self.more_unowned_files += shorten(&mut self.unowned_files, most);
-        if let Some(pulls) = &mut self.overlapping_prs {
-            self.more_overlapping_prs += shorten(pulls, most);
-            for pull in pulls {
-                pull.more_paths += shorten(&mut pull.paths, lengths.files);
-                pull.places.truncate(lengths.files);
-            }
-        }
-        if let Some(reviewers) = &mut self.suggested_reviewers {
-            reviewers.truncate(most.max(2));
-        }
-        self.warnings.truncate(most.max(4));
-        self
+    fn rules(self, level: usize) -> Vec<Rule> {
+        let halved = |length: usize, least: usize| match level < HALVES {
+            true => (length >> level).max(least),
+            false => 0,
+        };
+        let (files, evidence) = (halved(self.files, 1), halved(self.evidence, 1));
+        let others = halved(self.others, 0);
+        // These are short, but for what nobody would expect.
+        let areas = [usize::MAX, usize::MAX, 24, 12, 8, 6, 4][level.min(HALVES)];
+        const AREAS: &[&str] = &["impact_areas"];
+        const FACTORS: &[&str] = &["risk", "factors"];
+        const DEPENDENCIES: &[&str] = &["dependencies"];
+        const PULLS: &[&str] = &["overlapping_prs"];
+        vec![
+            Rule::within(
+                FACTORS,
+                "evidence",
+                &["code"],
+                evidence,
+                Said::Count("more"),
+            ),
+            Rule::of(AREAS, areas, Said::Count("more_impact_areas")),
+            Rule::within(
+                AREAS,
+                "files",
+                &["category", "language"],
+                files,
+                Said::Nothing,
+            ),
+            Rule::of(DEPENDENCIES, others, Said::Count("more_dependencies")),
+            Rule::within(
+                DEPENDENCIES,
+                "vulnerabilities",
+                &["name", "manifest"],
+                VULNERABILITIES_MAX >> level.min(2),
+                Said::Count("more_vulnerabilities"),
+            ),
+            Rule::of(
+                &["unowned_files"],
+                others,
+                Said::Count("more_unowned_files"),
+            ),
+            Rule::of(PULLS, others, Said::Count("more_overlapping_prs")),
+            Rule::within(
+                PULLS,
+                "paths",
+                &["pr"],
+                files.min(PATHS_TOLD_MAX),
+                Said::Count("more_paths"),
+            ),
+            Rule::within(
+                PULLS,
+                "places",
+                &["pr"],
+                files.min(PLACES_TOLD_MAX),
+                Said::Count("more_places"),
+            ),
+            Rule::of(&["suggested_reviewers"], others.max(2), Said::Nothing),
+            Rule::of(&["linked_issues"], (10 >> level).max(1), Said::Nothing),
+            Rule::of(&["warnings"], others.max(4), Said::Nothing),
+        ]
     }
-}
-
-/// Cuts a list and says how much of it is gone.
-fn shorten<T>(list: &mut Vec<T>, most: usize) -> usize {
-    let gone = list.len().saturating_sub(most);
-    list.truncate(most);
-    gone
 }

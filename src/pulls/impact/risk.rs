@@ -40,8 +40,7 @@ const LEVELS: [(u64, Level); 4] = [
     (25, Level::Medium),
     (0, Level::Low),
 ];
-/// Most pieces of evidence of a factor, and the longest, in bytes.
-const EVIDENCE_MAX: usize = 10;
+/// Longest piece of evidence, in bytes.
 const EVIDENCE_BYTES_MAX: usize = 160;
 
 /// How much there is to look at.
@@ -78,9 +77,6 @@ pub struct Factor {
     pub points: u64,
     /// Files, lines or names that show it.
     pub evidence: Vec<String>,
-    /// How many more there are.
-    #[serde(skip_serializing_if = "super::is_zero")]
-    pub more: usize,
 }
 
 /// Lines of code that are written by hand, tests left out.
@@ -139,8 +135,6 @@ pub(super) fn assess(
 }
 
 fn factor(code: &'static str, points: u64, mut evidence: Vec<String>) -> Factor {
-    let more = evidence.len().saturating_sub(EVIDENCE_MAX);
-    evidence.truncate(EVIDENCE_MAX);
     for words in &mut evidence {
         *words = text::one_line(text::cut(words, EVIDENCE_BYTES_MAX).0);
     }
@@ -148,7 +142,6 @@ fn factor(code: &'static str, points: u64, mut evidence: Vec<String>) -> Factor 
         code,
         points,
         evidence,
-        more,
     }
 }
 

@@ -17,16 +17,10 @@ use crate::pulls::checks::{Check, CheckState, Checks};
 use crate::pulls::required::{Outcome, Required, RequiredContext};
 use crate::pulls::{PullId, PullRequest, Warning};
 
-/// Most names in a list of the answer.
-const NAMES_MAX: usize = 20;
 /// Longest name shown, in bytes.
 const NAME_BYTES_MAX: usize = 64;
-/// Most warnings.
-const WARNINGS_MAX: usize = 8;
 /// Longest reason of a warning, in bytes.
 const REASON_BYTES_MAX: usize = 160;
-/// Most issues that are listed as closed by the merge.
-const CLOSES_MAX: usize = 20;
 
 /// Everything that was fetched.
 pub struct Facts {
@@ -89,8 +83,7 @@ pub fn analyse(facts: Facts, now: Timestamp) -> MergeReadiness {
         .filter(|below| *below != facts.id.number);
     let closing = graph.and_then(|graph| graph.pull_request.closing_issues_references.as_ref());
     let closes = closing.into_iter().flat_map(|closing| closing.iter());
-    let closes = closes.take(CLOSES_MAX);
-    let report = MergeReadiness {
+    MergeReadiness {
         commit: facts.pull.head.sha.clone(),
         pr: facts.id.to_string(),
         head_sha: facts.pull.head_short().to_owned(),
@@ -111,8 +104,7 @@ pub fn analyse(facts: Facts, now: Timestamp) -> MergeReadiness {
             "blocking_issues[].names",
             "branch_protection.*_checks and optional_failing",
         ],
-    };
-    report.fitted()
+    }
 }
 
 fn warnings(facts: &Facts) -> Vec<Warning> {
@@ -121,12 +113,11 @@ fn warnings(facts: &Facts) -> Vec<Warning> {
         .iter()
         .chain(&facts.required.warnings)
         .chain(&facts.checks.warnings);
-    all.take(WARNINGS_MAX)
-        .map(|warning| Warning {
-            reason: text::one_line(text::cut(&warning.reason, REASON_BYTES_MAX).0),
-            ..warning.clone()
-        })
-        .collect()
+    all.map(|warning| Warning {
+        reason: text::one_line(text::cut(&warning.reason, REASON_BYTES_MAX).0),
+        ..warning.clone()
+    })
+    .collect()
 }
 
 /// What everything else is derived from.
@@ -337,21 +328,21 @@ impl<'a> Look<'a> {
             approvals_on_head: self
                 .approvers_of_head()
                 .and_then(|approvers| u64::try_from(approvers.len()).ok()),
-            truncated: required.len() > NAMES_MAX || optional.len() > NAMES_MAX,
-            required_checks: names(&required, NAMES_MAX),
-            passing_checks: names(&of(&[Outcome::Passing]), NAMES_MAX),
-            failing_checks: names(&of(&[Outcome::Failing]), NAMES_MAX),
-            pending_checks: names(&of(&[Outcome::Pending]), NAMES_MAX),
-            missing_checks: names(&of(&[Outcome::Missing, Outcome::OtherApp]), NAMES_MAX),
-            optional_failing: names(&optional, NAMES_MAX),
+            required_checks: names(&required),
+            passing_checks: names(&of(&[Outcome::Passing])),
+            failing_checks: names(&of(&[Outcome::Failing])),
+            pending_checks: names(&of(&[Outcome::Pending])),
+            missing_checks: names(&of(&[Outcome::Missing, Outcome::OtherApp])),
+            optional_failing: names(&optional),
         }
     }
 }
 
 /// Names of others, made harmless and short.
-pub(super) fn names(of: &[&str], count_max: usize) -> Vec<String> {
-    let shown = of.iter().take(count_max);
-    shown
-        .map(|name| text::one_line(text::cut(name, NAME_BYTES_MAX).0))
-        .collect()
+pub(super) fn names(of: &[&str]) -> Vec<String> {
+    let short = |name: &&str| match text::cut(name, NAME_BYTES_MAX) {
+        (shown, true) => format!("{}…", text::one_line(shown)),
+        (shown, false) => text::one_line(shown),
+    };
+    of.iter().map(short).collect()
 }

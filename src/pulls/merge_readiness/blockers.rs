@@ -5,9 +5,6 @@ use super::commands::Commands;
 use super::report::*;
 use crate::pulls::required::Outcome;
 
-/// Most names in a blocker.
-const BLOCKER_NAMES_MAX: usize = 5;
-
 impl<'a> Look<'a> {
     /// Everything in the way; nothing for what is merged already.
     pub(super) fn blockers(&self) -> Vec<Blocker> {
@@ -317,7 +314,7 @@ impl Blocker {
     }
 
     fn about(mut self, of: &[&str]) -> Self {
-        self.names = names(of, BLOCKER_NAMES_MAX);
+        self.names = names(of);
         self
     }
 

@@ -19,14 +19,18 @@ mod tests;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde_json::value::RawValue;
 
 pub use report::{MergeReadiness, Method, Verdict};
 
 use self::analyse::{Facts, analyse};
 use self::policy::Policy;
 use super::checks::{self, Freshness};
+use super::overflow::{self, Call, Position};
 use super::{PullId, Pulls, Warning, required};
 use crate::domain::{ApiError, Category};
+
+const TOOL: &str = "check_merge_readiness";
 
 /// What is asked.
 pub struct Question {
@@ -38,18 +42,28 @@ pub struct Question {
     pub patience: Duration,
     /// Whether it is told what an administrator may do in spite of the rules.
     pub admin: bool,
+    /// The cursor of an earlier page: what that had no room for is told.
+    pub cursor: Option<String>,
 }
 
-/// Looks at everything that a merge depends on, at `now`.
+/// Looks at everything that a merge depends on, at `now`: what was found, and the page of it that
+/// was asked for as compact JSON.
 ///
 /// # Errors
-/// `head_moved` when somebody pushed meanwhile; else as [`Pulls::open`].
+/// `head_moved` when somebody pushed meanwhile, for a cursor of an older head, or of lists that
+/// changed since; `invalid_argument` for a cursor of another call; else as [`Pulls::open`].
 pub async fn check_merge_readiness(
     pulls: &Pulls,
     question: Question,
     now: Timestamp,
-) -> Result<MergeReadiness, ApiError> {
-    let source = pulls.open(question.id).await?;
+) -> Result<(MergeReadiness, Box<RawValue>), ApiError> {
+    let source = pulls.open(question.id.clone()).await?;
+    let filters = (question.id.to_string(), question.method, question.admin);
+    let call = Call::new(TOOL, &filters, &source.pull.head.sha);
+    let given = question.cursor.as_deref();
+    let position = given
+        .map(|given| Position::read(&call, given))
+        .transpose()?;
     let (head, base) = (&source.pull.head.sha, &source.pull.base.name);
     let (graph, mut checks, required) = tokio::join!(
         graph::fetch(&source, question.patience),
@@ -101,7 +115,9 @@ pub async fn check_merge_readiness(
         admin: question.admin,
         warnings,
     };
-    Ok(analyse(facts, seen_at))
+    let report = analyse(facts, seen_at);
+    let page = overflow::page(&call, &report, &report::levels(), position)?;
+    Ok((report, page))
 }
 
 fn head_moved() -> ApiError {

@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::domain::limits;
 use crate::pulls::Warning;
+use crate::pulls::overflow::{Rule, Said};
 
-/// Whether a pull request can be merged, and if not, what is in the way.
+/// Whether a pull request can be merged, and if not, what is in the way: everything, before it is
+/// cut into pages.
 #[derive(Clone, Debug, Serialize)]
 pub struct MergeReadiness {
     /// The whole name of the head commit.
@@ -44,30 +45,53 @@ pub struct MergeReadiness {
     pub untrusted: [&'static str; 2],
 }
 
-impl MergeReadiness {
-    /// With lists cut so far that the answer is of bearable size.
-    pub(super) fn fitted(mut self) -> Self {
-        for most in [10, 5, 2] {
-            let bytes = serde_json::to_vec(&self).map_or(0, |json| json.len());
-            if bytes <= limits::ANSWER_BYTES_MAX {
-                break;
-            }
-            let protection = &mut self.branch_protection;
-            protection.truncated = true;
-            let lists = [
-                &mut protection.required_checks,
-                &mut protection.passing_checks,
-                &mut protection.failing_checks,
-                &mut protection.pending_checks,
-                &mut protection.missing_checks,
-                &mut protection.optional_failing,
-                &mut self.closes,
-            ];
-            lists.into_iter().for_each(|list| list.truncate(most));
-            self.warnings.truncate(most.max(4));
-        }
-        self
-    }
+/// How long the lists of the first page are, level by level: names of checks, names in a blocker,
+/// blockers, warnings.
+const LENGTHS: [(usize, usize, usize, usize); 6] = [
+    (20, 5, 32, 8),
+    (10, 5, 32, 8),
+    (5, 5, 32, 5),
+    (2, 3, 24, 4),
+    (1, 1, 16, 4),
+    (0, 0, 10, 2),
+];
+
+/// The rules by which the first page is cut, each cutting more than the one before.
+pub(super) fn levels() -> Vec<Vec<Rule>> {
+    LENGTHS.into_iter().map(rules).collect()
+}
+
+fn rules((names, in_blocker, blockers, warnings): (usize, usize, usize, usize)) -> Vec<Rule> {
+    const BLOCKERS: &[&str] = &["blocking_issues"];
+    let checks: [&[&str]; 6] = [
+        &["branch_protection", "failing_checks"],
+        &["branch_protection", "missing_checks"],
+        &["branch_protection", "pending_checks"],
+        &["branch_protection", "passing_checks"],
+        &["branch_protection", "required_checks"],
+        &["branch_protection", "optional_failing"],
+    ];
+    let checks = checks
+        .into_iter()
+        .map(|list| Rule::of(list, names, Said::Flag("truncated")));
+    let others = [
+        Rule::of(BLOCKERS, blockers, Said::Count("more_blocking_issues")),
+        Rule::within(
+            BLOCKERS,
+            "names",
+            &["category", "description"],
+            in_blocker,
+            Said::Count("more_names"),
+        ),
+        Rule::of(
+            &["branch_protection", "sources"],
+            names.max(2),
+            Said::Nothing,
+        ),
+        Rule::of(&["closes"], names, Said::Count("more_closes")),
+        Rule::of(&["warnings"], warnings, Said::Nothing),
+    ];
+    others.into_iter().chain(checks).collect()
 }
 
 /// The state of things in a word.
@@ -192,9 +216,6 @@ pub struct Protection {
     /// Failed checks that nothing is known to demand.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub optional_failing: Vec<String>,
-    /// The lists of names are cut.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub truncated: bool,
 }
 
 /// How to merge.

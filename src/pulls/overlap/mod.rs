@@ -15,11 +15,17 @@ pub use fetch::fetch;
 use super::Warning;
 use super::edits::{edits, numbers};
 use super::files::ChangedFile;
+use super::secrets::mask;
+use crate::domain::text;
 
-/// Most paths of one pull request that are told.
-const PATHS_TOLD_MAX: usize = 10;
-/// Most places of one pull request that are told.
-const PLACES_TOLD_MAX: usize = 5;
+/// Most paths of one pull request that an answer tells at once.
+pub const PATHS_TOLD_MAX: usize = 10;
+/// Most places of one pull request that an answer tells at once.
+pub const PLACES_TOLD_MAX: usize = 5;
+/// Most places of one pull request that are found.
+const PLACES_FOUND_MAX: usize = 200;
+/// Longest title or path that is told, in bytes.
+const WORDS_BYTES_MAX: usize = 200;
 
 /// What is asked.
 #[derive(Clone, Copy, Debug)]
@@ -89,6 +95,9 @@ pub struct OverlappingPull {
     /// Where both change the same or neighbouring lines.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub places: Vec<Place>,
+    /// Such places beside those.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub more_places: usize,
     /// The claim behind it.
     #[serde(flatten)]
     pub claimant: Option<Claimant>,
@@ -126,6 +135,39 @@ fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 
+impl OverlappingPull {
+    /// With as much as an answer tells at once, in words that are short and hide nothing.
+    #[must_use]
+    pub fn told(self) -> Self {
+        let mut told = self.short();
+        told.more_paths += cut(&mut told.paths, PATHS_TOLD_MAX);
+        told.more_places += cut(&mut told.places, PLACES_TOLD_MAX);
+        told
+    }
+
+    /// With all that was found, in words that are short and hide nothing.
+    #[must_use]
+    pub fn short(mut self) -> Self {
+        let short = |words: &str| text::one_line(text::cut(words, WORDS_BYTES_MAX).0);
+        self.title = short(&mask(&self.title));
+        self.author = short(&self.author);
+        for path in &mut self.paths {
+            *path = short(path);
+        }
+        for place in &mut self.places {
+            place.path = short(&place.path);
+        }
+        self
+    }
+}
+
+/// Cuts a list and says how much of it is gone.
+fn cut<T>(list: &mut Vec<T>, most: usize) -> usize {
+    let gone = list.len().saturating_sub(most);
+    list.truncate(most);
+    gone
+}
+
 /// Compares the files of a pull request with those of another one.
 fn compare(own: &[ChangedFile], other: &Candidate, claims: &Claimants) -> Option<OverlappingPull> {
     let shared = shared(own, &other.files);
@@ -145,14 +187,13 @@ fn compare(own: &[ChangedFile], other: &Candidate, claims: &Claimants) -> Option
         (true, true) => Nearness::Apart,
         (true, false) => Nearness::Files,
     };
-    places.truncate(PLACES_TOLD_MAX);
+    let more_places = places.len().saturating_sub(PLACES_FOUND_MAX);
+    places.truncate(PLACES_FOUND_MAX);
     let mut paths: Vec<String> = shared
         .iter()
         .map(|(ours, _)| ours.filename.clone())
         .collect();
     paths.dedup();
-    let more_paths = paths.len().saturating_sub(PATHS_TOLD_MAX);
-    paths.truncate(PATHS_TOLD_MAX);
     Some(OverlappingPull {
         pr: other.number,
         title: other.title.clone(),
@@ -160,8 +201,9 @@ fn compare(own: &[ChangedFile], other: &Candidate, claims: &Claimants) -> Option
         draft: other.draft,
         overlap,
         paths,
-        more_paths,
+        more_paths: 0,
         places,
+        more_places,
         claimant: claims.get(&other.number).cloned(),
     })
 }
@@ -208,7 +250,7 @@ fn common_places(ours: &ChangedFile, theirs: &ChangedFile) -> Vec<Place> {
             lines: numbers(&edit.new),
             their_lines: numbers(&other.new),
         }));
-        if places.len() > PLACES_TOLD_MAX {
+        if places.len() > PLACES_FOUND_MAX {
             break;
         }
     }
@@ -299,6 +341,8 @@ mod tests {
         let claims = Claimants::from([(58, claimant)]);
         let found = compare(&files(14), &candidate(files(13)), &claims);
         let found = found.expect("they share files");
+        assert_eq!((found.paths.len(), found.more_paths), (13, 0));
+        let found = found.told();
         assert_eq!((found.paths.len(), found.more_paths), (PATHS_TOLD_MAX, 3));
         let json = serde_json::to_value(&found).expect("it is JSON");
         assert_eq!(
