@@ -138,7 +138,11 @@ fn failing_tests(out: &mut String, record: &Value, colours: bool) {
             let _ = writeln!(out, "    {}", text(line));
         }
         let checks = failure["checks"].as_array().into_iter().flatten().map(text);
-        let _ = writeln!(out, "  in {}", checks.collect::<Vec<_>>().join(", "));
+        let more = match failure["more_checks"].as_u64() {
+            Some(more) => format!(" and {more} more"),
+            None => String::new(),
+        };
+        let _ = writeln!(out, "  in {}{more}", checks.collect::<Vec<_>>().join(", "));
         if failure["also_fails_on_base"] == true {
             let _ = writeln!(out, "  the check fails on the base branch too");
         }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::render::{bold, printable};
+use super::render::{bold, next_page, printable};
 use crate::service::Reply;
 
 /// The answer of `get_review_suggestions` as text.
@@ -59,13 +59,9 @@ pub(super) fn render(record: &Value, reply: &Reply, colours: bool) -> String {
         let counts: Vec<String> = counts
             .map(|(name, count)| format!("{count} {}", name.replace('_', " ")))
             .collect();
-        let _ = writeln!(
-            out,
-            "\nmore ({}): --cursor {}",
-            counts.join(", "),
-            words(&record["next_cursor"])
-        );
+        let _ = writeln!(out, "\nleft: {}", counts.join(", "));
     }
+    next_page(&mut out, record);
     out
 }
 
@@ -120,6 +116,7 @@ fn first_page(out: &mut String, record: &Value, colours: bool) {
             }
             more(out, &item["more"]);
         }
+        more(out, &section["more"]);
     }
 }
 

@@ -53,7 +53,7 @@ impl Parts {
             ));
         }
         let source = self.pulls.open(id).await?;
-        let title = format!("Diff of {} at {}", source.id, source.pull.head_short());
+        let title = review::diff_title(&source.id.to_string(), source.pull.head_short());
         let now = self.read(|view| view.now).await?;
         let cursor = arguments.cursor.as_deref();
         let (report, diff) = review::get_review_suggestions(source, &query, cursor, now).await?;

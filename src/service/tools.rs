@@ -106,7 +106,7 @@ define_tools! {
     ListRepos "list_repos" reads "List repositories"
         "List accessible GitHub repositories with their open and claimed issues.";
     FetchIssues "fetch_issues" reads "Search issues"
-        "List issues of a repository with any state, claimed ones too.";
+        "List issues of a repository in any state, claimed too.";
     GetAllClaims "get_all_claims" reads "All claims"
         "List which agent works on which issue.";
     GetClaimHistory "get_claim_history" reads "Claim history"
@@ -124,9 +124,9 @@ define_tools! {
     ManageStackedPrs "manage_stacked_prs" reads "Restack pull requests"
         "Find the stack of a PR; git commands to rebase it after merges, squashes, force-pushes.";
     DetectMergeConflicts "detect_merge_conflicts" reads "Merge conflicts"
-        "Locate merge conflicts of a pull request, down to the line.";
+        "Locate merge conflicts of a PR, down to the line.";
     AnalyzePrImpact "analyze_pr_impact" reads "Impact of a PR"
-        "What a PR touches: areas, explained risk, dependencies, reviewers, overlapping PRs. depth: detailed tells more.";
+        "What a PR touches: areas, explained risk, dependencies, reviewers, overlapping PRs. depth: detailed for more.";
     GetReviewSuggestions "get_review_suggestions" reads "Review a PR"
         "Risky lines, questions and paged diff of a PR, to review it.";
     SystemHealth "system_health" reads "Health"

@@ -315,3 +315,107 @@ fn administrators_are_told_how_and_what_it_passes_over() {
         "invalid_argument"
     );
 }
+
+#[test]
+fn a_cursor_brings_every_check_that_had_no_room() {
+    const CHECKS: usize = 200;
+    let (mut world, head) = world();
+    let name = |number: usize| format!("{} / build ({number})", "matrix".repeat(5));
+    let demanded: Vec<String> = (0..CHECKS).map(name).collect();
+    let merges = &mut world.repository("acme/api").merges;
+    for (number, name) in demanded.iter().enumerate() {
+        let conclusion = ["failure", "success"][number % 2];
+        merges.check_run(&head, name, conclusion);
+    }
+    let contexts: Vec<&str> = demanded.iter().map(String::as_str).collect();
+    merges
+        .protect("main", &contexts)
+        .say_of(2, "mergeStateStatus", json!("BLOCKED"));
+    let place = Place::new(world);
+    let server = place.serve_synced();
+    let first = asked(&server);
+    assert_eq!(first["branch_protection"]["truncated"], true, "{first}");
+    let next = field(&first, "next_cursor").to_owned();
+    place.github.clear_requests();
+    let mut told: Vec<(String, String)> = Vec::new();
+    let mut pages = vec![first];
+    loop {
+        let last = &pages[pages.len() - 1];
+        for list in ["required_checks", "passing_checks", "failing_checks"] {
+            let names = last["branch_protection"][list].as_array();
+            let names = names.into_iter().flatten();
+            told.extend(names.map(|name| (list.to_owned(), name.to_string())));
+        }
+        for blocker in last["blocking_issues"].as_array().into_iter().flatten() {
+            assert_eq!(blocker["category"], "check_failing", "{last}");
+            let names = blocker["names"].as_array().into_iter().flatten();
+            told.extend(names.map(|name| ("blocker".to_owned(), name.to_string())));
+        }
+        let Some(cursor) = last["next_cursor"].as_str() else {
+            break;
+        };
+        let page = server.tool(TOOL, json!({"pr": "acme/api#2", "cursor": cursor}));
+        assert!(page.body.len() <= 8_192, "{} bytes", page.body.len());
+        let page = page.expect(200);
+        assert!(page["verdict"].is_null(), "said once: {page}");
+        pages.push(page);
+    }
+    // A page costs what the same question costs.
+    assert!(pages.len() > 2, "{} pages", pages.len());
+    place.assert_repeat(pages.len() - 1, 0);
+    let mut expected: Vec<(String, String)> = Vec::new();
+    for (number, name) in demanded.iter().enumerate() {
+        let lists: &[&str] = match number % 2 {
+            0 => &["required_checks", "failing_checks", "blocker"],
+            _ => &["required_checks", "passing_checks"],
+        };
+        let quoted = json!(name).to_string();
+        expected.extend(
+            lists
+                .iter()
+                .map(|list| ((*list).to_owned(), quoted.clone())),
+        );
+    }
+    told.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(told, expected, "each once");
+    let arguments = json!({"pr": "acme/api#2", "cursor": next});
+    let by_mcp = place.mcp().tool(TOOL, arguments.clone()).record();
+    assert_eq!(by_mcp["branch_protection"], pages[1]["branch_protection"]);
+    let flags = [
+        "check-merge-readiness",
+        "--pr",
+        "acme/api#2",
+        "--cursor",
+        &next,
+    ];
+    let text = place.cli(&flags).stdout;
+    assert!(
+        text.contains("what the page before had no room for\n"),
+        "{text}"
+    );
+    assert!(text.contains("\nmore with --cursor "), "{text}");
+    let other = json!({"pr": "acme/api#2", "cursor": next, "method": "squash"});
+    assert_eq!(
+        server.tool(TOOL, other).expect(400)["code"],
+        "invalid_argument"
+    );
+    // Rules change without a push: the lists are not those any more.
+    place.github.change(|world| {
+        let merges = &mut world.repository("acme/api").merges;
+        let more: Vec<&str> = contexts.iter().copied().chain(["one more"]).collect();
+        merges.protect("main", &more);
+        world.issue("acme/api", 2).touch();
+    });
+    let changed = server.tool(TOOL, arguments.clone()).expect(409);
+    assert_eq!(changed["code"], "head_moved", "{changed}");
+    place.github.change(|world| {
+        world
+            .issue("acme/api", 2)
+            .push("b1b2b3b4b5b6b7b8b9b0b1b2b3b4b5b6b7b8b9b0", &[]);
+    });
+    assert_eq!(
+        server.tool(TOOL, arguments).expect(409)["code"],
+        "head_moved"
+    );
+}

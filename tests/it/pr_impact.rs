@@ -342,3 +342,96 @@ fn what_was_not_looked_at_is_said() {
         "{text}"
     );
 }
+
+/// The strings of a list, at the end of these names.
+fn strings(answer: &Value, names: &[&str]) -> Vec<String> {
+    let list = names.iter().fold(answer, |at, name| &at[*name]);
+    let list = list.as_array().into_iter().flatten();
+    list.map(|one| one.as_str().unwrap_or_default().to_owned())
+        .collect()
+}
+
+#[test]
+fn a_cursor_brings_everything_that_had_no_room() {
+    const FILES: usize = 150;
+    let mut world = issues(1);
+    let repository = world.repository("acme/api");
+    repository.add_pull_request("Large", &[1]).author("bob");
+    repository.add_pull_request("Other", &[]).author("agent-3");
+    let path = |number: usize| format!("src/{}/file_{number}.rs", "deep".repeat(12));
+    for number in 0..FILES {
+        let merges = &mut repository.merges;
+        merges.changes_file(2, file(&path(number), 9, "@@ -1 +1 @@\n+a"));
+        if number < 40 {
+            merges.changes_file(3, file(&path(number), 1, "@@ -1 +1 @@\n-a\n+b"));
+        }
+    }
+    repository
+        .merges
+        .file("main", "CODEOWNERS", "/docs/ @lea\n");
+    let place = Place::new(world);
+    let server = place.serve_synced();
+    let first = ask(&server, json!({})).expect(200);
+    let next = field(&first, "next_cursor").to_owned();
+    assert_eq!(
+        first["more_unowned_files"],
+        FILES - first["unowned_files"].as_array().map_or(0, Vec::len)
+    );
+    place.github.clear_requests();
+    let (mut unowned, mut shared, mut pages) = (Vec::new(), Vec::new(), vec![first]);
+    loop {
+        let last = &pages[pages.len() - 1];
+        unowned.extend(strings(last, &["unowned_files"]));
+        for other in last["overlapping_prs"].as_array().into_iter().flatten() {
+            assert_eq!(other["pr"], 3, "{last}");
+            shared.extend(strings(other, &["paths"]));
+        }
+        let Some(cursor) = last["next_cursor"].as_str() else {
+            break;
+        };
+        let page = ask(&server, json!({"cursor": cursor}));
+        assert!(page.body.len() <= 8_192, "{} bytes", page.body.len());
+        let page = page.expect(200);
+        assert!(
+            page["risk"]["score"].is_null() && page["changes"].is_null(),
+            "said once: {page}"
+        );
+        pages.push(page);
+    }
+    assert!(pages.len() > 3, "{} pages", pages.len());
+    // A page costs what the same question costs: one look whether the pull request has changed.
+    place.assert_repeat(pages.len() - 1, 0);
+    for (told, count) in [(&mut unowned, FILES), (&mut shared, 40)] {
+        let mut expected: Vec<String> = (0..count).map(path).collect();
+        expected.sort_unstable();
+        told.sort_unstable();
+        assert_eq!(*told, expected, "each once");
+    }
+    // Every transport has the same pages.
+    let by_mcp = place.mcp().joined();
+    let by_mcp = by_mcp.tool(TOOL, json!({"pr": "acme/api#2", "cursor": next}));
+    assert_eq!(by_mcp.record()["unowned_files"], pages[1]["unowned_files"]);
+    let flags = ["analyze-pr-impact", "--pr", "acme/api#2", "--cursor", &next];
+    let text = place.cli(&flags).stdout;
+    for number in strings(&pages[1], &["unowned_files"]) {
+        assert!(text.contains(&number), "{number} in {text}");
+    }
+    assert!(text.contains("\nmore with --cursor "), "{text}");
+    // Cursors of other calls and of what is no more.
+    let detailed = ask(&server, json!({"cursor": next, "depth": "detailed"}));
+    assert_eq!(detailed.expect(400)["code"], "invalid_argument");
+    let other = server.tool(TOOL, json!({"pr": "acme/api#3", "cursor": next}));
+    assert_eq!(other.expect(400)["code"], "invalid_argument");
+    let other = server.tool(
+        "check_merge_readiness",
+        json!({"pr": "acme/api#2", "cursor": next}),
+    );
+    assert_eq!(other.expect(400)["code"], "invalid_argument");
+    place.github.change(|world| {
+        world
+            .issue("acme/api", 2)
+            .push("b1b2b3b4b5b6b7b8b9b0b1b2b3b4b5b6b7b8b9b0", &[]);
+    });
+    let moved = ask(&server, json!({"cursor": next}));
+    assert_eq!(moved.expect(409)["code"], "head_moved");
+}

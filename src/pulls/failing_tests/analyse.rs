@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::fit;
 use super::passes::APART;
 use super::report::{Counts, Evidence, FailedNames, NoCiReason, ReportedFailure, Status};
 use crate::domain::text;
@@ -168,6 +169,7 @@ fn counts(checks: &Checks, required: &Required) -> Counts {
         running: in_state(CheckState::Pending),
         passed: in_state(CheckState::Ok),
         missing_required: missing.map(|context| context.context.clone()).collect(),
+        more_missing_required: 0,
     }
 }
 
@@ -293,6 +295,8 @@ fn reported(
         log_pending: failed.log_pending,
         log_url: failed.check.details_url.clone(),
         reproduce: failure.reproduce.clone().or_else(rerun),
+        more_checks: 0,
+        cut: Vec::new(),
     }
 }
 
@@ -362,7 +366,7 @@ pub(super) fn summary(verdict: &Verdict) -> String {
         parts.push(format!("{} checks are not done", counts.running));
     }
     if !counts.missing_required.is_empty() {
-        let names = counts.missing_required.join(", ");
+        let names = fit::in_words(&counts.missing_required);
         parts.push(format!("required but not reported: {names}"));
     }
     match verdict.no_ci_reason {

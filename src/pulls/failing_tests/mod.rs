@@ -3,6 +3,7 @@
 mod analyse;
 mod artifacts;
 mod fetch;
+mod fit;
 mod jobs;
 mod passes;
 mod query;
@@ -20,21 +21,18 @@ use serde_json::json;
 pub(super) use passes::Passes;
 pub use query::{ERROR_LINES_MAX, Filters, Query, Sources};
 pub use report::{FailedNames, FailingTests};
-use report::{Instructions, PollInfo, ReportedFailure, Status};
+use report::{Instructions, PollInfo, Status};
 
 use super::checks::Freshness;
-use super::{PullSource, Pulls, Warning};
+use super::{PullRequest, PullSource, Pulls, Warning};
+use crate::domain::ApiError;
 use crate::domain::cursor::Page;
-use crate::domain::{ApiError, limits};
 
 const TOOL: &str = "get_failing_tests";
 /// Failures of a page.
 const PAGE_SIZE: usize = 10;
 /// Commands shown in the instructions.
 const COMMANDS_MAX: usize = 5;
-/// What is kept of a failure that would take the room of others: lines and checks.
-const SHORT_EXCERPT_LINES: usize = 3;
-const SHORT_CHECKS: usize = 10;
 /// Pauses between two looks; unchanged answers are free of points.
 const PAUSES: [Duration; 3] = [
     Duration::from_secs(5),
@@ -79,10 +77,9 @@ pub async fn get_failing_tests(
         if !query.wait || verdict.settled || bails || late {
             let changed_from = (first != head).then_some(first);
             let now = pulls.now();
-            let mut answer = frame(&source, query, &verdict, warnings, now);
+            let mut answer = frame(&source.pull, query, &verdict, warnings, source.as_of(now));
             answer.head_changed_from = changed_from;
-            fill(&mut answer, query, &verdict, start)?;
-            return Ok(answer);
+            return fill(answer, query, &verdict, start);
         }
         if let Some(progress) = progress {
             progress(began.elapsed().as_secs_f64(), analyse::summary(&verdict));
@@ -129,11 +126,11 @@ async fn look(
 
 /// The answer without its failures.
 fn frame(
-    source: &PullSource,
+    pull: &PullRequest,
     query: &Query,
     verdict: &analyse::Verdict,
     warnings: Vec<Warning>,
-    now: Timestamp,
+    fetched_at: Timestamp,
 ) -> FailingTests {
     let is_running = !verdict.settled;
     let poll_info = is_running.then(|| PollInfo {
@@ -152,11 +149,11 @@ fn frame(
         }
     }
     FailingTests {
-        commit: source.pull.head.sha.clone(),
+        commit: pull.head.sha.clone(),
         names: verdict.names(),
         pr: query.pr.to_string(),
-        head_sha: source.pull.head_short().to_owned(),
-        fetched_at: source.as_of(now),
+        head_sha: pull.head_short().to_owned(),
+        fetched_at,
         status: verdict.status,
         settled: verdict.settled,
         counts: verdict.counts.clone(),
@@ -176,36 +173,27 @@ fn frame(
             &["failures"]
         },
         warnings,
+        more_warnings: 0,
         next_cursor: None,
     }
 }
 
 /// Takes failures from `start` on until the page is full.
 fn fill(
-    answer: &mut FailingTests,
+    answer: FailingTests,
     query: &Query,
     verdict: &analyse::Verdict,
     start: usize,
-) -> Result<(), ApiError> {
+) -> Result<FailingTests, ApiError> {
+    let mut answer = fit::frame(answer)?;
     let around = serde_json::to_string(&answer).map_or(0, |text| text.len());
     let mut page = Page::new(PAGE_SIZE).beside(around);
     for (place, failure) in verdict.failures.iter().enumerate().skip(start) {
-        let mut failure = failure.clone();
-        failure.excerpt.truncate(query.error_lines_max);
-        if !room_for_whole(&failure) {
-            failure.excerpt.truncate(SHORT_EXCERPT_LINES);
-            failure.checks.truncate(SHORT_CHECKS);
-        }
-        if !page.push(&failure)? {
+        if !page.push(&fit::failure(failure, query.error_lines_max)?)? {
             answer.next_cursor = Some(query.cursor_at(TOOL, &answer.commit, place));
             break;
         }
     }
     answer.failures = page.items;
-    Ok(())
-}
-
-/// One failure must leave room for others.
-fn room_for_whole(failure: &ReportedFailure) -> bool {
-    serde_json::to_string(failure).map_or(0, |text| text.len()) < limits::ANSWER_BYTES_MAX / 3
+    Ok(answer)
 }

@@ -55,6 +55,9 @@ pub struct Counts {
     pub passed: usize,
     /// Demanded by the base branch and not reported by anybody.
     pub missing_required: Vec<String>,
+    /// How many more there are.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub more_missing_required: usize,
 }
 
 /// Where a failure was read from.
@@ -100,6 +103,9 @@ pub struct ReportedFailure {
     pub in_pr_diff: Option<bool>,
     /// Checks that show it.
     pub checks: Vec<String>,
+    /// How many more there are.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub more_checks: usize,
     /// Whether one of them is demanded for merging.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub required: Option<bool>,
@@ -119,6 +125,13 @@ pub struct ReportedFailure {
     /// A command that shows it again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reproduce: Option<String>,
+    /// Fields of this failure that are cut or left out: too large for an answer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cut: Vec<&'static str>,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// What to do.
@@ -175,7 +188,7 @@ pub struct FailedNames {
 }
 
 /// The whole answer.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct FailingTests {
     /// The whole name of the commit.
     #[serde(skip)]
@@ -218,6 +231,9 @@ pub struct FailingTests {
     /// What could not be read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,
+    /// How many more there are.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub more_warnings: usize,
     /// The next page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,

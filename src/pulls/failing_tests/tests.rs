@@ -1,17 +1,19 @@
 //! The analysis, on readings put together by hand.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::analyse::{FailedCheck, Reading, judge, summary};
 use super::report::{Evidence, NoCiReason, Status};
+use super::{ERROR_LINES_MAX, Filters, Query, TOOL, fill, frame};
 use crate::domain::Host;
-use crate::pulls::PullId;
 use crate::pulls::checks::{Check, CheckState, Checks, WorkflowRun};
 use crate::pulls::ci_log::{Failure, FailureKind};
 use crate::pulls::required::{Classic, Required, RequiredContext};
+use crate::pulls::{PullId, Warning};
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -227,4 +229,152 @@ fn every_failure_of_actions_has_a_command() {
         assert_eq!(command(kind, Some(9)), again, "{kind:?}");
         assert_eq!(command(kind, None), None, "another service: {kind:?}");
     }
+}
+
+/// A long name of which no two are the same.
+fn long(number: usize, bytes: usize, filler: &str) -> String {
+    format!("{number} {}", filler.repeat(bytes / filler.len()))
+}
+
+/// Everything that can be long is, and there is much of it.
+fn extreme(filler: &str, bytes: usize, failures: usize) -> (Reading, Query, Vec<Warning>) {
+    let many = |count: usize| (0..count).map(move |number| long(number, bytes, filler));
+    let failure = |number: usize| {
+        let name = long(number, bytes, filler);
+        let lines: Vec<String> = many(12).collect();
+        Failure {
+            file: Some(name.clone()),
+            line: Some(u32::MAX),
+            excerpt: lines,
+            ..Failure::new(FailureKind::Test, &name, &name, &name)
+        }
+        .reproduced_by(format!("pytest '{name}'"))
+    };
+    let all: Vec<Failure> = (0..failures).map(failure).collect();
+    let mut of_checks: Vec<FailedCheck> = many(20).map(|name| failed(&name, all.clone())).collect();
+    for failed in &mut of_checks {
+        failed.check.details_url = Some(format!("https://example.com/{}", "u".repeat(bytes)));
+    }
+    let mut reading = reading(vec![check("a", CheckState::Pending)], of_checks);
+    reading.required.contexts = many(300).map(|name| required(&name)).collect();
+    let query = Query {
+        pr: PullId::parse(
+            &format!("{}/{}#5", "o".repeat(39), "r".repeat(100)),
+            &Host::default(),
+        )
+        .unwrap(),
+        wait: true,
+        bail_on_first: false,
+        max_wait: Duration::ZERO,
+        filters: Filters {
+            checks: many(50).collect(),
+            ignore_checks: many(50).collect(),
+            ..Filters::default()
+        },
+        error_lines_max: ERROR_LINES_MAX,
+        cursor: None,
+    };
+    let warnings =
+        many(40).map(|reason| Warning::new("check_runs", reason, "checks may be missing"));
+    (reading, query, warnings.collect())
+}
+
+/// All pages of an answer, each of bearable size.
+fn pages(reading: &Reading, query: &Query, warnings: &[Warning]) -> Vec<Value> {
+    let verdict = judge(reading, now());
+    let (mut all, mut start) = (Vec::new(), 0);
+    loop {
+        let mut answer = frame(
+            &reading.pull,
+            query,
+            &verdict,
+            warnings.to_vec(),
+            Timestamp::MAX,
+        );
+        answer.head_changed_from = Some("9f3c1e2a".repeat(5));
+        let answer = fill(answer, query, &verdict, start).unwrap();
+        let json = serde_json::to_string(&answer).unwrap();
+        let most = crate::domain::limits::ANSWER_BYTES_MAX;
+        assert!(
+            json.len() <= most,
+            "page {}: {} bytes",
+            all.len(),
+            json.len()
+        );
+        let page: Value = serde_json::from_str(&json).unwrap();
+        let next = page["next_cursor"].as_str().map(str::to_owned);
+        all.push(page);
+        let Some(next) = next else {
+            return all;
+        };
+        let query = Query {
+            cursor: Some(next),
+            ..query.clone()
+        };
+        start = query.start(TOOL, &reading.pull.head.sha).unwrap();
+        assert!(all.len() < 1_000, "there is no end of pages");
+    }
+}
+
+#[test]
+fn the_answer_stays_small_and_says_what_is_gone() {
+    for filler in ["ä", "\"", "\u{1b}[0m"] {
+        for bytes in [40, 1_000, 6_000] {
+            for failures in [1, 12] {
+                let (reading, query, warnings) = extreme(filler, bytes, failures);
+                let pages = pages(&reading, &query, &warnings);
+                let told: usize = pages
+                    .iter()
+                    .map(|page| page["failures"].as_array().unwrap().len())
+                    .sum();
+                assert_eq!(told, failures, "{filler:?} {bytes}");
+                let first = &pages[0];
+                let counts = &first["counts"];
+                let named = counts["missing_required"].as_array().unwrap().len() as u64;
+                assert_eq!(
+                    named + counts["more_missing_required"].as_u64().unwrap(),
+                    300
+                );
+                let warned = first["warnings"].as_array().unwrap().len() as u64;
+                assert_eq!(warned + first["more_warnings"].as_u64().unwrap(), 40);
+                for failure in pages
+                    .iter()
+                    .flat_map(|page| page["failures"].as_array().unwrap())
+                {
+                    let checks = failure["checks"].as_array().unwrap().len() as u64;
+                    assert_eq!(checks + failure["more_checks"].as_u64().unwrap_or(0), 20);
+                    let is_cut = failure["cut"].is_array();
+                    assert!(is_cut || failure["reproduce"].is_string(), "{failure}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_short_is_told_whole() {
+    let (reading, query, _) = extreme("x", 3, 1);
+    let query = Query {
+        filters: Filters::default(),
+        ..query
+    };
+    let verdict = judge(&reading, now());
+    let failure = super::fit::failure(&verdict.failures[0], ERROR_LINES_MAX).unwrap();
+    assert_eq!(failure, verdict.failures[0]);
+    let mut few = reading;
+    few.required.contexts.truncate(3);
+    let pages = pages(&few, &query, &[]);
+    let text = pages[0].to_string();
+    for gone in [
+        "more_missing_required",
+        "more_warnings",
+        "more_checks",
+        "\"cut\"",
+    ] {
+        assert!(!text.contains(gone), "{gone}: {text}");
+    }
+    assert_eq!(
+        pages[0]["counts"]["missing_required"],
+        json!(["0 xxx", "1 xxx", "2 xxx"])
+    );
 }

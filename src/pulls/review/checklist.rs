@@ -131,7 +131,11 @@ pub(super) fn checklist(
         |category: &str| focus.is_empty() || focus.iter().any(|focus| focus.name() == category);
     let sections = list.0.into_iter().filter(|(category, _)| wanted(category));
     sections
-        .map(|(category, items)| Section { category, items })
+        .map(|(category, items)| Section {
+            category,
+            items,
+            more: 0,
+        })
         .collect()
 }
 
@@ -147,17 +151,21 @@ impl List {
         evidence: Vec<String>,
     ) {
         let more = evidence.len().saturating_sub(EVIDENCE_MAX);
-        let short = evidence
+        let shown = evidence
             .into_iter()
             .take(EVIDENCE_MAX)
             .map(|words| short(&words));
         self.0.entry(category).or_default().push(Item {
             question: question.into(),
-            guidance,
-            evidence: short.collect(),
+            guidance: guidance.map(|words| short_guidance(&words)),
+            evidence: shown.collect(),
             more,
         });
     }
+}
+
+fn short_guidance(words: &str) -> String {
+    text::one_line(text::cut(words, EVIDENCE_BYTES_MAX).0)
 }
 
 fn short(words: &str) -> String {

@@ -1,5 +1,6 @@
 //! The diff of a page: whole hunks within a budget of lines and bytes, each file's share by its
-//! size. What did not fit comes in the next rounds, so that nothing is lost.
+//! size. What did not fit comes in the next rounds, so that nothing is lost. A hunk that no page can
+//! hold is cut between lines, and says so.
 
 use std::fmt::Write as _;
 
@@ -15,65 +16,94 @@ const LINE_BYTES_MAX: usize = 400;
 pub(super) struct Budget {
     /// Lines.
     pub lines: usize,
-    /// Bytes.
+    /// Bytes, as [`cost`] counts them.
     pub bytes: usize,
 }
 
-/// A hunk, or a part of one that is larger than the whole budget.
+/// A hunk, or a part of one that is larger than a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Piece {
     /// With its header, secrets masked.
     pub text: String,
     pub lines: usize,
+    /// What it takes of a budget.
+    pub bytes: usize,
+    /// The place of its hunk in the file, from 1.
+    pub hunk: usize,
+    /// Whether it is a part of the hunk only.
+    pub is_part: bool,
+}
+
+/// A file with its pieces, and what it takes of a budget to show one of them.
+#[derive(Clone, Debug)]
+pub(super) struct Cut {
+    /// Bytes of the line above the pieces.
+    pub heading: usize,
+    /// Bytes of its entry in the record, on pages that list only files whose pieces they show.
+    pub entry: usize,
+    pub pieces: Vec<Piece>,
 }
 
 /// What one round shows of each file: which of its pieces.
 pub(super) type Round = Vec<std::ops::Range<usize>>;
 
-/// The hunks of a file; one that is larger than the budget is cut between lines, each part with a
-/// header of its own.
-pub(super) fn pieces(file: &ChangedFile, budget: Budget) -> Vec<Piece> {
+/// The bytes that a text takes in an answer: as JSON, or within a fence that is longer than any run
+/// of backticks in it.
+pub(super) fn cost(text: &str) -> usize {
+    let quotes = serde_json::to_string(text).map_or(0, |json| json.len());
+    let run = text.split(|letter| letter != '`').map(str::len).max();
+    quotes.saturating_sub(2) + 2 * run.unwrap_or(0)
+}
+
+/// The hunks of a file; one that does not fit `most` under its heading is cut between lines, each
+/// part with a header of its own that says so.
+pub(super) fn pieces(file: &ChangedFile, most: Budget) -> Vec<Piece> {
     let mut masker = Masker::of(&file.filename);
-    let heading = heading(file).len();
-    let most = Budget {
-        lines: budget.lines.saturating_sub(1),
-        bytes: budget.bytes.saturating_sub(heading),
-    };
     let hunks = file.hunks();
     hunks
         .iter()
-        .flat_map(|hunk| parts(hunk, &mut masker, most))
+        .enumerate()
+        .flat_map(|(place, hunk)| parts(hunk, place + 1, &mut masker, most))
         .collect()
 }
 
-fn parts(hunk: &Hunk<'_>, masker: &mut Masker, most: Budget) -> Vec<Piece> {
-    // Room for a header.
-    const HEADER_BYTES: usize = 160;
+fn parts(hunk: &Hunk<'_>, number: usize, masker: &mut Masker, most: Budget) -> Vec<Piece> {
+    // The numbers in a header, and what it says of a part.
+    const HEADER_BYTES: usize = 128;
+    // What hides goes first: it could hide within a secret.
+    let visible = |words: &str| -> String {
+        let shown = words.chars();
+        shown
+            .filter(|letter| *letter == '\t' || !text::is_deceptive(*letter))
+            .collect()
+    };
     let (header, _) = hunk.text.split_once('\n').unwrap_or((hunk.text, ""));
     let about = header.splitn(3, "@@").nth(2).unwrap_or_default();
-    let about = masker.line(text::cut(about, 80).0).into_owned();
+    let about = masker.line(text::cut(&visible(about), 80).0).into_owned();
+    let header = cost(&about) + HEADER_BYTES;
     let mut parts = Vec::new();
     let mut part = Part::at(hunk.old_start, hunk.new_start);
     for line in hunk.text.lines().skip(1) {
         let (mark, words) = line.split_at_checked(1).unwrap_or((line, ""));
-        // What hides goes first: it could hide within a secret.
-        let visible: String = words
-            .chars()
-            .filter(|letter| *letter == '\t' || !text::is_deceptive(*letter))
-            .collect();
+        let visible = visible(words);
         let masked = masker.line(&visible);
         let (shown, cut) = text::cut(&masked, LINE_BYTES_MAX);
-        let length = shown.len() + mark.len() + 4;
-        let full =
-            part.lines + 2 > most.lines || part.text.len() + length + HEADER_BYTES > most.bytes;
+        // The end of the line is two letters, an ellipsis three bytes.
+        let bytes = cost(mark) + cost(shown) + if cut { 5 } else { 2 };
+        let full = part.lines + 2 > most.lines || part.bytes + bytes + header > most.bytes;
         if full && part.lines > 0 {
             let next = Part::at(part.old_end(), part.new_end());
-            parts.push(std::mem::replace(&mut part, next).piece(&about));
+            parts.push(std::mem::replace(&mut part, next));
         }
         part.push(mark, shown, cut);
+        part.bytes += bytes;
     }
-    parts.push(part.piece(&about));
+    parts.push(part);
+    let count = parts.len();
+    let parts = parts.into_iter().enumerate();
     parts
+        .map(|(place, part)| part.piece(&about, number, (place + 1, count)))
+        .collect()
 }
 
 /// A part of a hunk that grows.
@@ -83,6 +113,7 @@ struct Part {
     old_lines: u32,
     new_lines: u32,
     lines: usize,
+    bytes: usize,
     text: String,
 }
 
@@ -94,6 +125,7 @@ impl Part {
             old_lines: 0,
             new_lines: 0,
             lines: 0,
+            bytes: 0,
             text: String::new(),
         }
     }
@@ -124,12 +156,24 @@ impl Part {
         self.new_start.saturating_add(self.new_lines)
     }
 
-    fn piece(self, about: &str) -> Piece {
+    fn piece(self, about: &str, hunk: usize, (part, parts): (usize, usize)) -> Piece {
         let (old, new) = (self.old_start, self.new_start);
         let (olds, news) = (self.old_lines, self.new_lines);
+        let is_part = parts > 1;
+        let mark = match is_part {
+            true => format!(" [part {part} of {parts} of a hunk larger than a page]"),
+            false => String::new(),
+        };
+        let text = format!(
+            "@@ -{old},{olds} +{new},{news} @@{about}{mark}\n{}",
+            self.text
+        );
         Piece {
-            text: format!("@@ -{old},{olds} +{new},{news} @@{about}\n{}", self.text),
+            bytes: cost(&text),
             lines: self.lines + 1,
+            hunk,
+            is_part,
+            text,
         }
     }
 }
@@ -146,58 +190,72 @@ pub(super) fn heading(file: &ChangedFile) -> String {
     }
 }
 
-/// Shares the budget out, round after round, until all pieces of all files are shown. Each round
-/// shows at least one.
-pub(super) fn rounds(files: &[(usize, Vec<Piece>)], budget: Budget) -> Vec<Round> {
+/// Shares the budgets out, round after round, until all pieces of all files are shown: first that of
+/// the first page, which may be too small for any of them, then `later`, page after page. There a
+/// file has its entry in the record only when something of it is shown.
+pub(super) fn rounds(files: &[Cut], first: Budget, later: Budget) -> Vec<Round> {
     let mut shown: Vec<usize> = vec![0; files.len()];
     let mut rounds = Vec::new();
-    while files
-        .iter()
-        .zip(&shown)
-        .any(|((_, pieces), shown)| *shown < pieces.len())
-    {
+    let is_left = |shown: &[usize]| {
+        let mut all = files.iter().zip(shown);
+        all.any(|(file, shown)| *shown < file.pieces.len())
+    };
+    while is_left(&shown) {
         let before = shown.clone();
-        fill(files, &mut shown, budget);
+        match rounds.is_empty() {
+            true => fill(files, &mut shown, first, false),
+            false => fill(files, &mut shown, later, true),
+        }
+        // A piece fits an empty page, so this never happens; a loop must end all the same.
+        if !rounds.is_empty()
+            && shown == before
+            && let Some(place) =
+                (0..files.len()).find(|place| shown[*place] < files[*place].pieces.len())
+        {
+            shown[place] += 1;
+        }
         let round = before.iter().zip(&shown).map(|(from, to)| *from..*to);
         rounds.push(round.collect());
     }
     rounds
 }
 
-fn fill(files: &[(usize, Vec<Piece>)], shown: &mut [usize], budget: Budget) {
-    let left = |(place, (_, pieces)): (usize, &(usize, Vec<Piece>)), shown: &[usize]| -> usize {
-        pieces[shown[place]..].iter().map(|piece| piece.lines).sum()
-    };
-    let shares: Vec<usize> = files
-        .iter()
-        .enumerate()
-        .map(|file| left(file, shown))
-        .collect();
-    let total = shares.iter().sum::<usize>().max(1);
+fn fill(files: &[Cut], shown: &mut [usize], budget: Budget, with_entries: bool) {
+    let sums = files.iter().zip(&*shown).map(|(file, shown)| {
+        let left = file.pieces[*shown..].iter();
+        left.fold((0, 0), |(lines, bytes), piece| {
+            (lines + piece.lines, bytes + piece.bytes)
+        })
+    });
+    let shares: Vec<(usize, usize)> = sums.collect();
+    let all_lines = shares.iter().map(|(lines, _)| lines).sum::<usize>().max(1);
+    let all_bytes = shares.iter().map(|(_, bytes)| bytes).sum::<usize>().max(1);
     let (mut lines, mut bytes) = (0, 0);
+    let mut begun = vec![false; files.len()];
     // First to each file by its size, then what is left over to the first that can use it.
     for proportional in [true, false] {
-        for (place, (heading, pieces)) in files.iter().enumerate() {
-            let share = budget.lines * shares[place] / total;
-            let mut own = 0;
-            while let Some(piece) = pieces.get(shown[place]) {
-                let first = if own == 0 { 1 } else { 0 };
-                let cost = piece.lines + first;
-                let size = piece.text.len() + heading * first;
-                let over_share = proportional && own + cost > share;
+        for (place, file) in files.iter().enumerate() {
+            let line_share = budget.lines * shares[place].0 / all_lines;
+            let byte_share = budget.bytes * shares[place].1 / all_bytes;
+            let (mut own_lines, mut own_bytes) = (0, 0);
+            while let Some(piece) = file.pieces.get(shown[place]) {
+                let entry = if with_entries { file.entry } else { 0 };
+                let (line, begins) = match begun[place] {
+                    true => (0, 0),
+                    false => (1, file.heading + entry),
+                };
+                let (cost, size) = (piece.lines + line, piece.bytes + begins);
+                let over_share = proportional
+                    && (own_lines + cost > line_share || own_bytes + size > byte_share);
                 if over_share || lines + cost > budget.lines || bytes + size > budget.bytes {
                     break;
                 }
-                (own, lines, bytes) = (own + cost, lines + cost, bytes + size);
+                (own_lines, own_bytes) = (own_lines + cost, own_bytes + size);
+                (lines, bytes) = (lines + cost, bytes + size);
+                begun[place] = true;
                 shown[place] += 1;
             }
         }
-    }
-    // A piece fits an empty budget, so this never happens; a loop must end all the same.
-    if lines == 0
-        && let Some(place) = (0..files.len()).find(|place| shown[*place] < files[*place].1.len())
-    {
-        shown[place] += 1;
     }
 }
 
@@ -218,6 +276,8 @@ pub(super) fn text_of(files: &[(&ChangedFile, &[Piece])], round: &Round) -> Stri
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn file(name: &str, hunks: usize, lines: usize) -> ChangedFile {
@@ -237,43 +297,78 @@ mod tests {
         }
     }
 
-    fn shared(files: &[ChangedFile], budget: Budget) -> (Vec<(usize, Vec<Piece>)>, Vec<Round>) {
-        let files: Vec<_> = files
-            .iter()
-            .map(|file| (heading(file).len(), pieces(file, budget)))
-            .collect();
-        let rounds = rounds(&files, budget);
+    fn shared(files: &[ChangedFile], first: Budget, later: Budget) -> (Vec<Cut>, Vec<Round>) {
+        let cut = |file: &ChangedFile| {
+            let heading = cost(&heading(file));
+            let most = Budget {
+                lines: later.lines - 1,
+                bytes: later.bytes - heading - 100,
+            };
+            Cut {
+                heading,
+                entry: 100,
+                pieces: pieces(file, most),
+            }
+        };
+        let files: Vec<Cut> = files.iter().map(cut).collect();
+        let rounds = rounds(&files, first, later);
         (files, rounds)
     }
 
-    #[test]
-    fn every_piece_is_shown_once_and_every_round_keeps_the_budget() {
-        let budget = Budget {
-            lines: 40,
-            bytes: 2_000,
-        };
-        let files = [file("a.rs", 7, 5), file("b.rs", 2, 9), file("c.rs", 1, 120)];
-        let (files, rounds) = shared(&files, budget);
-        assert!(rounds.len() > 3, "{rounds:?}");
-        for (place, (_, pieces)) in files.iter().enumerate() {
-            let mut next = 0;
-            for round in &rounds {
-                assert_eq!(round[place].start, next);
-                next = round[place].end;
+    /// Lines and bytes that a round takes.
+    fn taken(files: &[Cut], round: &Round, entry: usize) -> (usize, usize) {
+        let parts = files
+            .iter()
+            .zip(round)
+            .filter(|(_, range)| !range.is_empty());
+        parts.fold((0, 0), |(lines, bytes), (file, range)| {
+            let pieces = &file.pieces[range.clone()];
+            let own: usize = pieces.iter().map(|piece| piece.lines).sum();
+            let size: usize = pieces.iter().map(|piece| piece.bytes).sum();
+            (lines + own + 1, bytes + size + file.heading + entry)
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn every_piece_is_shown_once_and_every_round_keeps_its_budget(
+            sizes in proptest::collection::vec((0_usize..9, 1_usize..150), 1..12),
+            first_bytes in 0_usize..3_000,
+            bytes in 1_500_usize..8_000,
+            lines in 20_usize..200,
+        ) {
+            let files: Vec<ChangedFile> = sizes
+                .iter()
+                .enumerate()
+                .map(|(place, (hunks, lines))| file(&format!("{place}.rs"), *hunks, *lines))
+                .collect();
+            let (first, later) = (Budget { lines, bytes: first_bytes }, Budget { lines, bytes });
+            let (cut, rounds) = shared(&files, first, later);
+            for (place, file) in cut.iter().enumerate() {
+                let mut next = 0;
+                for round in &rounds {
+                    prop_assert_eq!(round[place].start, next);
+                    next = round[place].end;
+                }
+                prop_assert_eq!(next, file.pieces.len());
+                // Whole hunks, but for those that no page could hold.
+                for piece in file.pieces.iter().filter(|piece| piece.is_part) {
+                    let parts = file.pieces.iter().filter(|other| other.hunk == piece.hunk);
+                    let whole: (usize, usize) = parts.fold((0, 0), |(lines, bytes), part| {
+                        (lines + part.lines, bytes + part.bytes)
+                    });
+                    prop_assert!(whole.0 > lines - 1 || whole.1 + 300 > bytes, "{whole:?}");
+                    prop_assert!(piece.text.contains(" of a hunk larger than a page]\n"));
+                }
             }
-            assert_eq!(next, pieces.len());
-        }
-        for round in &rounds {
-            let parts = files.iter().zip(round);
-            let lines: usize = parts
-                .clone()
-                .map(|((_, pieces), range)| {
-                    let own: usize = pieces[range.clone()].iter().map(|piece| piece.lines).sum();
-                    own + usize::from(!range.is_empty())
-                })
-                .sum();
-            assert!(lines <= budget.lines, "{lines} lines");
-            assert!(parts.clone().any(|(_, range)| !range.is_empty()));
+            for (place, round) in rounds.iter().enumerate() {
+                let (budget, entry) = if place == 0 { (first, 0) } else { (later, 100) };
+                let (lines, bytes) = taken(&cut, round, entry);
+                prop_assert!(lines <= budget.lines && bytes <= budget.bytes, "{lines} {bytes}");
+                prop_assert!(place == 0 || lines > 0, "a page that shows nothing");
+            }
         }
     }
 
@@ -283,37 +378,42 @@ mod tests {
             lines: 60,
             bytes: 8_192,
         };
-        let (_, rounds) = shared(&[file("a.rs", 20, 5), file("b.rs", 10, 5)], budget);
+        let (_, rounds) = shared(&[file("a.rs", 20, 5), file("b.rs", 10, 5)], budget, budget);
         let shown: Vec<usize> = rounds[0].iter().map(ExactSizeIterator::len).collect();
         assert!(shown[0] > shown[1] && shown[1] > 0, "{shown:?}");
-        let (_, rounds) = shared(&[file("a.rs", 2, 5)], budget);
+        let (_, rounds) = shared(&[file("a.rs", 2, 5)], budget, budget);
         assert_eq!(rounds.len(), 1, "what fits is shown at once");
     }
 
     #[test]
-    fn a_hunk_larger_than_the_budget_is_cut_with_headers() {
-        let budget = Budget {
-            lines: 20,
+    fn a_hunk_larger_than_a_page_is_cut_with_headers_that_say_so() {
+        let most = Budget {
+            lines: 19,
             bytes: 8_192,
         };
-        let pieces = pieces(&file("a.rs", 1, 40), budget);
+        let pieces = pieces(&file("a.rs", 1, 40), most);
         assert_eq!(pieces.len(), 3);
-        assert!(
-            pieces[0]
-                .text
-                .starts_with("@@ -1,0 +1,18 @@ fn f() {\n+line\n"),
-            "{}",
-            pieces[0].text
-        );
-        assert!(
-            pieces[1].text.starts_with("@@ -1,0 +19,18 @@"),
-            "{}",
-            pieces[1].text
-        );
+        for (piece, header) in pieces.iter().zip([
+            "@@ -1,0 +1,18 @@ fn f() { [part 1 of 3 of a hunk larger than a page]\n+line\n",
+            "@@ -1,0 +19,18 @@ fn f() { [part 2 of 3 of a hunk larger than a page]\n+line\n",
+            "@@ -1,0 +37,4 @@ fn f() { [part 3 of 3 of a hunk larger than a page]\n+line\n",
+        ]) {
+            assert!(piece.text.starts_with(header), "{}", piece.text);
+        }
         let mut long = file("a.js", 1, 1);
         long.patch = Some(format!("@@ -1 +1 @@\n+{}", "ä".repeat(4_000)));
-        let piece = &super::pieces(&long, budget)[0];
+        let piece = &super::pieces(&long, most)[0];
         assert!(piece.text.len() < LINE_BYTES_MAX + 100 && piece.text.ends_with("…\n"));
+    }
+
+    #[test]
+    fn a_text_costs_what_it_takes_as_json_and_in_a_fence() {
+        for text in ["a\tb\n", "\"\\", "```` ` ```", "ä"] {
+            let json = serde_json::to_string(text).unwrap().len() - 2;
+            let empty = text::fence_untrusted("", "").len();
+            let fenced = text::fence_untrusted("", text).len() - empty;
+            assert!(cost(text) >= json && cost(text) >= fenced, "{text}");
+        }
     }
 
     #[test]
@@ -330,7 +430,12 @@ mod tests {
             bytes: 8_192,
         };
         let pieces = pieces(&file, budget);
-        let round = &rounds(&[(0, pieces.clone())], budget)[0];
+        let cut = Cut {
+            heading: 0,
+            entry: 0,
+            pieces: pieces.clone(),
+        };
+        let round = &rounds(&[cut], budget, budget)[0];
         let text = text_of(&[(&file, &pieces)], round);
         assert!(
             !text.contains("a1a1") && !text.contains('\u{202e}'),

@@ -9,8 +9,8 @@ use crate::pulls::PullRequest;
 use crate::pulls::context::Context;
 use crate::pulls::secrets::mask;
 
-/// What of the answer this may take, in bytes.
-const FRAME_BYTES_MAX: usize = limits::ANSWER_BYTES_MAX / 2;
+/// What of the answer this takes, in bytes: files and their diff are what it is asked for.
+const FRAME_BYTES_MAX: usize = limits::ANSWER_BYTES_MAX * 3 / 8;
 /// Most bytes of the description, of a title, of a line of an issue, of a label.
 const DESCRIPTION_BYTES_MAX: usize = 600;
 const TITLE_BYTES_MAX: usize = 200;
@@ -22,7 +22,9 @@ const ISSUES_MAX: usize = 5;
 const CRITERIA_MAX: usize = 8;
 const MENTIONED_MAX: usize = 8;
 /// How often everything is halved.
-const HALVES_MAX: usize = 3;
+const HALVES_MAX: usize = 5;
+/// From which share on questions come without a hint where to look.
+const SHARE_WITHOUT_HINTS: usize = 16;
 
 /// What the first page says.
 pub(super) fn first_page(
@@ -52,9 +54,14 @@ fn of_share(
     let mut review_checklist = checklist(pull, context, looked, focus);
     if share > 1 {
         for section in &mut review_checklist {
-            section.items.truncate((CRITERIA_MAX / share).max(1));
+            let kept = (CRITERIA_MAX / share).max(1);
+            section.more = section.items.len().saturating_sub(kept);
+            section.items.truncate(kept);
             for item in &mut section.items {
-                let kept = (4 / share).max(1);
+                if share >= SHARE_WITHOUT_HINTS {
+                    item.guidance = None;
+                }
+                let kept = 4 / share;
                 item.more += item.evidence.len().saturating_sub(kept);
                 item.evidence.truncate(kept);
             }
@@ -62,7 +69,7 @@ fn of_share(
     }
     let known = !context.commits.is_empty();
     let breaking = !breaking_marks(pull, context).is_empty();
-    let labels = pull.labels.iter().take(LABELS_MAX);
+    let labels = pull.labels.iter().take((LABELS_MAX / share).max(1));
     let body = pull.body.as_deref().unwrap_or_default();
     FirstPage {
         metadata: Metadata {
@@ -116,7 +123,7 @@ fn description(body: &str, bytes_max: usize) -> String {
 }
 
 fn related(context: &Context, share: usize) -> Vec<RelatedIssue> {
-    let issues = context.issues.iter().take(ISSUES_MAX);
+    let issues = context.issues.iter().take((ISSUES_MAX / share).max(1));
     let related = issues.map(|issue| {
         let all = criteria(&issue.body);
         let kept = CRITERIA_MAX / share;

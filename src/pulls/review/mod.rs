@@ -17,6 +17,7 @@ mod tests;
 mod workflow_rules;
 
 use std::cmp::Reverse;
+use std::ops::Range;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -25,21 +26,29 @@ pub use detectors::{FocusPoint, points as focus_points};
 pub use focus::Focus;
 pub use report::ReviewSuggestions;
 
-use self::diff::{Budget, Piece, Round};
+use self::diff::{Budget, Cut, Piece, Round};
 use self::report::{Omitted, ReviewedFile, UNTRUSTED};
 use super::areas::{self, Area};
 use super::context::{self, Context};
 use super::files::{self, ChangedFile};
 use super::path_pattern::PathPattern;
-use super::{PullSource, Warning, head_cursor};
-use crate::domain::cursor::Page;
+use super::{PullRequest, PullSource, Warning, head_cursor};
 use crate::domain::{ApiError, Category, limits, text};
 
 const TOOL: &str = "get_review_suggestions";
 /// Files of a page.
 const PAGE_FILES_MAX: usize = 20;
-/// Lines of the diff that a page shows when the caller does not say, and the bounds of what can be
-/// said. The answer goes into an agent's context: the default is about as large as its JSON.
+/// Most bytes of the record of a page that shows a diff too: the rest of the page is for that.
+const RECORD_BYTES_MAX: usize = limits::ANSWER_BYTES_MAX * 5 / 8;
+/// Longest words that say how much of a file's diff a page shows, in bytes.
+const LABEL_BYTES_MAX: usize = 48;
+/// Longest cursor, in bytes.
+const CURSOR_BYTES_MAX: usize = 64;
+/// Most warnings, and the longest reason of one, in bytes.
+const WARNINGS_MAX: usize = 4;
+const REASON_BYTES_MAX: usize = 160;
+/// Lines of the diff that a page shows at most when the caller does not say, and the bounds of what
+/// can be said. A page is full before that where its lines are long.
 pub const DIFF_LINES_DEFAULT: usize = 200;
 /// Fewest lines that can be asked for.
 pub const DIFF_LINES_MIN: usize = 20;
@@ -102,7 +111,7 @@ pub async fn get_review_suggestions(
             "push a commit, or look at the base branch",
         ));
     }
-    let mut warnings = context.warnings.clone();
+    let mut warnings = told(&context.warnings);
     if cut {
         warnings.push(files::cut_warning("the other files were not looked at"));
     }
@@ -119,13 +128,23 @@ pub async fn get_review_suggestions(
     }
     let looked = look(files, &query.focus);
     let frame = Frame {
-        source: &source,
+        pull: &source.pull,
         query,
         pr,
         fetched_at: source.as_of(now),
         warnings,
     };
     frame.page(&looked, &context, position)
+}
+
+/// Warnings of bounded number and length.
+fn told(warnings: &[Warning]) -> Vec<Warning> {
+    let told = warnings.iter().take(WARNINGS_MAX);
+    told.map(|warning| Warning {
+        reason: text::one_line(text::cut(&warning.reason, REASON_BYTES_MAX).0),
+        ..warning.clone()
+    })
+    .collect()
 }
 
 fn patterns(given: &[String]) -> Result<Vec<PathPattern>, ApiError> {
@@ -189,6 +208,8 @@ struct Position {
     /// End of the window; 0 while it is not known how many fit.
     end: usize,
     round: usize,
+    /// Bytes that the first page of the window had for the diff: what it showed follows from them.
+    first_bytes: usize,
 }
 
 impl Position {
@@ -199,25 +220,35 @@ impl Position {
     fn read(given: &str, pr: &str, query: &ReviewQuery, head: &str) -> Result<Self, ApiError> {
         let position = head_cursor::read(TOOL, &(pr, query), head, given)?;
         let numbers: Option<Vec<usize>> = position.split('.').map(|it| it.parse().ok()).collect();
-        let Some([start, end, round]) = numbers.as_deref() else {
+        let Some([start, end, round, first_bytes]) = numbers.as_deref() else {
             return Err(head_cursor::damaged());
         };
-        Ok(Self {
+        let position = Self {
             start: *start,
             end: *end,
             round: *round,
-        })
+            first_bytes: *first_bytes,
+        };
+        let is_ours = (position.end != 0) == (position.round != 0)
+            && position.first_bytes <= limits::ANSWER_BYTES_MAX;
+        is_ours.then_some(position).ok_or_else(head_cursor::damaged)
     }
 
     fn make(self, pr: &str, query: &ReviewQuery, head: &str) -> String {
-        let Self { start, end, round } = self;
-        head_cursor::make(TOOL, &(pr, query), head, &format!("{start}.{end}.{round}"))
+        let Self {
+            start,
+            end,
+            round,
+            first_bytes,
+        } = self;
+        let position = format!("{start}.{end}.{round}.{first_bytes}");
+        head_cursor::make(TOOL, &(pr, query), head, &position)
     }
 }
 
 /// The answer without its files.
 struct Frame<'a> {
-    source: &'a PullSource,
+    pull: &'a PullRequest,
     query: &'a ReviewQuery,
     pr: String,
     fetched_at: Timestamp,
@@ -232,11 +263,11 @@ impl Frame<'_> {
         position: Position,
     ) -> Result<(ReviewSuggestions, String), ApiError> {
         let mut answer = ReviewSuggestions {
-            head_sha: self.source.pull.head_short().to_owned(),
+            head_sha: self.pull.head_short().to_owned(),
             fetched_at: self.fetched_at,
             first: position
                 .is_first()
-                .then(|| frame::first_page(&self.source.pull, context, looked, &self.query.focus)),
+                .then(|| frame::first_page(self.pull, context, looked, &self.query.focus)),
             files: Vec::new(),
             omitted: Omitted::default(),
             untrusted: UNTRUSTED,
@@ -244,18 +275,40 @@ impl Frame<'_> {
             next_cursor: None,
             pr: self.pr,
         };
-        let end = window_end(looked, position, &answer)?;
+        let around = around(&answer)?;
+        let (end, listed) = window(looked, position, self.query.include_diff, around)?;
         let files = &looked[position.start..end];
+        let is_new = position.round == 0;
+        let first_bytes = match is_new {
+            true => limits::ANSWER_BYTES_MAX.saturating_sub(around + bytes(&listed)?),
+            false => position.first_bytes,
+        };
         let portion = match self.query.include_diff {
-            true => Some(Portion::of(files, position.round, self.query)?),
+            true => {
+                // The later pages of a window have a record without files to begin with, and no
+                // first page's words: as large whenever it is asked for.
+                let plain = ReviewSuggestions {
+                    fetched_at: Timestamp::MAX,
+                    first: None,
+                    warnings: Vec::new(),
+                    ..answer.clone()
+                };
+                let room = self::around(&plain)? + bytes(&answer.warnings)?;
+                let room = limits::ANSWER_BYTES_MAX.saturating_sub(room);
+                Some(Portion::of(
+                    files,
+                    position.round,
+                    self.query,
+                    [first_bytes, room],
+                )?)
+            }
             false => None,
         };
-        let is_new = position.round == 0;
-        for (place, file) in files.iter().enumerate() {
+        for (place, (file, mut told)) in files.iter().zip(listed).enumerate() {
             let shown = portion.as_ref().map(|portion| &portion.shown[place]);
             if is_new || shown.is_some_and(|shown| shown.is_some()) {
-                let words = shown.map(|shown| shown.clone().unwrap_or_else(|| not_shown(file)));
-                answer.files.push(reviewed(file, is_new, words));
+                told.diff = shown.map(|shown| shown.clone().unwrap_or_else(|| not_shown(file)));
+                answer.files.push(told);
             }
         }
         let goes_on = portion.as_ref().is_some_and(|portion| !portion.is_last);
@@ -263,6 +316,7 @@ impl Frame<'_> {
             () if goes_on => Some(Position {
                 end,
                 round: position.round + 1,
+                first_bytes,
                 ..position
             }),
             () if end < looked.len() => Some(Position {
@@ -271,7 +325,7 @@ impl Frame<'_> {
             }),
             () => None,
         };
-        let head = &self.source.pull.head.sha;
+        let head = &self.pull.head.sha;
         answer.next_cursor = next.map(|next| next.make(&answer.pr, self.query, head));
         let (left, text) =
             portion.map_or_else(Default::default, |portion| (portion.left, portion.text));
@@ -283,35 +337,87 @@ impl Frame<'_> {
     }
 }
 
-/// Where the files of a page end.
-fn window_end(
-    looked: &[Looked],
-    position: Position,
-    answer: &ReviewSuggestions,
-) -> Result<usize, ApiError> {
-    let Position { start, end, round } = position;
-    if end != 0 {
-        let fits = start < end && end <= looked.len() && end - start <= PAGE_FILES_MAX;
-        return fits.then_some(end).ok_or_else(head_cursor::damaged);
-    }
-    if start >= looked.len() || round != 0 {
-        return Err(head_cursor::damaged());
-    }
-    // Room for the cursor and the counts beside the files.
-    const REST_BYTES: usize = 160;
-    let around = serde_json::to_string(answer).map_or(0, |json| json.len());
-    let mut page = Page::new(PAGE_FILES_MAX).beside(around + REST_BYTES);
-    for (place, file) in looked.iter().enumerate().skip(start) {
-        let words = Some(not_shown(file));
-        if !page.push(&reviewed(file, true, words))? {
-            return Ok(place);
-        }
-    }
-    Ok(looked.len())
+fn bytes(value: &impl Serialize) -> Result<usize, ApiError> {
+    serde_json::to_vec(value)
+        .map(|json| json.len())
+        .map_err(|error| ApiError::internal(error.to_string()))
 }
 
-/// A file as the answer has it; on a page that goes on with its diff without its points.
-fn reviewed(looked: &Looked, is_new: bool, diff: Option<String>) -> ReviewedFile {
+/// The bytes of an answer without its files and its diff, but with all that stands around those.
+fn around(answer: &ReviewSuggestions) -> Result<usize, ApiError> {
+    // The name of the diff as a field, or its title and fence as a block.
+    const DIFF_BYTES: usize = 128;
+    const COUNT: usize = 9_999_999;
+    let whole = ReviewSuggestions {
+        files: Vec::new(),
+        omitted: Omitted {
+            files: COUNT,
+            hunks: COUNT,
+            diff_lines: COUNT,
+        },
+        next_cursor: Some("x".repeat(CURSOR_BYTES_MAX)),
+        ..answer.clone()
+    };
+    Ok(bytes(&whole)? + diff_title(&answer.pr, &answer.head_sha).len() + DIFF_BYTES)
+}
+
+/// What the diff of a page is, for people.
+pub fn diff_title(pr: &str, head: &str) -> String {
+    format!("Diff of {pr} at {head}")
+}
+
+/// Where the files of a page end, and how the record has them. `around` is what the record has
+/// beside them, in bytes.
+fn window(
+    looked: &[Looked],
+    position: Position,
+    include_diff: bool,
+    around: usize,
+) -> Result<(usize, Vec<ReviewedFile>), ApiError> {
+    let Position { start, end, .. } = position;
+    if end != 0 {
+        let fits = start < end && end <= looked.len() && end - start <= PAGE_FILES_MAX;
+        if !fits {
+            return Err(head_cursor::damaged());
+        }
+        let files = looked[start..end].iter();
+        return Ok((end, files.map(|file| reviewed(file, false)).collect()));
+    }
+    if start >= looked.len() {
+        return Err(head_cursor::damaged());
+    }
+    let most = match include_diff {
+        true => RECORD_BYTES_MAX,
+        false => limits::ANSWER_BYTES_MAX,
+    };
+    let (mut listed, mut taken): (Vec<ReviewedFile>, usize) = (Vec::new(), around);
+    for file in looked[start..].iter().take(PAGE_FILES_MAX) {
+        let mut told = reviewed(file, true);
+        let most = match listed.is_empty() {
+            // The first one is told in any case, if need be without its points.
+            true => {
+                let room = limits::ANSWER_BYTES_MAX.saturating_sub(taken);
+                while bytes(&told)? > room && told.focus_points.pop().is_some() {
+                    told.more_points += 1;
+                }
+                limits::ANSWER_BYTES_MAX
+            }
+            false => most,
+        };
+        // A comma stands between two.
+        let size = bytes(&told)? + 1;
+        if taken + size > most && !listed.is_empty() {
+            break;
+        }
+        taken += size;
+        listed.push(told);
+    }
+    Ok((start + listed.len(), listed))
+}
+
+/// A file as the answer has it, with room for the words about its diff; on a page that goes on with
+/// its diff without its points.
+fn reviewed(looked: &Looked, is_new: bool) -> ReviewedFile {
     let points = if is_new { &*looked.points } else { &[] };
     let file = &looked.file;
     ReviewedFile {
@@ -320,7 +426,7 @@ fn reviewed(looked: &Looked, is_new: bool, diff: Option<String>) -> ReviewedFile
         area: looked.area,
         additions: file.additions,
         deletions: file.deletions,
-        diff,
+        diff: Some("x".repeat(LABEL_BYTES_MAX)),
         focus_points: points.iter().take(FILE_POINTS_MAX).cloned().collect(),
         more_points: points.len().saturating_sub(FILE_POINTS_MAX),
     }
@@ -349,22 +455,21 @@ struct Portion {
 }
 
 impl Portion {
-    fn of(files: &[Looked], round: usize, query: &ReviewQuery) -> Result<Self, ApiError> {
-        let budget = Budget {
+    /// `bytes` are those that the first page of these files has for their diff, and those that each
+    /// later page has for diff and files.
+    fn of(
+        files: &[Looked],
+        round: usize,
+        query: &ReviewQuery,
+        bytes: [usize; 2],
+    ) -> Result<Self, ApiError> {
+        let [first, later] = bytes.map(|bytes| Budget {
             lines: query.diff_lines_max,
-            bytes: query.diff_lines_max * limits::ANSWER_BYTES_MAX / DIFF_LINES_DEFAULT,
-        };
-        // Whoever asks for a file by name wants to see it.
-        let is_left_out = |file: &Looked| query.files.is_empty() && rank(file) == 5;
-        let cut = files.iter().map(|file| match is_left_out(file) {
-            true => (0, Vec::new()),
-            false => (
-                diff::heading(&file.file).len(),
-                diff::pieces(&file.file, budget),
-            ),
+            bytes,
         });
-        let cut: Vec<(usize, Vec<Piece>)> = cut.collect();
-        let rounds = diff::rounds(&cut, budget);
+        let cut = files.iter().map(|file| cut(file, query, later));
+        let cut = cut.collect::<Result<Vec<Cut>, ApiError>>()?;
+        let rounds = diff::rounds(&cut, first, later);
         let nothing: Round = vec![0..0; files.len()];
         let current = match rounds.get(round) {
             Some(current) => current,
@@ -373,30 +478,68 @@ impl Portion {
         };
         let parts = files.iter().zip(&cut);
         let parts: Vec<(&ChangedFile, &[Piece])> = parts
-            .map(|(file, (_, pieces))| (&file.file, &**pieces))
+            .map(|(file, cut)| (&file.file, &*cut.pieces))
             .collect();
-        let left = cut
-            .iter()
-            .zip(current)
-            .flat_map(|((_, pieces), shown)| &pieces[shown.end..]);
-        let left = left.fold(Omitted::default(), |sum, piece| Omitted {
-            hunks: sum.hunks + 1,
-            diff_lines: sum.diff_lines + piece.lines,
-            ..sum
+        let left = cut.iter().zip(current).map(|(file, shown)| {
+            let left = &file.pieces[shown.end..];
+            let hunks = left.chunk_by(|one, other| one.hunk == other.hunk);
+            (hunks.count(), left.iter().map(|piece| piece.lines).sum())
         });
-        let shown = cut.iter().zip(current).map(|((_, pieces), shown)| {
-            let all = pieces.len();
-            match shown {
-                shown if shown.is_empty() => None,
-                shown if shown.len() == all => Some("whole".to_owned()),
-                shown => Some(format!("hunks {}-{} of {all}", shown.start + 1, shown.end)),
+        let left = left.fold(Omitted::default(), |sum, (hunks, lines): (usize, usize)| {
+            Omitted {
+                hunks: sum.hunks + hunks,
+                diff_lines: sum.diff_lines + lines,
+                ..sum
             }
         });
         Ok(Self {
             text: diff::text_of(&parts, current),
-            shown: shown.collect(),
+            shown: cut
+                .iter()
+                .zip(current)
+                .map(|(file, shown)| label(file, shown))
+                .collect(),
             left,
             is_last: round + 1 >= rounds.len(),
         })
     }
+}
+
+/// The pieces of a file. Each fits a page of its own, with its heading and the entry of its file.
+fn cut(file: &Looked, query: &ReviewQuery, page: Budget) -> Result<Cut, ApiError> {
+    // Whoever asks for a file by name wants to see it.
+    let is_left_out = query.files.is_empty() && rank(file) == 5;
+    let heading = diff::cost(&diff::heading(&file.file));
+    // A comma stands before it.
+    let entry = bytes(&reviewed(file, false))? + 1;
+    let most = Budget {
+        lines: page.lines.saturating_sub(1),
+        bytes: page.bytes.saturating_sub(heading + entry),
+    };
+    let pieces = match is_left_out {
+        true => Vec::new(),
+        false => diff::pieces(&file.file, most),
+    };
+    Ok(Cut {
+        heading,
+        entry,
+        pieces,
+    })
+}
+
+/// How much a page shows of a file; none when it shows nothing.
+fn label(file: &Cut, shown: &Range<usize>) -> Option<String> {
+    let (first, last) = (
+        file.pieces[shown.clone()].first()?,
+        file.pieces.get(shown.end - 1)?,
+    );
+    if shown.len() == file.pieces.len() && !first.is_part {
+        return Some("whole".to_owned());
+    }
+    let all = file.pieces.last().map_or(0, |piece| piece.hunk);
+    let part = match first.is_part || last.is_part {
+        true => ", parts of a large one",
+        false => "",
+    };
+    Some(format!("hunks {}-{} of {all}{part}", first.hunk, last.hunk))
 }

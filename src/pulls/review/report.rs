@@ -9,7 +9,7 @@ use crate::pulls::areas::Area;
 use crate::pulls::files::FileStatus;
 
 /// What to look at in a pull request.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct ReviewSuggestions {
     /// `owner/name#number`.
     pub pr: String,
@@ -122,6 +122,9 @@ pub struct Section {
     pub category: &'static str,
     /// The questions.
     pub items: Vec<Item>,
+    /// How many more there are.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub more: usize,
 }
 
 /// One question.

@@ -1,7 +1,8 @@
-use serde_json::json;
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
 
 use super::*;
-use crate::pulls::PullRequest;
 use crate::pulls::files::FileStatus;
 
 fn file(path: &str, additions: u64, patch: &str) -> ChangedFile {
@@ -53,27 +54,44 @@ fn what_matters_most_comes_first() {
     assert_eq!(order(files(), &[Focus::Errors])[0], "src/small.rs");
 }
 
-#[test]
-fn the_first_page_leaves_room_for_files_and_shows_no_secret() {
-    let secret = ["ghp_", &"a1".repeat(18)].concat();
-    let long = format!("{secret} {}", "ö\u{202e}".repeat(2_000));
-    let branch = json!({"ref": "main", "sha": "0"});
+/// A pull request of which every word is long, with what surrounds it.
+fn wordy(words: &str) -> (PullRequest, Context) {
+    let branch = json!({"ref": "main", "sha": "9f3c1e2a".repeat(5)});
     let pull: PullRequest = serde_json::from_value(json!({
-        "number": 2, "state": "open", "title": long, "body": long, "head": branch, "base": branch,
-        "updated_at": "2026-01-02T03:04:05Z", "html_url": "", "labels": [{"name": long}],
+        "number": 2, "state": "open", "title": format!("feat!: {words}"), "body": format!("## A\n## B\n{words}"),
+        "head": branch, "base": branch, "updated_at": "2026-01-02T03:04:05Z", "html_url": "",
+        "labels": vec![json!({"name": words}); 30], "user": {"login": "l".repeat(39)},
     }))
     .unwrap();
-    let issue = json!({"number": 1, "title": long, "body": format!("- [ ] {long}\n").repeat(50),
-        "repository": {"nameWithOwner": "acme/api"}});
+    let home = format!("{}/{}", "o".repeat(39), "r".repeat(100));
+    let issue = |number: u64| {
+        let body = format!("- [ ] {words}\n").repeat(50);
+        json!({"number": number, "title": words, "body": body, "repository": {"nameWithOwner": home}})
+    };
     let context = Context {
         issues: (0..10)
-            .map(|_| serde_json::from_value(issue.clone()).unwrap())
+            .map(|number| serde_json::from_value(issue(number)).unwrap())
             .collect(),
         templates: vec!["## A\n## B\n".repeat(40)],
         unresolved_threads: Some(7),
         ci: Some("failure".to_owned()),
+        warnings: vec![
+            Warning::new(
+                "graphql",
+                words,
+                "what it is about is unknown or incomplete"
+            );
+            9
+        ],
         ..Context::default()
     };
+    (pull, context)
+}
+
+#[test]
+fn the_first_page_leaves_room_for_files_and_shows_no_secret() {
+    let secret = ["ghp_", &"a1".repeat(18)].concat();
+    let (pull, context) = wordy(&format!("{secret} {}", "ö\u{202e}".repeat(2_000)));
     let lines = ["+eval(x)", "+a.unwrap();", "+os.system(x)", "+except:"].join("\n");
     let patch = format!("@@ -1 +1 @@\n{lines}\n+{secret}");
     let files = (0..200).map(|number| {
@@ -88,7 +106,7 @@ fn the_first_page_leaves_room_for_files_and_shows_no_secret() {
     let page = frame::first_page(&pull, &context, &looked, &[]);
     let json = serde_json::to_string(&page).unwrap();
     assert!(
-        json.len() <= limits::ANSWER_BYTES_MAX * 5 / 8,
+        json.len() <= limits::ANSWER_BYTES_MAX * 3 / 8,
         "{} bytes",
         json.len()
     );
@@ -98,7 +116,142 @@ fn the_first_page_leaves_room_for_files_and_shows_no_secret() {
     );
     assert!(page.review_checklist.len() > 4, "{json}");
     assert_eq!(
-        page.context.breaking_changes_detected, None,
-        "no commit was told"
+        page.context.breaking_changes_detected,
+        Some(true),
+        "the title says so"
     );
+}
+
+/// Files of every kind, each with `lines` at which there is something to see.
+fn files(count: usize, name: &str, lines: &str) -> Vec<ChangedFile> {
+    let kinds = [
+        ("src", "rs"),
+        ("src", "py"),
+        (".github/workflows", "yml"),
+        ("migrations", "up.sql"),
+        ("tests", "rs"),
+        ("docs", "md"),
+        ("config", "yaml"),
+        ("api", "proto"),
+        ("web", "ts"),
+    ];
+    let one = |number: usize| {
+        let (folder, extension) = kinds[number % kinds.len()];
+        let path = format!("{name}/{folder}/{number}.{extension}");
+        let hunk = |hunk: usize| {
+            let body = lines.repeat(number % 5 * hunk + 1);
+            let at = hunk * 10_000 + 1;
+            format!("@@ -{at},0 +{at},9 @@ fn {name}\n{body}")
+        };
+        let patch: String = (0..number % 4 + 1).map(hunk).collect();
+        file(&path, 5, patch.trim_end())
+    };
+    (0..count).map(one).collect()
+}
+
+/// All pages of an answer about these files, as record and diff.
+fn pages(
+    pr: &str,
+    pull: &PullRequest,
+    context: &Context,
+    looked: &[Looked],
+    query: &ReviewQuery,
+) -> Vec<(Value, String)> {
+    let (mut all, mut position) = (Vec::new(), Position::default());
+    loop {
+        let frame = Frame {
+            pull,
+            query,
+            pr: pr.to_owned(),
+            // Whatever the time is, the pages go on where the last one ended.
+            fetched_at: match all.len() % 2 {
+                0 => Timestamp::UNIX_EPOCH,
+                _ => Timestamp::MAX,
+            },
+            warnings: told(&context.warnings),
+        };
+        let (answer, diff) = frame.page(looked, context, position).unwrap();
+        let title = diff_title(&answer.pr, &answer.head_sha);
+        let reply = text::fence_untrusted(&title, &diff);
+        let record = serde_json::to_string(&answer).unwrap();
+        let as_field = json!({ "diff": diff }).to_string();
+        let most = record.len() + as_field.len().max(reply.len());
+        assert!(
+            most <= limits::ANSWER_BYTES_MAX,
+            "page {}: {} + {} or {}",
+            all.len(),
+            record.len(),
+            as_field.len(),
+            reply.len()
+        );
+        assert!(diff.lines().count() <= query.diff_lines_max);
+        let next = answer.next_cursor.clone();
+        all.push((serde_json::to_value(&answer).unwrap(), diff));
+        let Some(next) = next else {
+            return all;
+        };
+        assert!(
+            next.len() <= CURSOR_BYTES_MAX && all.len() < 2_000,
+            "{next}"
+        );
+        let head = &pull.head.sha;
+        position = Position::read(&next, pr, query, head).unwrap();
+    }
+}
+
+#[test]
+fn every_page_is_small_and_all_of_them_show_every_line_once() {
+    let long = format!(
+        "+{}.unwrap(); \t\\\"``` ````` {}\n",
+        "x\"".repeat(90),
+        "y".repeat(300)
+    );
+    for (words, count, name, lines) in [
+        ("Bind ids", 3, "a", "+let row = rows.next().unwrap();\n"),
+        (
+            "Bind ids",
+            60,
+            "deep/er",
+            "+let row = rows.next().unwrap();\n",
+        ),
+        (&"\"\\ ".repeat(2_000), 45, &"\"".repeat(400), &*long),
+    ] {
+        let (pull, context) = wordy(words);
+        let pr = format!("{}/{}#2", "o".repeat(39), "r".repeat(100));
+        let looked = look(files(count, name, lines), &[]);
+        for (diff_lines_max, include_diff) in [(20, true), (200, true), (500, true), (200, false)] {
+            let query = ReviewQuery {
+                focus: Vec::new(),
+                files: Vec::new(),
+                include_diff,
+                diff_lines_max,
+            };
+            let pages = pages(&pr, &pull, &context, &looked, &query);
+            let listed = pages
+                .iter()
+                .flat_map(|(record, _)| record["files"].as_array().unwrap());
+            let listed = listed.map(|file| file["path"].as_str().unwrap());
+            let listed: BTreeSet<&str> = listed.collect();
+            if name.len() < PATH_BYTES_MAX {
+                assert_eq!(listed.len(), count, "{diff_lines_max}");
+            }
+            let shown: usize = pages.iter().map(|(_, diff)| lines_of(diff)).sum();
+            let all = looked.iter().filter(|file| rank(file) != 5);
+            let all: usize = all
+                .map(|file| lines_of(file.file.patch.as_deref().unwrap()))
+                .sum();
+            assert_eq!(
+                shown,
+                if include_diff { all } else { 0 },
+                "{count} {diff_lines_max}"
+            );
+            assert!(pages.last().unwrap().0["omitted"].is_null());
+        }
+    }
+}
+
+/// Added lines of a diff, without the headings of files.
+fn lines_of(diff: &str) -> usize {
+    let added = diff.lines().filter(|line| line.starts_with('+'));
+    added.filter(|line| !line.starts_with("+++ ")).count()
 }
