@@ -29,6 +29,8 @@ pub mod required;
 pub mod review;
 mod rollup;
 pub mod secrets;
+#[cfg(test)]
+mod sizes;
 mod source;
 pub mod stack;
 mod standing;
@@ -44,6 +46,16 @@ pub use standing::Standing;
 
 use serde::Serialize;
 
+use crate::domain::text;
+
+/// Words of others on one line, with an ellipsis where they are cut.
+fn short(words: &str, bytes_max: usize) -> String {
+    match text::cut(words, bytes_max) {
+        (shown, true) => format!("{}…", text::one_line(shown)),
+        (shown, false) => text::one_line(shown),
+    }
+}
+
 /// A source that could not be read, and what that does to the answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Warning {
@@ -56,11 +68,13 @@ pub struct Warning {
 }
 
 impl Warning {
-    /// A warning.
+    /// A warning. The reason is often what GitHub says: on one line, and no longer than it has to
+    /// be.
     pub fn new(source: &'static str, reason: impl ToString, effect: &'static str) -> Self {
+        const REASON_BYTES_MAX: usize = 300;
         Self {
             source,
-            reason: reason.to_string(),
+            reason: short(&reason.to_string(), REASON_BYTES_MAX),
             effect,
         }
     }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::head_cursor;
+use super::{Warning, head_cursor};
 use crate::domain::{ApiError, cursor, limits};
 
 /// Fields of the answer that every page has.
@@ -77,6 +77,29 @@ impl Rule {
             said,
         }
     }
+}
+
+/// As much of a list as fits, and how many are left.
+pub(super) fn fit<T: Serialize>(mut list: Vec<T>, bytes_max: usize) -> (Vec<T>, usize) {
+    let mut bytes = 0;
+    let fits = |item: &T| {
+        bytes += serde_json::to_vec(item).map_or(0, |json| json.len() + 1);
+        bytes <= bytes_max
+    };
+    let shown = list.iter().map(fits).take_while(|fits| *fits).count();
+    let left = list.len() - shown;
+    list.truncate(shown);
+    (list, left)
+}
+
+/// As many warnings as fit; one more says how many are left.
+pub(super) fn fit_warnings(warnings: Vec<Warning>, bytes_max: usize) -> Vec<Warning> {
+    let (mut told, left) = fit(warnings, bytes_max);
+    if left > 0 {
+        let effect = "more may be incomplete than these warnings say";
+        told.push(Warning::new("warnings", format!("{left} more"), effect));
+    }
+    told
 }
 
 /// What is asked: the tool, and what its cursors are bound to.

@@ -10,15 +10,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::super::Warning;
+use super::super::{Warning, overflow};
 use super::data::{Connection, Remark, Thread};
 use super::fetch::Fetched;
 use super::{CommentQuery, Needs, Sort};
 
 /// Most authors and files that the summary names.
 const NAMED_MAX: usize = 10;
-/// Longest path that the summary names, in bytes.
+/// Longest path that the summary names, and all of them, in bytes.
 const PATH_BYTES_MAX: usize = 120;
+const FILES_BYTES_MAX: usize = 1_000;
 
 /// Who owes the next word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -289,6 +290,7 @@ impl<'a> Analysis<'a> {
         let mut authors: Vec<_> = authors.into_iter().collect();
         authors.sort_by_key(|(_, count)| Reverse(*count));
         authors.truncate(NAMED_MAX);
+        summary.files = overflow::fit(summary.files, FILES_BYTES_MAX).0;
         summary.by_author = authors.into_iter().collect();
         (total, summary)
     }

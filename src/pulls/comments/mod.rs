@@ -4,9 +4,9 @@ mod analyse;
 mod data;
 mod fetch;
 mod report;
-mod resolve;
+pub(super) mod resolve;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod text;
 
 pub use report::UnresolvedComments;
@@ -19,13 +19,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::task::JoinSet;
 
-use super::{PullSource, Warning, head_cursor};
+use super::{PullId, PullRequest, PullSource, Warning, head_cursor, overflow};
 use crate::domain::{ApiError, Host, limits};
 use analyse::{Analysis, Entry, State, analyse};
 use fetch::{Fetched, fetch};
 use report::{Actions, Changes, Resolve, ResolveArguments, UNTRUSTED, render};
 
 const TOOL: &str = "find_unresolved_comments";
+/// Most bytes of the warnings.
+const WARNINGS_BYTES_MAX: usize = 1_500;
 /// Most entries of a page.
 const PAGE_ENTRIES_MAX: usize = 20;
 /// Most commits that are compared with the head for one page.
@@ -165,12 +167,14 @@ pub async fn find_unresolved_comments(
     let (window, more) = window(&analysis, query, after.as_ref())?;
     let changes = changes(&source, &window, &mut warnings).await;
     let answer = Frame {
-        source: &source,
+        id: &source.id,
+        pull: &source.pull,
+        host: source.gh().host(),
         fetched: &fetched,
         query,
         pr,
         fetched_at: source.as_of(now),
-        warnings,
+        warnings: overflow::fit_warnings(warnings, WARNINGS_BYTES_MAX),
     };
     answer.fill(&analysis, &window, more, &changes)
 }
@@ -307,7 +311,9 @@ async fn changed_files(source: &PullSource, commit: &str) -> Result<Vec<String>,
 
 /// The answer without its entries.
 struct Frame<'a> {
-    source: &'a PullSource,
+    id: &'a PullId,
+    pull: &'a PullRequest,
+    host: &'a Host,
     fetched: &'a Fetched,
     query: &'a CommentQuery,
     pr: String,
@@ -324,11 +330,11 @@ impl<'a> Frame<'a> {
         mut more: bool,
         changes: &Changes,
     ) -> Result<Box<RawValue>, ApiError> {
-        let head = &self.source.pull.head.sha;
+        let head = &self.pull.head.sha;
         let (total_listed, summary) = analysis.summary(self.query);
         let next = |entry: &Entry<'_>| Position::make(entry, &self.pr, self.query, head);
         let mut answer = UnresolvedComments {
-            head_sha: self.source.pull.head_short(),
+            head_sha: self.pull.head_short(),
             fetched_at: self.fetched_at,
             review_decision: self.fetched.review_decision.as_deref(),
             total_threads: self.fetched.total_threads,
@@ -336,7 +342,7 @@ impl<'a> Frame<'a> {
             total_listed,
             comments: Vec::new(),
             summary,
-            actions: (!window.is_empty()).then(|| actions(self.source)),
+            actions: (!window.is_empty()).then(|| actions(self.id, self.host)),
             untrusted: UNTRUSTED,
             warnings: self.warnings,
             next_cursor: window.last().map(|entry| next(entry)),
@@ -370,9 +376,8 @@ fn json(answer: &UnresolvedComments<'_>) -> Result<Box<RawValue>, ApiError> {
     serde_json::value::to_raw_value(answer).map_err(|error| ApiError::internal(error.to_string()))
 }
 
-fn actions(source: &PullSource) -> Actions {
-    let (repo, number) = (&source.id.repo, source.id.number);
-    let host = source.gh().host();
+fn actions(id: &PullId, host: &Host) -> Actions {
+    let (repo, number) = (&id.repo, id.number);
     let (flag, prefix) = if *host == Host::default() {
         (String::new(), String::new())
     } else {
@@ -386,7 +391,7 @@ fn actions(source: &PullSource) -> Actions {
         resolve: Resolve {
             tool: "resolve_review_thread",
             args: ResolveArguments {
-                pr: source.id.to_string(),
+                pr: id.to_string(),
                 thread_id: "THREAD_ID",
             },
             only_after: "the fix is pushed and verified",

@@ -413,3 +413,25 @@ async fn mutate<T: serde::de::DeserializeOwned>(
         None => Err(untold(&answer)),
     }
 }
+
+/// The largest answer that can be built.
+#[cfg(test)]
+pub(in crate::pulls) fn largest(letters: &str) -> Vec<String> {
+    let resolution = Resolution {
+        ok: true,
+        pr: format!("{}/{}#42", "o".repeat(39), "r".repeat(100)),
+        head_sha: "9f3c1e2".to_owned(),
+        fetched_at: Timestamp::MAX,
+        thread_id: letters.repeat(NODE_ID_BYTES_MAX / letters.len()),
+        resolved: true,
+        already_resolved: Some(true),
+        already_unresolved: Some(true),
+        resolved_by: Some("l".repeat(39)),
+        reply: Some(Replied {
+            comment_id: Some(u64::MAX),
+            url: format!("https://github.com/{}", letters.repeat(500)),
+            already_there: true,
+        }),
+    };
+    vec![serde_json::to_string(&resolution).unwrap()]
+}

@@ -1,10 +1,13 @@
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::analyse::{Analysis, Entry, State, analyse};
 use super::data::Pull;
 use super::fetch::Fetched;
 use super::report::{Changes, render};
-use super::{CommentQuery, Sort};
+use super::{CommentQuery, Frame, Sort};
+use crate::domain::Host;
+use crate::pulls::{PullId, PullRequest, Warning, overflow};
 
 fn everything() -> CommentQuery {
     CommentQuery::default()
@@ -275,4 +278,70 @@ fn bodies_are_cut_by_characters() {
     assert_eq!(told(40, usize::MAX), (40, true));
     let (chars, truncated) = told(4_000, 1_024);
     assert!(chars < 512 && truncated, "{chars}");
+}
+
+/// All pages of the largest answer that can be built, with these letters everywhere.
+pub(in crate::pulls) fn largest(letters: &str) -> Vec<String> {
+    let long = letters.repeat(3_000);
+    let login = "l".repeat(39);
+    let nodes: Vec<Value> = (0..50)
+        .map(|id| {
+            let mut thread = thread(
+                id * 10,
+                &[&format!("{id}{}", &login[3..]), &login, &login, &login],
+            );
+            thread["path"] = json!(format!("{id}{long}"));
+            for list in ["first", "last"] {
+                for node in thread[list]["nodes"].as_array_mut().unwrap() {
+                    node["body"] = json!(format!("{long}\n```suggestion\n{long}\n```"));
+                    node["diffHunk"] = json!(format!("@@ -1,9 +1,9 @@ {long}\n {long}\n+{long}"));
+                }
+            }
+            thread
+        })
+        .collect();
+    let fetched = fetched(json!(nodes), all(&[]), all(&[]));
+    let id = PullId::parse(
+        &format!("{}/{}#42", "o".repeat(39), "r".repeat(100)),
+        &Host::default(),
+    )
+    .unwrap();
+    let branch = json!({"ref": long, "sha": "9f3c1e2a".repeat(5)});
+    let pull: PullRequest = serde_json::from_value(json!({
+        "number": 42, "state": "open", "title": long, "html_url": "", "head": branch, "base": branch,
+        "updated_at": "2026-01-02T03:04:05Z",
+    }))
+    .unwrap();
+    let query = CommentQuery {
+        body_chars: super::BODY_CHARS_MAX,
+        ..everything()
+    };
+    let analysis = analyse(&fetched, query.sort);
+    let warnings = vec![Warning::new("compare", &long, "changed_since is unknown"); 20];
+    let (mut answers, mut after, mut told) = (Vec::new(), None, 0);
+    loop {
+        let (window, more) = super::window(&analysis, &query, after.as_ref()).unwrap();
+        let frame = Frame {
+            id: &id,
+            pull: &pull,
+            host: &Host::default(),
+            fetched: &fetched,
+            query: &query,
+            pr: id.to_string(),
+            fetched_at: Timestamp::MAX,
+            warnings: overflow::fit_warnings(warnings.clone(), super::WARNINGS_BYTES_MAX),
+        };
+        let answer = frame
+            .fill(&analysis, &window, more, &Changes::new())
+            .unwrap();
+        let record: Value = serde_json::from_str(answer.get()).unwrap();
+        answers.push(answer.get().to_owned());
+        told += record["comments"].as_array().unwrap().len();
+        let Some(next) = record["next_cursor"].as_str() else {
+            assert_eq!(told, 50, "each once");
+            return answers;
+        };
+        let head = &pull.head.sha;
+        after = Some(super::Position::read(next, &id.to_string(), &query, head).unwrap());
+    }
 }

@@ -10,6 +10,8 @@ mod commits;
 pub mod entries;
 mod examine;
 mod fetch;
+#[cfg(test)]
+pub(super) mod largest;
 pub mod lines;
 mod report;
 mod steps;
@@ -28,9 +30,9 @@ use self::report::{GithubSays, Instructions, Method, UNTRUSTED};
 use self::steps::Place;
 use super::overlap::{self, Claimants, OverlappingPull};
 use super::stack::commands::short;
-use super::{PullId, PullSource, Pulls, Warning, branch_name, head_cursor};
+use super::{PullId, PullRequest, PullSource, Pulls, Warning, branch_name, head_cursor, overflow};
 use crate::domain::cursor::{self, Page};
-use crate::domain::{ApiError, Category, limits};
+use crate::domain::{ApiError, Category, Host, limits};
 
 const TOOL: &str = "detect_merge_conflicts";
 /// Files that are looked into when the caller does not say, and at most.
@@ -39,13 +41,15 @@ pub const FILES_DEFAULT: usize = 20;
 pub const FILES_MAX: usize = 50;
 /// Most conflicts of a page.
 const PAGE_MAX: usize = 20;
-/// Most bytes of a list of paths, and of the list of other pull requests.
+/// Most bytes of a list of paths, of the list of other pull requests, of warnings, and of commands.
 const PATHS_BYTES_MAX: usize = 700;
-const OTHERS_BYTES_MAX: usize = 2_000;
+const OTHERS_BYTES_MAX: usize = 1_600;
+const WARNINGS_BYTES_MAX: usize = 900;
+const STEPS_BYTES_MAX: usize = 2_000;
 /// Room for what the list of conflicts brings along.
 const AROUND_BYTES: usize = 256;
-/// Most warnings that are told.
-const WARNINGS_MAX: usize = 6;
+/// Longest path shown, in bytes.
+const PATH_BYTES_MAX: usize = 200;
 /// When GitHub may have computed what it did not know.
 const COMPUTING_RETRY_SECONDS: u64 = 5;
 
@@ -141,7 +145,6 @@ pub async fn detect_merge_conflicts(
         }
     };
     let answer = Answer {
-        source: &source,
         question: &question,
         target,
         mergeable,
@@ -151,7 +154,7 @@ pub async fn detect_merge_conflicts(
         others,
         warnings,
     };
-    answer.report(now).await
+    answer.report(&source, now).await
 }
 
 fn mergeable(source: &PullSource) -> GithubSays {
@@ -228,9 +231,37 @@ async fn others(
     }
 }
 
+/// What the answer is about.
+struct Frame<'a> {
+    id: &'a PullId,
+    pull: &'a PullRequest,
+    host: &'a Host,
+    fetched_at: Timestamp,
+}
+
+/// The conflicts of a page, and what is known of all of them.
+struct Shown {
+    has_conflicts: Option<bool>,
+    total: usize,
+    certain: bool,
+    offset: usize,
+    page: Vec<report::Conflict>,
+}
+
+/// Commands, unless the names of branches are so long that nothing else would fit beside them. A
+/// part of a command does something else.
+fn bounded(steps: Vec<String>) -> Vec<String> {
+    let bytes = serde_json::to_vec(&steps).map_or(0, |json| json.len());
+    if bytes <= STEPS_BYTES_MAX {
+        return steps;
+    }
+    let words = "# the names of the branches are too long to be told here: fetch both, switch to the \
+                 head, merge the target, solve the conflicts, commit and push";
+    vec![words.to_owned()]
+}
+
 /// Everything that the answer is made of.
 struct Answer<'a> {
-    source: &'a Arc<PullSource>,
     question: &'a Question,
     target: String,
     mergeable: Option<GithubSays>,
@@ -242,7 +273,7 @@ struct Answer<'a> {
 }
 
 impl Answer<'_> {
-    async fn report(mut self, now: Timestamp) -> Result<Report, ApiError> {
+    async fn report(mut self, source: &PullSource, now: Timestamp) -> Result<Report, ApiError> {
         self.trust_github();
         let has_conflicts = self.has_conflicts();
         let github = self.mergeable.map(|says| match says {
@@ -251,7 +282,7 @@ impl Answer<'_> {
             GithubSays::Computing => has_conflicts,
         });
         if let Some(conflicts) = github {
-            self.source.learn(|it| it.conflicts = conflicts);
+            source.learn(|it| it.conflicts = conflicts);
         }
         let offset = self.offset()?;
         let mut conflicts = std::mem::take(&mut self.findings.conflicts);
@@ -260,8 +291,33 @@ impl Answer<'_> {
         let page = conflicts.get_mut(offset..).unwrap_or_default();
         let shown = page.len().min(PAGE_MAX);
         let shown = &mut page[..shown];
-        commits::fill(self.source, self.sides, shown, &mut self.warnings).await;
-        let (source, pull) = (self.source, &self.source.pull);
+        commits::fill(source, self.sides, shown, &mut self.warnings).await;
+        let shown = Shown {
+            has_conflicts,
+            total,
+            certain,
+            offset,
+            page: shown.to_vec(),
+        };
+        let frame = Frame {
+            id: &source.id,
+            pull: &source.pull,
+            host: source.gh().host(),
+            fetched_at: source.as_of(now),
+        };
+        self.fitted(&frame, shown)
+    }
+
+    /// The page with these conflicts, as many as fit.
+    fn fitted(self, frame: &Frame<'_>, shown: Shown) -> Result<Report, ApiError> {
+        let Shown {
+            has_conflicts,
+            total,
+            certain,
+            offset,
+            page: shown,
+        } = shown;
+        let pull = frame.pull;
         let github_conflicts = self.mergeable == Some(GithubSays::Conflicting);
         let unlocated = github_conflicts && total == 0;
         let disagreement = (certain && self.mergeable == Some(GithubSays::Mergeable)).then_some(
@@ -269,29 +325,32 @@ impl Answer<'_> {
              settle it there",
         );
         let place = Place {
-            host: source.gh().host(),
+            host: frame.host,
             target: &self.target,
         };
         let instructions = (total > 0 || github_conflicts).then(|| Instructions {
-            resolution_steps: steps::steps(pull, place, unlocated),
+            resolution_steps: bounded(steps::steps(pull, place, unlocated)),
         });
-        let (clean_overlaps, more_clean_overlaps) = fit(self.findings.clean, PATHS_BYTES_MAX);
-        let (undecided, more_undecided) = fit(self.findings.undecided, PATHS_BYTES_MAX);
+        let paths = |all: Vec<String>| {
+            let short = all.iter().map(|path| super::short(path, PATH_BYTES_MAX));
+            overflow::fit(short.collect(), PATHS_BYTES_MAX)
+        };
+        let (clean_overlaps, more_clean_overlaps) = paths(self.findings.clean);
+        let (undecided, more_undecided) = paths(self.findings.undecided);
         let (other_open_prs, more_open_prs) = match self.others {
             Some(others) => {
                 let told = others.into_iter().map(OverlappingPull::told).collect();
-                let (shown, more) = fit(told, OTHERS_BYTES_MAX);
+                let (shown, more) = overflow::fit(told, OTHERS_BYTES_MAX);
                 (Some(shown), more)
             }
             None => (None, 0),
         };
-        self.warnings.truncate(WARNINGS_MAX);
         let computing = self.mergeable == Some(GithubSays::Computing);
         let state = self.mergeable.map(|_| pull.mergeable_state.clone());
         let mut report = Report {
-            pr: source.id.to_string(),
+            pr: frame.id.to_string(),
             head_sha: pull.head_short().to_owned(),
-            fetched_at: source.as_of(now),
+            fetched_at: frame.fetched_at,
             target: self.target,
             has_conflicts,
             mergeable: self.mergeable,
@@ -313,19 +372,20 @@ impl Answer<'_> {
             ci_note: github_conflicts
                 .then_some("workflows of pull_request do not run while it conflicts"),
             instructions,
-            warnings: self.warnings,
+            warnings: overflow::fit_warnings(self.warnings, WARNINGS_BYTES_MAX),
             next_cursor: None,
             untrusted: UNTRUSTED,
         };
         let around = serde_json::to_vec(&report).map_or(0, |json| json.len());
         let mut list = Page::new(PAGE_MAX).beside(around);
-        for conflict in shown.iter_mut() {
+        for mut conflict in shown {
+            conflict.shorten(PATH_BYTES_MAX);
             if list.items.is_empty() {
                 // The first one is told in any case.
                 let room = limits::ANSWER_BYTES_MAX.saturating_sub(around + AROUND_BYTES);
                 conflict.shrink(room);
             }
-            if !list.push(conflict)? {
+            if !list.push(&conflict)? {
                 break;
             }
         }
@@ -398,17 +458,4 @@ fn filters(question: &Question) -> (String, &Option<String>, Mode, usize) {
 fn state_of(sides: &Sides) -> String {
     let (pr, target) = (&sides.commits.pr, &sides.commits.target);
     format!("{}-{}", short(pr), short(target))
-}
-
-/// As much of a list as fits, and how many are left.
-fn fit<T: Serialize>(mut list: Vec<T>, bytes_max: usize) -> (Vec<T>, usize) {
-    let mut bytes = 0;
-    let fits = |item: &T| {
-        bytes += serde_json::to_vec(item).map_or(0, |json| json.len() + 1);
-        bytes <= bytes_max
-    };
-    let shown = list.iter().map(fits).take_while(|fits| *fits).count();
-    let left = list.len() - shown;
-    list.truncate(shown);
-    (list, left)
 }

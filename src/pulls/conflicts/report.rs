@@ -6,8 +6,8 @@ use serde_json::value::RawValue;
 
 use super::cases::{Kind, Side};
 use super::lines::Region;
-use crate::pulls::Warning;
 use crate::pulls::overlap::OverlappingPull;
+use crate::pulls::{Warning, short};
 
 /// Fields with words of others.
 pub const UNTRUSTED: [&str; 4] = [
@@ -16,6 +16,9 @@ pub const UNTRUSTED: [&str; 4] = [
     "conflicts[].target_commits[].subject",
     "other_open_prs[].title",
 ];
+
+/// Longest path of a conflict for which there is hardly any room, in bytes.
+const SHORTEST_PATH_BYTES: usize = 60;
 
 /// Whether a pull request merges, and if not, where it conflicts.
 #[derive(Debug, Serialize)]
@@ -151,6 +154,27 @@ impl Conflict {
         let bytes = |conflict: &Self| serde_json::to_vec(conflict).map_or(0, |json| json.len());
         while bytes(self) > bytes_max && self.regions.pop().is_some() {
             self.more_regions += 1;
+        }
+        if bytes(self) > bytes_max {
+            self.target_commits.clear();
+        }
+        if bytes(self) > bytes_max {
+            self.shorten(SHORTEST_PATH_BYTES);
+        }
+    }
+
+    /// Cuts its names where they are longer than this.
+    pub(super) fn shorten(&mut self, bytes_max: usize) {
+        let others = [
+            &mut self.ancestor_path,
+            &mut self.pr_path,
+            &mut self.target_path,
+        ];
+        for path in others.into_iter().flatten().chain([&mut self.path]) {
+            *path = short(path, bytes_max);
+        }
+        for commit in &mut self.target_commits {
+            commit.author = short(&commit.author, bytes_max);
         }
     }
 }

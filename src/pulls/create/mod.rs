@@ -460,3 +460,35 @@ impl Opening<'_> {
         Err(errors::of_write(ask, &error))
     }
 }
+
+/// The largest answer that can be built.
+#[cfg(test)]
+pub(super) fn largest(letters: &str) -> Vec<String> {
+    let long = letters.repeat(3_000);
+    // GitHub takes no longer name of a branch.
+    let branch = text::cut(&long, 244).0;
+    let created = Created {
+        number: u64::MAX,
+        url: format!(
+            "https://github.com/{}/{}/pull/1",
+            "o".repeat(39),
+            "r".repeat(100)
+        ),
+        head: format!("{}:{branch}", "o".repeat(39)),
+        base: branch.to_owned(),
+        created: false,
+        is_what_was_asked: false,
+        head_sha: "9f3c1e2".to_owned(),
+        draft: true,
+        // One of each source, and more than there are.
+        warnings: vec![
+            Warning::new(
+                "files",
+                &long,
+                "nothing was changed: commit them to its branch"
+            );
+            8
+        ],
+    };
+    vec![serde_json::to_string(&created).unwrap()]
+}

@@ -2,7 +2,8 @@
 //! know how many there are, and words that no person wrote. What is gone is said.
 
 use super::report::{FailingTests, ReportedFailure};
-use crate::domain::{ApiError, limits, text};
+use crate::domain::{ApiError, limits};
+use crate::pulls::short;
 
 /// Most bytes of an answer without its failures.
 const FRAME_BYTES_MAX: usize = limits::ANSWER_BYTES_MAX / 2;
@@ -56,14 +57,6 @@ const TOLD: [Told; 4] = [
         call_bytes: 300,
     },
 ];
-
-/// Words of others on one line, with an ellipsis where they are cut.
-pub(super) fn short(words: &str, bytes_max: usize) -> String {
-    match text::cut(words, bytes_max) {
-        (shown, true) => format!("{}…", text::one_line(shown)),
-        (shown, false) => text::one_line(shown),
-    }
-}
 
 /// The first of some names in a sentence, and how many more there are.
 pub(super) fn in_words(names: &[String]) -> String {

@@ -10,7 +10,7 @@ mod query;
 mod report;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -351,6 +351,13 @@ fn the_answer_stays_small_and_says_what_is_gone() {
     }
 }
 
+/// All pages of the largest answer that can be built.
+pub(in crate::pulls) fn largest(letters: &str) -> Vec<String> {
+    let (reading, query, warnings) = extreme(letters, 4_000, 12);
+    let pages = pages(&reading, &query, &warnings);
+    pages.iter().map(Value::to_string).collect()
+}
+
 #[test]
 fn what_is_short_is_told_whole() {
     let (reading, query, _) = extreme("x", 3, 1);

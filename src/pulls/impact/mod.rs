@@ -9,7 +9,7 @@ mod report;
 mod reviewers;
 mod risk;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;

@@ -135,6 +135,12 @@ fn largest(quote: &str) -> PullImpact {
     }
 }
 
+/// All pages of it.
+pub(in crate::pulls) fn largest_pages(letters: &str) -> Vec<String> {
+    let pages = overflow::all_pages(&largest(letters), &Depth::Detailed.lengths().levels());
+    pages.iter().map(Value::to_string).collect()
+}
+
 /// Every entry of all lists, with where it stands.
 fn entries(page: &Value) -> Vec<String> {
     let mut found = Vec::new();

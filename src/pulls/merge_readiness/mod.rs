@@ -14,7 +14,7 @@ mod merge;
 mod policy;
 mod report;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::time::Duration;
 

@@ -549,9 +549,9 @@ fn entries(page: &Value) -> Vec<String> {
     found
 }
 
-#[test]
-fn everything_in_the_way_at_once_fits_a_page() {
-    let quote = "\"".repeat(64);
+/// Everything is in the way at once, and has long names.
+fn busiest(letters: &str) -> MergeReadiness {
+    let quote = letters.repeat(64);
     let logins = |count: usize| (0..count).map(|number| format!("{number}{}", "l".repeat(38)));
     let mut case = clean().blocked(|_| {});
     case.admin = true;
@@ -630,6 +630,18 @@ fn everything_in_the_way_at_once_fits_a_page() {
             );
         }
     }
+    report
+}
+
+/// All pages of that.
+pub(in crate::pulls) fn largest(letters: &str) -> Vec<String> {
+    let pages = overflow::all_pages(&busiest(letters), &levels());
+    pages.iter().map(Value::to_string).collect()
+}
+
+#[test]
+fn everything_in_the_way_at_once_is_told_once() {
+    let report = busiest("\"");
     let pages = overflow::all_pages(&report, &levels());
     let mut told: Vec<String> = pages.iter().flat_map(entries).collect();
     let mut all = entries(&serde_json::to_value(&report).unwrap());

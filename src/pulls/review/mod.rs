@@ -13,7 +13,7 @@ mod frame;
 mod report;
 mod template;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod workflow_rules;
 
 use std::cmp::Reverse;

@@ -255,3 +255,26 @@ fn lines_of(diff: &str) -> usize {
     let added = diff.lines().filter(|line| line.starts_with('+'));
     added.filter(|line| !line.starts_with("+++ ")).count()
 }
+
+/// All pages of the largest answer that can be built: the record with the diff as a field, and the
+/// record beside the diff as a block.
+pub(in crate::pulls) fn largest(letters: &str) -> Vec<String> {
+    let (pull, context) = wordy(&letters.repeat(3_000));
+    let line = format!("+{letters}.unwrap(); {}\n", letters.repeat(500));
+    let looked = look(files(45, &letters.repeat(400), &line), &[]);
+    let query = ReviewQuery {
+        focus: Vec::new(),
+        files: Vec::new(),
+        include_diff: true,
+        diff_lines_max: DIFF_LINES_MAX,
+    };
+    let pr = format!("{}/{}#2", "o".repeat(39), "r".repeat(100));
+    let pages = pages(&pr, &pull, &context, &looked, &query);
+    let whole = pages.into_iter().flat_map(|(mut record, diff)| {
+        let block = text::fence_untrusted(&diff_title(&pr, "9f3c1e2"), &diff);
+        let apart = format!("{record}{block}");
+        record["diff"] = Value::from(diff);
+        [apart, record.to_string()]
+    });
+    whole.collect()
+}

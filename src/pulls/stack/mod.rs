@@ -21,6 +21,8 @@ pub mod discover;
 pub mod facts;
 mod fetch;
 pub mod judge;
+#[cfg(test)]
+pub(super) mod largest;
 mod onto_target;
 mod query;
 pub mod report;

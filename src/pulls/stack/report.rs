@@ -8,14 +8,65 @@ use super::discover::Stack;
 use super::facts::{Comparisons, Layer, State};
 use super::judge::{Status, Strategy, Verdict};
 use crate::domain::limits;
-use crate::pulls::Warning;
+use crate::pulls::{Warning, overflow, short as short_words};
 
 /// Room that a transport may need around the answer.
 const AROUND: usize = 256;
-/// Most subjects of own commits that are shown.
-const SUBJECTS_MAX: usize = 10;
-/// Most hazards that are shown.
-const HAZARDS_MAX: usize = 10;
+/// Longest subject of a commit, in bytes.
+const SUBJECT_BYTES_MAX: usize = 120;
+
+/// How much is told beside the commands.
+#[derive(Clone, Copy)]
+struct Detail {
+    /// Layers.
+    layers: usize,
+    /// Subjects of own commits.
+    subjects: usize,
+    /// Hazards.
+    hazards: usize,
+    /// Bytes of the name of a branch, where it is no part of a command, and of a sentence.
+    name_bytes: usize,
+    sentence_bytes: usize,
+    /// Bytes of all warnings.
+    warning_bytes: usize,
+}
+
+impl Detail {
+    /// From try to try, for a stack of so many layers.
+    fn tries(layers: usize) -> [Self; 4] {
+        let most = Self {
+            layers,
+            subjects: 10,
+            hazards: 10,
+            name_bytes: 256,
+            sentence_bytes: 1_000,
+            warning_bytes: 2_000,
+        };
+        [
+            most,
+            Self {
+                layers: layers / 2,
+                ..most
+            },
+            Self {
+                layers: layers / 4,
+                subjects: 5,
+                hazards: 5,
+                name_bytes: 120,
+                sentence_bytes: 300,
+                warning_bytes: 800,
+            },
+            Self {
+                layers: 1,
+                subjects: 0,
+                hazards: 2,
+                name_bytes: 50,
+                sentence_bytes: 120,
+                warning_bytes: 300,
+            },
+        ]
+    }
+}
 
 /// The answer of `manage_stacked_prs`.
 #[derive(Debug, Serialize)]
@@ -139,17 +190,38 @@ pub struct Material<'a> {
 /// Puts the answer together, with as many layers' commands as fit into it.
 pub fn report(material: &Material<'_>) -> Report {
     let movable = commands::movable(material.stack, material.verdicts);
-    let all = material.verdicts.len();
-    for shown in [all, all / 2, all / 4, 1] {
+    let tries = Detail::tries(material.verdicts.len());
+    let drawing = drawing(material);
+    let of = |count: usize, detail| assemble(material, &movable, count, detail, &drawing);
+    let least = movable.len().min(1);
+    for detail in tries {
+        let report = of(movable.len(), detail);
+        if fits(&report) {
+            return report;
+        }
         // Commands for fewer layers, but for one at least: the next call brings the others.
-        for count in (1..=movable.len().max(1)).rev() {
-            let report = assemble(material, &movable, count.min(movable.len()), shown);
-            if fits(&report) {
-                return report;
+        let (mut fitting, mut too_many) = (of(least, detail), movable.len());
+        if !fits(&fitting) {
+            continue;
+        }
+        let mut count = least;
+        while count + 1 < too_many {
+            let middle = count.midpoint(too_many);
+            let report = of(middle, detail);
+            match fits(&report) {
+                true => (fitting, count) = (report, middle),
+                false => too_many = middle,
             }
         }
+        return fitting;
     }
-    assemble(material, &movable, 0, 1)
+    let mut report = of(0, tries[tries.len() - 1]);
+    // Names of branches can be so long that not even one layer's commands fit.
+    report.hazards.push(Hazard {
+        code: "names_too_long",
+        text: "the names of the branches are too long for commands in an answer: rename them, or rebase by hand".to_owned(),
+    });
+    report
 }
 
 fn fits(report: &Report) -> bool {
@@ -157,7 +229,13 @@ fn fits(report: &Report) -> bool {
     bytes <= limits::ANSWER_BYTES_MAX - AROUND
 }
 
-fn assemble(material: &Material<'_>, movable: &[&Verdict], count: usize, shown: usize) -> Report {
+fn assemble(
+    material: &Material<'_>,
+    movable: &[&Verdict],
+    count: usize,
+    detail: Detail,
+    drawing: &str,
+) -> Report {
     let Material {
         stack,
         verdicts,
@@ -194,16 +272,16 @@ fn assemble(material: &Material<'_>, movable: &[&Verdict], count: usize, shown: 
             .map(|layer| short(&layer.head_sha).to_owned())
             .unwrap_or_default(),
         fetched_at: material.now,
-        stack: show_stack(material, shown),
+        stack: show_stack(material, detail, drawing),
         is_stacked: verdicts.len() > 1,
         changes_detected,
         upstream_merge_detected: !merged_below.is_empty(),
         squash_merge: merged_below.iter().any(squashed),
-        rebase_strategy: strategy.and_then(|verdict| rebase_strategy(material, verdict)),
-        hazards: hazards(material),
+        rebase_strategy: strategy.and_then(|verdict| rebase_strategy(material, verdict, detail)),
+        hazards: hazards(material, detail),
         summary: Summary {
             action_required: changes_detected,
-            reason: reason(material),
+            reason: reason(material, detail),
             then: (!commands.is_empty()).then_some(if later.is_empty() {
                 "call get_failing_tests for every pushed pull request"
             } else {
@@ -212,28 +290,27 @@ fn assemble(material: &Material<'_>, movable: &[&Verdict], count: usize, shown: 
         },
         commands,
         deferred: later.iter().map(|verdict| verdict.number).collect(),
-        warnings: warnings(material),
+        warnings: overflow::fit_warnings(warnings(material), detail.warning_bytes),
         untrusted: ["stack.layers[].branch", "rebase_strategy.own_subjects"],
     }
 }
 
-fn show_stack(material: &Material<'_>, shown: usize) -> StackShown {
+fn show_stack(material: &Material<'_>, detail: Detail, drawing: &str) -> StackShown {
     let Material {
         stack, verdicts, ..
     } = material;
     let root = verdicts
         .first()
         .and_then(|verdict| stack.layer(verdict.number));
-    let target = root.map(|layer| layer.base.clone()).unwrap_or_default();
+    let target = root.map_or_else(String::new, |layer| {
+        short_words(&layer.base, detail.name_bytes)
+    });
     let layers: Vec<LayerShown> = verdicts
         .iter()
         .enumerate()
-        .filter(|(place, verdict)| *place < shown || verdict.number == stack.selected)
-        .filter_map(|(_, verdict)| Some(show_layer(verdict, stack.layer(verdict.number)?)))
+        .filter(|(place, verdict)| *place < detail.layers || verdict.number == stack.selected)
+        .filter_map(|(_, verdict)| Some(show_layer(verdict, stack.layer(verdict.number)?, detail)))
         .collect();
-    let drawing = root
-        .map(|root| draw(material, root.number))
-        .unwrap_or_default();
     StackShown {
         source: if material.setting.native {
             "native"
@@ -247,14 +324,15 @@ fn show_stack(material: &Material<'_>, shown: usize) -> StackShown {
     }
 }
 
-fn show_layer(verdict: &Verdict, layer: &Layer) -> LayerShown {
+fn show_layer(verdict: &Verdict, layer: &Layer, detail: Detail) -> LayerShown {
+    let name = |branch: &str| short_words(branch, detail.name_bytes);
     let elsewhere = verdict
         .landing
         .as_ref()
         .filter(|landing| landing.branch != layer.base);
     LayerShown {
         pr: layer.number,
-        branch: layer.head.clone(),
+        branch: name(&layer.head),
         state: match layer.state {
             State::Open => "open",
             State::Merged => "merged",
@@ -262,14 +340,21 @@ fn show_layer(verdict: &Verdict, layer: &Layer) -> LayerShown {
         },
         merge_kind: layer.merge_kind(),
         parent: verdict.parent,
-        base: layer.base.clone(),
+        base: name(&layer.base),
         head: short(&layer.head_sha).to_owned(),
         status: verdict.status,
-        belongs_on: elsewhere.map(|landing| landing.branch.clone()),
+        belongs_on: elsewhere.map(|landing| name(&landing.branch)),
         own_commits: verdict.own,
         ahead: verdict.ahead_behind.map(|(ahead, _)| ahead),
         behind: verdict.ahead_behind.map(|(_, behind)| behind),
     }
+}
+
+/// The whole stack in one line.
+fn drawing(material: &Material<'_>) -> String {
+    let root = material.verdicts.first();
+    root.map(|root| draw(material, root.number))
+        .unwrap_or_default()
 }
 
 /// `#100 (squash) <- #101*`, several children in brackets.
@@ -299,7 +384,11 @@ fn draw(material: &Material<'_>, number: u64) -> String {
     }
 }
 
-fn rebase_strategy(material: &Material<'_>, verdict: &Verdict) -> Option<RebaseStrategy> {
+fn rebase_strategy(
+    material: &Material<'_>,
+    verdict: &Verdict,
+    detail: Detail,
+) -> Option<RebaseStrategy> {
     let layer = material.stack.layer(verdict.number)?;
     let (landing, old_base) = (verdict.landing.as_ref()?, verdict.old_base.as_ref()?);
     let unknown = verdict.status == Status::OldBaseUnknown;
@@ -320,11 +409,14 @@ fn rebase_strategy(material: &Material<'_>, verdict: &Verdict) -> Option<RebaseS
             true => "high",
             false => "medium",
         },
-        reason: explain(material, verdict, layer),
+        reason: short_words(&explain(material, verdict, layer), detail.sentence_bytes),
         regular_command: format!("git rebase {onto} {branch}"),
         onto_command: format!("git rebase --onto {onto} {} {branch}", short(&old_base.oid)),
         ai_should_decide: unknown || !old_base.certain,
-        own_subjects: subjects.take(SUBJECTS_MAX).cloned().collect(),
+        own_subjects: subjects
+            .take(detail.subjects)
+            .map(|subject| short_words(subject, SUBJECT_BYTES_MAX))
+            .collect(),
     })
 }
 
@@ -378,7 +470,7 @@ fn explain(material: &Material<'_>, verdict: &Verdict, layer: &Layer) -> String 
     }
 }
 
-fn reason(material: &Material<'_>) -> String {
+fn reason(material: &Material<'_>, detail: Detail) -> String {
     const SENTENCES_MAX: usize = 3;
     let wanting: Vec<&Verdict> = material
         .verdicts
@@ -386,11 +478,9 @@ fn reason(material: &Material<'_>) -> String {
         .filter(|verdict| verdict.wants_action())
         .collect();
     let sentences = wanting.iter().take(SENTENCES_MAX).filter_map(|verdict| {
-        Some(explain(
-            material,
-            verdict,
-            material.stack.layer(verdict.number)?,
-        ))
+        let layer = material.stack.layer(verdict.number)?;
+        let sentence = explain(material, verdict, layer);
+        Some(short_words(&sentence, detail.sentence_bytes))
     });
     let mut sentences: Vec<String> = sentences.collect();
     if wanting.len() > SENTENCES_MAX {
@@ -405,7 +495,7 @@ fn reason(material: &Material<'_>) -> String {
     sentences.join("; ")
 }
 
-fn hazards(material: &Material<'_>) -> Vec<Hazard> {
+fn hazards(material: &Material<'_>, detail: Detail) -> Vec<Hazard> {
     let mut hazards = Vec::new();
     for verdict in material.verdicts {
         if let Some(layer) = material.stack.layer(verdict.number) {
@@ -418,7 +508,17 @@ fn hazards(material: &Material<'_>) -> Vec<Hazard> {
             text: "GitHub keeps the bases of this stack: use Rebase Stack there (gh stack rebase); gh pr edit --base is refused".to_owned(),
         });
     }
-    hazards.truncate(HAZARDS_MAX);
+    let more = hazards.len().saturating_sub(detail.hazards);
+    hazards.truncate(detail.hazards);
+    for hazard in &mut hazards {
+        hazard.text = short_words(&hazard.text, detail.sentence_bytes);
+    }
+    if more > 0 {
+        hazards.push(Hazard {
+            code: "more",
+            text: format!("{more} more hazards of other layers: call again after these commands"),
+        });
+    }
     hazards
 }
 

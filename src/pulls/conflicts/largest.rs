@@ -1,0 +1,147 @@
+//! The largest answers that can be built, for the test of sizes.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use super::cases::Kind;
+use super::entries::Commits;
+use super::lines::Region;
+use super::report::{Conflict, TargetCommit};
+use super::*;
+use crate::pulls::overlap::{Nearness, Place as SharedPlace};
+
+/// All answers to one call and the calls for its further pages, with these letters everywhere.
+pub(in crate::pulls) fn answers(letters: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    for (name_bytes, count) in [(4_000, 60), (240, 60), (40, 60), (40, 0)] {
+        let name = letters.repeat(name_bytes / letters.len());
+        let mut offset = 0;
+        loop {
+            let report = page(&name, count, offset);
+            all.push(serde_json::to_string(&report).unwrap());
+            offset += report.conflicts.len();
+            assert_eq!(report.next_cursor.is_some(), offset < count);
+            if report.next_cursor.is_none() {
+                break;
+            }
+        }
+    }
+    all
+}
+
+fn page(name: &str, count: usize, offset: usize) -> Report {
+    let id = PullId::parse(
+        &format!("{}/{}#42", "o".repeat(39), "r".repeat(100)),
+        &Host::default(),
+    )
+    .unwrap();
+    // GitHub takes no longer name of a branch.
+    let branch = crate::domain::text::cut(name, 244).0;
+    let fork = format!("{}/{}", "o".repeat(39), "r".repeat(100));
+    let pull: PullRequest = serde_json::from_value(json!({
+        "number": 42, "state": "open", "title": name, "html_url": "",
+        "head": {"ref": branch, "sha": "9f3c1e2a".repeat(5), "repo": {"full_name": fork}},
+        "base": {"ref": branch, "sha": "9f3c1e2a".repeat(5), "repo": {"full_name": "acme/api"}},
+        "updated_at": "2026-01-02T03:04:05Z", "mergeable_state": "dirty",
+    }))
+    .unwrap();
+    let region = |line: usize| Region {
+        pr_lines: [line, line],
+        target_lines: [line, line],
+        pr: crate::domain::text::cut(name, 400).0.to_owned(),
+        target: crate::domain::text::cut(name, 400).0.to_owned(),
+        ancestor: crate::domain::text::cut(name, 400).0.to_owned(),
+    };
+    let commit = TargetCommit {
+        sha: "9f3c1e2".to_owned(),
+        subject: crate::domain::text::cut(name, 100).0.to_owned(),
+        pr: Some(u64::MAX),
+        author: name.to_owned(),
+    };
+    let conflict = |number: usize| Conflict {
+        path: format!("{number}{name}"),
+        kind: Kind::Content,
+        ancestor_path: Some(name.to_owned()),
+        pr_path: Some(name.to_owned()),
+        target_path: Some(name.to_owned()),
+        deleted_by: None,
+        estimated: true,
+        regions: (0..5).map(region).collect(),
+        more_regions: 9,
+        target_commits: vec![commit.clone(); 3],
+    };
+    let other = |number: u64| OverlappingPull {
+        pr: number,
+        title: name.to_owned(),
+        author: "a".repeat(39),
+        draft: true,
+        overlap: Nearness::Lines,
+        paths: vec![name.to_owned(); 40],
+        more_paths: 0,
+        places: vec![
+            SharedPlace {
+                path: name.to_owned(),
+                lines: [1, 1],
+                their_lines: [1, 1],
+            };
+            40
+        ],
+        more_places: 0,
+        claimant: None,
+    };
+    let paths = |count: usize| (0..count).map(|number| format!("{number}{name}")).collect();
+    let question = Question {
+        id: id.clone(),
+        target: Some(branch.to_owned()),
+        mode: Mode::Exact,
+        files_max: FILES_MAX,
+        others: None,
+        patience: Duration::ZERO,
+        cursor: None,
+    };
+    let sides = Sides {
+        commits: Commits {
+            ancestor: "9f3c1e2a".repeat(5),
+            pr: "9f3c1e2a".repeat(5),
+            target: "9f3c1e2a".repeat(5),
+        },
+        ancestor_at: None,
+        pr_files: Vec::new(),
+        target_files: Vec::new(),
+        complete: false,
+        perhaps_renamed: BTreeSet::new(),
+        target_ahead: u64::MAX,
+        target_commits: None,
+    };
+    let answer = Answer {
+        question: &question,
+        target: branch.to_owned(),
+        mergeable: Some(GithubSays::Conflicting),
+        method: Method::Exact,
+        sides: &sides,
+        findings: Findings {
+            conflicts: Vec::new(),
+            clean: paths(300),
+            undecided: paths(300),
+        },
+        others: Some((0..30).map(other).collect()),
+        warnings: vec![Warning::new("trees", name, "files were judged by names"); 20],
+    };
+    let frame = Frame {
+        id: &id,
+        pull: &pull,
+        host: &Host::default(),
+        fetched_at: Timestamp::MAX,
+    };
+    let shown = Shown {
+        has_conflicts: Some(true),
+        total: count,
+        certain: true,
+        offset,
+        page: (offset..count.min(offset + PAGE_MAX))
+            .map(conflict)
+            .collect(),
+    };
+    answer.fitted(&frame, shown).unwrap()
+}

@@ -1,0 +1,36 @@
+//! No answer of a pull-request tool is larger than 8 KiB, whatever there is to tell.
+
+use super::{comments, conflicts, create, failing_tests, impact, merge_readiness, review, stack};
+use crate::domain::limits;
+
+/// For each tool the largest answers that it can build of names and words made of some letters: as
+/// HTTP and MCP give them, further pages too.
+type Largest = fn(&str) -> Vec<String>;
+
+const TOOLS: [(&str, Largest); 9] = [
+    ("get_failing_tests", failing_tests::tests::largest),
+    ("find_unresolved_comments", comments::tests::largest),
+    ("resolve_review_thread", comments::resolve::largest),
+    ("manage_stacked_prs", stack::largest::answers),
+    ("detect_merge_conflicts", conflicts::largest::answers),
+    ("check_merge_readiness", merge_readiness::tests::largest),
+    ("analyze_pr_impact", impact::tests::largest_pages),
+    ("get_review_suggestions", review::tests::largest),
+    ("create_pull_request", create::largest),
+];
+
+#[test]
+fn no_answer_is_larger_than_eight_kibibytes() {
+    let mut wrong = Vec::new();
+    for (tool, largest) in TOOLS {
+        // Plain, of two bytes, longer as JSON, and longer in a shell.
+        for letters in ["x", "ä", "\"", "'"] {
+            let answers = largest(letters);
+            let most = answers.iter().map(String::len).max().unwrap_or_default();
+            if most > limits::ANSWER_BYTES_MAX || answers.is_empty() {
+                wrong.push(format!("{tool} with {letters}: {most} bytes"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
