@@ -23,8 +23,8 @@ const TOOLS: [(&str, Largest); 9] = [
 fn no_answer_is_larger_than_eight_kibibytes() {
     let mut wrong = Vec::new();
     for (tool, largest) in TOOLS {
-        // Plain, of two bytes, longer as JSON, and longer in a shell.
-        for letters in ["x", "ä", "\"", "'"] {
+        // Of two bytes, longer as JSON, and longer in a shell.
+        for letters in ["ä", "\"", "'"] {
             let answers = largest(letters);
             let most = answers.iter().map(String::len).max().unwrap_or_default();
             if most > limits::ANSWER_BYTES_MAX || answers.is_empty() {

@@ -221,6 +221,9 @@ pub fn report(material: &Material<'_>) -> Report {
         code: "names_too_long",
         text: "the names of the branches are too long for commands in an answer: rename them, or rebase by hand".to_owned(),
     });
+    if !fits(&report) {
+        report.rebase_strategy = None;
+    }
     report
 }
 
