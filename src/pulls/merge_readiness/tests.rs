@@ -618,7 +618,7 @@ fn busiest(letters: &str) -> MergeReadiness {
         serde_json::from_value(json!({"id": u64::MAX, "conclusion": "action_required"})).unwrap();
     case.checks.workflow_runs = vec![run];
     case.checks.warnings =
-        vec![Warning::new("check_runs", &quote.repeat(50), "checks may be missing"); 20];
+        vec![Warning::new("check_runs", quote.repeat(50), "checks may be missing"); 20];
     let mut report = case.report();
     assert!(report.blocking_issues.len() >= 12, "{report:#?}");
     // Names of repositories are part of commands.

@@ -32,7 +32,7 @@ use super::areas::{self, Area};
 use super::context::{self, Context};
 use super::files::{self, ChangedFile};
 use super::path_pattern::PathPattern;
-use super::{PullRequest, PullSource, Warning, head_cursor};
+use super::{PullRequest, PullSource, Warning, head_cursor, overflow};
 use crate::domain::{ApiError, Category, limits, text};
 
 const TOOL: &str = "get_review_suggestions";
@@ -44,8 +44,8 @@ const RECORD_BYTES_MAX: usize = limits::ANSWER_BYTES_MAX * 5 / 8;
 const LABEL_BYTES_MAX: usize = 48;
 /// Longest cursor, in bytes.
 const CURSOR_BYTES_MAX: usize = 64;
-/// Most warnings, and the longest reason of one, in bytes.
-const WARNINGS_MAX: usize = 4;
+/// Most bytes of the warnings, and of the reason of one.
+const WARNINGS_BYTES_MAX: usize = 1_200;
 const REASON_BYTES_MAX: usize = 160;
 /// Lines of the diff that a page shows at most when the caller does not say, and the bounds of what
 /// can be said. A page is full before that where its lines are long.
@@ -139,12 +139,11 @@ pub async fn get_review_suggestions(
 
 /// Warnings of bounded number and length.
 fn told(warnings: &[Warning]) -> Vec<Warning> {
-    let told = warnings.iter().take(WARNINGS_MAX);
-    told.map(|warning| Warning {
-        reason: text::one_line(text::cut(&warning.reason, REASON_BYTES_MAX).0),
+    let short = warnings.iter().map(|warning| Warning {
+        reason: super::short(&warning.reason, REASON_BYTES_MAX),
         ..warning.clone()
-    })
-    .collect()
+    });
+    overflow::fit_warnings(short.collect(), WARNINGS_BYTES_MAX)
 }
 
 fn patterns(given: &[String]) -> Result<Vec<PathPattern>, ApiError> {
