@@ -1,11 +1,15 @@
-//! TRX: the test results of `dotnet test --logger trx` (Visual Studio's schema of 2010).
+//! TRX: the test results of `dotnet test --logger trx` (Visual Studio's schema of 2010), and of the
+//! reporters of jest, mocha and jasmine that write it for Azure Pipelines.
 
 use std::collections::{HashMap, HashSet};
 
+use super::javascript::own_frame;
 use super::xml::{Element, Step, first_line, push, walk};
 use super::{FAILURES_MAX, Failure, FailureKind, shell_word};
 
 const NAME: &str = "dotnet-test";
+/// Of tests that are in no assembly: the file does not say what ran them.
+const FOREIGN: &str = "trx";
 
 /// Reads a TRX file, or what there is of it.
 pub fn parse_trx(bytes: &[u8]) -> Vec<Failure> {
@@ -32,7 +36,9 @@ pub fn parse_trx(bytes: &[u8]) -> Vec<Failure> {
                 let class = element.attribute("className");
                 let class = class.split(',').next().unwrap_or_default().to_owned();
                 let name = element.attribute("name");
-                methods.insert(std::mem::take(&mut definition), Method { class, name });
+                let code = element.attribute("codeBase");
+                let method = Method { class, name, code };
+                methods.insert(std::mem::take(&mut definition), method);
             }
             b"RunInfo" if element.attribute("outcome") == "Error" => {
                 crashes.push(String::new());
@@ -94,9 +100,16 @@ enum Text {
 struct Method {
     class: String,
     name: String,
+    /// The assembly, or of another language the file of the tests, or what wrote this.
+    code: String,
 }
 
 impl Method {
+    fn is_foreign(&self) -> bool {
+        let code = self.code.to_ascii_lowercase();
+        !code.is_empty() && !code.ends_with(".dll") && !code.ends_with(".exe")
+    }
+
     /// What `FullyQualifiedName` is of its tests: without the arguments, which NUnit writes here.
     fn full_name(&self) -> String {
         let name = self.name.split(['(', ' ']).next().unwrap_or_default();
@@ -130,8 +143,11 @@ impl TestResult {
     }
 
     fn failure(&self, methods: &HashMap<String, Method>) -> Failure {
-        // xUnit writes the class into the name, MSTest and NUnit do not.
         let method = methods.get(&self.definition);
+        if let Some(method) = method.filter(|method| method.is_foreign()) {
+            return self.foreign_failure(&method.code);
+        }
+        // xUnit writes the class into the name, MSTest and NUnit do not.
         let class = method.map_or("", |method| &method.class);
         let test = match class {
             "" => self.name.clone(),
@@ -144,13 +160,8 @@ impl TestResult {
             None => test.split(['(', ' ']).next().unwrap_or_default().to_owned(),
         };
         let filter = shell_word(&format!("FullyQualifiedName={method}"));
-        let lines = self.message.lines().chain(self.stack.lines());
-        let error = match first_line(&self.message) {
-            "" => first_line(&self.stack),
-            message => message,
-        };
-        let failure = Failure::new(FailureKind::Test, NAME, &test, error)
-            .shown_by(lines)
+        let failure = self
+            .bare_failure(NAME, &test)
             .reproduced_by(format!("dotnet test --filter {filter}"));
         let place = self.stack.lines().find_map(|line| {
             // `   at A.B() in /src/B.cs:line 12`: frames without a source are not ours.
@@ -161,6 +172,29 @@ impl TestResult {
             Some((path, line)) => failure.at(path, Some(line)),
             None => failure,
         }
+    }
+
+    /// Of a test that no assembly holds. `code` is its file with some reporters.
+    fn foreign_failure(&self, code: &str) -> Failure {
+        let failure = self.bare_failure(FOREIGN, &self.name);
+        let lines = self.stack.lines().chain(self.message.lines());
+        // Jasmine's reporter makes a list of them.
+        let mut lines = lines.map(|line| line.trim_start_matches([' ', '-']));
+        match lines.find_map(own_frame) {
+            Some((path, line)) => failure.at(path, Some(line)),
+            None if code.contains('.') => failure.at(code, None),
+            None => failure,
+        }
+    }
+
+    fn bare_failure(&self, framework: &str, test: &str) -> Failure {
+        let lines = self.message.lines().chain(self.stack.lines());
+        let error = match first_line(&self.message) {
+            "" => first_line(&self.stack),
+            message => message,
+        };
+        let error = error.trim_start().trim_start_matches("- ");
+        Failure::new(FailureKind::Test, framework, test, error).shown_by(lines)
     }
 }
 
