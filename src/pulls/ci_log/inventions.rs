@@ -110,6 +110,11 @@ const SHOWN: &[(&str, &str, &str)] = &[
         "A total of 1 test files",
         "",
     ),
+    (
+        "dotnet-test/vstest-15-passing",
+        "Starting test execution",
+        "",
+    ),
     ("go_test/passing", "=== RUN   TestTraps", ""),
     ("go_test/passing", "=== RUN   TestTraps", "        "),
     (
@@ -145,6 +150,12 @@ const SHOWN: &[(&str, &str, &str)] = &[
         "Test Case 'UserTests.testPrints' started",
         "",
     ),
+    (
+        "xctest/swift-6-passing",
+        "Test Case 'UserTests.testPrints' started",
+        "",
+    ),
+    ("xctest/swift-6-passing", "◇ Test prints() started.", ""),
 ];
 
 /// Folders of logs that cannot be told apart from the run around them, by that run. Gradle's test
