@@ -9,6 +9,8 @@ use super::{Confidence, FAILURES_MAX, Failure, FailureKind, Log, Run, shell_word
 const NAME: &str = "dotnet-test";
 /// Of a failure only so many lines are looked at.
 const BODY_LINES_MAX: usize = 100;
+/// A summary of the newer platform names each assembly first.
+const SUMMARY_LINES_MAX: usize = 100;
 /// How far below the end of a crashed process the test that ran is named.
 const NAMED_LINES_MAX: usize = 40;
 
@@ -169,6 +171,11 @@ fn block_end(log: &Log<'_>, at: usize, line: &str) -> Option<usize> {
     Some(end.unwrap_or((at + 1 + BODY_LINES_MAX).min(log.len())))
 }
 
+/// `  from /path/Api.Tests.dll (net10.0|x64)`: where several assemblies run side by side.
+fn is_assembly(line: &str) -> bool {
+    line.starts_with("  from ") && line.ends_with(')')
+}
+
 /// How many tests failed and where the summary ends. It is one of
 /// `Failed!  - Failed:     2, Passed:     3, ...`, `Test Run Failed.` with `     Failed: 2` below,
 /// `Total tests: 5. Passed: 3. Failed: 2. Skipped: 0.` of VSTest 15, `Test run summary: Failed!` with
@@ -191,14 +198,18 @@ fn summary(log: &Log<'_>, at: usize, line: &str) -> Option<(usize, usize)> {
     }
     let number = |text: &str| text.trim().parse::<usize>().ok();
     let (mut failed, mut end) = (0, at + 1);
-    for (index, line) in log.from(at + 1).take(8) {
+    let is_platform = line.starts_with("Test run summary:");
+    let limit = if is_platform { SUMMARY_LINES_MAX } else { 8 };
+    let is_indented = |line: &str| line.is_empty() || line.starts_with(' ');
+    let below = log.from(at + 1).take(limit);
+    for (index, line) in below.take_while(|(_, line)| !is_platform || is_indented(line)) {
         let Some((name, count)) = line.trim().split_once(": ") else {
             continue;
         };
         match name {
             "Failed" | "failed" => failed = number(count).unwrap_or(0),
             "Passed" | "Skipped" | "Total tests" | "Total time" => {}
-            "total" | "succeeded" | "skipped" | "duration" => {}
+            "total" | "succeeded" | "skipped" | "duration" | "error" | "flaky" | "retried" => {}
             _ => break,
         }
         end = index + 1;
@@ -265,14 +276,14 @@ fn failure(log: &Log<'_>, block: Range<usize>) -> Failure {
     let (_, named) = heading.trim_start().split_once(' ').unwrap_or(("", ""));
     let test = match style {
         Style::Old => named.trim_start(),
-        _ => without_duration(named),
+        _ => without_duration(named.trim_start_matches("(canceled) ")),
     };
     let is_heading = |line: &str| line.starts_with("  ") && line.trim_end().ends_with(':');
     let is_trace = |line: &str| line.trim_start().starts_with("at ");
     let message: Vec<&str> = body
         .iter()
         .copied()
-        .skip_while(|line| line.trim() == "Error Message:")
+        .skip_while(|line| line.trim() == "Error Message:" || is_assembly(line))
         .take_while(|line| !is_banner(line.trim()) && !is_trace(line))
         .collect();
     let place = body.iter().find_map(|line| place(line));
@@ -295,10 +306,16 @@ fn terminal_failure(heading: &str, body: &[&str]) -> Failure {
     let lines: Vec<&str> = lines.into_iter().map(str::trim).collect();
     let first = lines.iter().position(|line| !line.is_empty()).unwrap_or(0);
     let told = lines.get(first).copied().unwrap_or_default();
-    let (named, said) = told.split_once(": Error Message:").unwrap_or((told, ""));
-    let test = without_duration(named);
+    // `Error Message` may be of another language.
+    let ends = told.match_indices("): ").map(|(at, _)| at + 1);
+    let mut ends = ends.filter(|end| without_duration(&told[..*end]).len() < *end);
+    let (test, said) = match ends.next() {
+        Some(end) => (without_duration(&told[..end]), &told[end + 2..]),
+        None => (told, ""),
+    };
+    let (_, said) = said.split_once(": ").unwrap_or(("", said));
     let below = lines.iter().skip(first + 1).copied();
-    let below = below.take_while(|line| *line != "Stack Trace:");
+    let below = below.take_while(|line| !is_banner(line) && !line.starts_with("at "));
     let message: Vec<&str> = std::iter::once(said).chain(below).collect();
     let failure = Failure::new(FailureKind::Test, NAME, test, &error(&message))
         .shown_by(std::iter::once(heading).chain(body.iter().copied()))

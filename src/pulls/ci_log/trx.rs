@@ -81,12 +81,19 @@ pub fn parse_trx(bytes: &[u8]) -> Vec<Failure> {
     let crash = |text: &String| {
         Failure::new(FailureKind::Test, NAME, "", first_line(text)).shown_by(text.lines())
     };
-    // xUnit reports each test that fails as an error of the run, too.
-    let is_crash = |text: &&String| !text.trim_end().ends_with(" [FAIL]");
+    let is_crash = |text: &&String| !only_sums_up(text, !failed.is_empty());
     let failures = tests.chain(crashes.iter().filter(is_crash).map(crash));
     failures
         .filter(|failure| seen.insert((failure.test.clone(), failure.error.clone())))
         .collect()
+}
+
+/// Whether an error of the run only repeats what the results tell. xUnit reports each test that fails
+/// or is skipped, some versions all in one line; the newer platform says how it exited.
+fn only_sums_up(text: &str, has_failed: bool) -> bool {
+    let text = text.trim();
+    let is_result = text.ends_with(" [FAIL]") || text.ends_with(" [SKIP]");
+    is_result || has_failed && text.starts_with("Exit code indicates failure: ")
 }
 
 /// A text that is read.
@@ -123,6 +130,7 @@ impl Method {
 struct TestResult {
     name: String,
     definition: String,
+    outcome: String,
     is_failed: bool,
     has_inner: bool,
     message: String,
@@ -136,6 +144,7 @@ impl TestResult {
             name: element.attribute("testName"),
             definition: element.attribute("testId"),
             is_failed: matches!(outcome.as_str(), "Failed" | "Error" | "Timeout" | "Aborted"),
+            outcome: outcome.to_ascii_lowercase(),
             has_inner: false,
             message: String::new(),
             stack: String::new(),
@@ -159,6 +168,12 @@ impl TestResult {
             Some(method) => method.full_name(),
             None => test.split(['(', ' ']).next().unwrap_or_default().to_owned(),
         };
+        // xUnit's `[Test Class Cleanup Failure (Api.Tests.UserTests.Greets)]`.
+        let cleaned = self.name.strip_prefix("[Test ").and_then(|name| {
+            let (_, inner) = name.split_once(" Failure (")?;
+            inner.strip_suffix(")]")
+        });
+        let method = cleaned.map_or(method, str::to_owned);
         let filter = shell_word(&format!("FullyQualifiedName={method}"));
         let failure = self
             .bare_failure(NAME, &test)
@@ -189,10 +204,9 @@ impl TestResult {
 
     fn bare_failure(&self, framework: &str, test: &str) -> Failure {
         let lines = self.message.lines().chain(self.stack.lines());
-        let error = match first_line(&self.message) {
-            "" => first_line(&self.stack),
-            message => message,
-        };
+        let error = [first_line(&self.message), first_line(&self.stack)];
+        let error = error.into_iter().find(|line| !line.is_empty());
+        let error = error.unwrap_or(&self.outcome);
         let error = error.trim_start().trim_start_matches("- ");
         Failure::new(FailureKind::Test, framework, test, error).shown_by(lines)
     }

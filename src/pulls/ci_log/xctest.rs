@@ -122,7 +122,7 @@ fn xctest<'a>(log: &'a Log<'_>, seen: &mut Seen<'a>, at: usize, line: &'a str) {
         Some(opened) => {
             // What it printed looked like results.
             let start = seen.open[opened].at;
-            seen.failures.retain(|(line, _)| *line < start);
+            while seen.failures.pop_if(|(line, _)| *line > start).is_some() {}
             seen.open.truncate(opened);
         }
         None if what.contains(" on '") => {}
