@@ -88,6 +88,8 @@ pub(super) static FORMATS: &[Format] = &[
             "> Task :",
             " tests completed, ",
             "Execution failed for task '",
+            " STANDARD_OUT",
+            " STANDARD_ERROR",
         ],
         is_diagnostic: false,
         parse: gradle::parse,

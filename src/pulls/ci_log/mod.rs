@@ -127,6 +127,17 @@ fn report(log: &Log<'_>, parsed: impl Iterator<Item = (&'static Format, Vec<Run>
     let mut found: Vec<(&'static Format, Run)> = parsed
         .flat_map(|(format, runs)| runs.into_iter().map(move |run| (format, run)))
         .collect();
+    if found.iter().any(|(format, _)| format.name == "gradle") {
+        let printed = gradle::printed(log);
+        let is_printed = |line: usize| {
+            let after = printed.partition_point(|block| block.start <= line);
+            after > 0 && printed[after - 1].contains(&line)
+        };
+        found.retain(|(format, run)| {
+            let last = run.lines.end.saturating_sub(1);
+            format.name == "gradle" || !is_printed(run.lines.start) && !is_printed(last)
+        });
+    }
     // The outermost run wins where runs are nested; of equal ones the format that comes first.
     found.sort_by_key(|(format, run)| {
         let length = run.lines.len();
