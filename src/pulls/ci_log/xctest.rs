@@ -107,10 +107,12 @@ fn xctest<'a>(log: &'a Log<'_>, seen: &mut Seen<'a>, at: usize, line: &'a str) {
     };
     if what.starts_with("started") {
         seen.begin.get_or_insert(at);
-        if seen.open.len() < OPEN_MAX {
-            let crash = None;
-            seen.open.push(Open { test, at, crash });
+        if seen.open.len() == OPEN_MAX {
+            let oldest = seen.open.remove(0);
+            keep_crash(log, seen, &oldest);
         }
+        let crash = None;
+        seen.open.push(Open { test, at, crash });
         return;
     }
     let is_failed = what.starts_with("failed");
@@ -212,6 +214,16 @@ fn crash(seen: &mut Seen<'_>, at: usize) {
     }
 }
 
+/// Keeps the failure of a test that started and did not end, if the process crashed since.
+fn keep_crash(log: &Log<'_>, seen: &mut Seen<'_>, open: &Open<'_>) {
+    if let Some(crash) = open.crash {
+        let name = xctest_name(open.test);
+        let failure = crash_failure(log, "xctest", &name, open.at, crash);
+        seen.end = seen.end.max(crash + 1);
+        keep(seen, open.at, failure);
+    }
+}
+
 /// The tests in which the process crashed.
 fn crashed(log: &Log<'_>, seen: &mut Seen<'_>) {
     let mut open = std::mem::take(&mut seen.open);
@@ -222,12 +234,8 @@ fn crashed(log: &Log<'_>, seen: &mut Seen<'_>) {
     ) {
         first.crash = Some(exit);
     }
-    for Open { test, at, crash } in open {
-        if let Some(crash) = crash {
-            let failure = crash_failure(log, "xctest", &xctest_name(test), at, crash);
-            seen.end = seen.end.max(crash + 1);
-            keep(seen, at, failure);
-        }
+    for open in open {
+        keep_crash(log, seen, &open);
     }
     if let Some(crash) = seen.crash.filter(|_| !seen.running.is_empty()) {
         // Of several that ran the log does not say which one it was.
@@ -383,4 +391,31 @@ fn run(log: &Log<'_>, mut seen: Seen<'_>, last: usize) -> Option<Run> {
         },
         failures,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tests_are_read_after_any_number_of_crashes() {
+        let mut log = String::from("Test Suite 'All tests' started at 2026-11-20 10:00:00.100\n");
+        for number in 0..2 * OPEN_MAX {
+            log.push_str(&format!(
+                "Test Case 'ATests.test{number}' started at 2026-11-20 10:00:00.1\n\
+                 a.swift:{number}: Fatal error: no {number}\n\
+                 Restarting after unexpected exit, crash, or test timeout in ATests.test{number}()\n"
+            ));
+        }
+        log.push_str(
+            "Test Case 'ATests.testLast' started at 2026-11-20 10:00:00.1\n\
+             /a.swift:4: error: ATests.testLast : XCTAssertTrue failed - \n\
+             Test Case 'ATests.testLast' failed (0.1 seconds)\n",
+        );
+        let runs = parse(&Log::clean(log.as_bytes()));
+        let [run] = &*runs else { panic!("{runs:?}") };
+        assert_eq!(run.failures.len(), 2 * OPEN_MAX + 1);
+        assert_eq!(run.failures[3].error, "Fatal error: no 3");
+        assert_eq!(run.failures[2 * OPEN_MAX].test, "ATests/testLast");
+    }
 }
