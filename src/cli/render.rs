@@ -148,6 +148,8 @@ fn failing_tests(out: &mut String, record: &Value, colours: bool) {
         }
         if failure["reproduce"].is_string() {
             let _ = writeln!(out, "  $ {}", text(&failure["reproduce"]));
+        } else if failure["log_url"].is_string() {
+            let _ = writeln!(out, "  see {}", text(&failure["log_url"]));
         }
     }
     let told = [

@@ -27,6 +27,8 @@ struct Report<'a> {
     binary: &'a str,
     /// Number of tests it announced.
     total: Option<usize>,
+    /// The report that had no end when this one ended: one of its tests may have printed this.
+    within: Option<usize>,
     end: End<'a>,
 }
 
@@ -41,9 +43,19 @@ enum End<'a> {
 
 pub(super) fn parse(log: &Log<'_>) -> Vec<Run> {
     let (reports, failed) = reports(log);
-    let run = |report: &Report<'_>| Run {
-        lines: report.lines.clone(),
-        failures: failures(log, report, &failed),
+    let has_end = |report: usize| !matches!(reports[report].end, End::Missing);
+    let run = |report: &Report<'_>| {
+        let mut failures = failures(log, report, &failed);
+        // The log ends amid the other report: whether that has an end, it does not tell.
+        if !report.within.is_none_or(has_end) {
+            for failure in &mut failures {
+                failure.confidence = Confidence::Medium;
+            }
+        }
+        Run {
+            lines: report.lines.clone(),
+            failures,
+        }
     };
     reports.iter().map(run).collect()
 }
@@ -70,6 +82,7 @@ fn reports<'a>(log: &'a Log<'_>) -> (Vec<Report<'a>>, Vec<usize>) {
                         header: Some(header),
                         binary: binary(header),
                         total: None,
+                        within: None,
                         end: End::Missing,
                     });
                     last_ended = None;
@@ -78,6 +91,7 @@ fn reports<'a>(log: &'a Log<'_>) -> (Vec<Report<'a>>, Vec<usize>) {
                     if let Some(ended) = ended {
                         reports[ended].lines.end = index + 1;
                         reports[ended].end = End::Crash { how };
+                        reports[ended].within = open.last().copied();
                     }
                 }
             }
@@ -96,6 +110,7 @@ fn reports<'a>(log: &'a Log<'_>) -> (Vec<Report<'a>>, Vec<usize>) {
                             header: None,
                             binary: "",
                             total: Some(total),
+                            within: None,
                             end: End::Missing,
                         });
                     }
@@ -109,6 +124,7 @@ fn reports<'a>(log: &'a Log<'_>) -> (Vec<Report<'a>>, Vec<usize>) {
                     if let Some(ended) = ended {
                         reports[ended].lines.end = index + 1;
                         reports[ended].end = End::Summary { failed };
+                        reports[ended].within = open.last().copied();
                         last_ended = Some(ended);
                     }
                 } else if line.starts_with("test ") {

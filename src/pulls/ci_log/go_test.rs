@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 
 use super::go_package::{failed, failures, finished, is_panic, unbuilt};
+use super::log::COMPLETED;
 use super::{Confidence, Log, Run};
 
 /// Lines above a package's end that are read when nothing else tells where its output begins.
@@ -59,12 +60,18 @@ pub(super) fn parse(log: &Log<'_>) -> Vec<Run> {
                     .take()
                     .unwrap_or_else(|| preamble(log, last_end, index, end.reason));
                 let lines = from..index + 1;
-                let failures = match end.reason {
+                let is_certain = running.is_none() || goes_on(log, index);
+                let mut failures = match end.reason {
                     None => Vec::new(),
                     Some("") => failures(&log.texts(from..index), end.package),
                     Some(_) if explained.contains(end.package) => Vec::new(),
                     Some(reason) => vec![unbuilt(end.package, reason)],
                 };
+                if !is_certain {
+                    for failure in &mut failures {
+                        failure.confidence = Confidence::Medium;
+                    }
+                }
                 runs.push(Run { lines, failures });
                 running = None;
                 last_end = index + 1;
@@ -127,6 +134,16 @@ fn still_runs(log: &Log<'_>, end: usize, name: &str) -> bool {
         (is_next || finished(line) == Some(name)).then_some(line)
     });
     line.is_some_and(|line| finished(line).is_some())
+}
+
+/// Whether the log shows that a package really ended here, amid a test that exited: otherwise that
+/// test may have printed the line, and the log ends before it says so.
+fn goes_on(log: &Log<'_>, end: usize) -> bool {
+    let mut below = log.from(end + 1).take(STILL_RUNNING_LINES_MAX);
+    below.any(|(_, line)| {
+        let starts = ["ok  \t", "FAIL\t", "=== ", COMPLETED];
+        line == "FAIL" || starts.iter().any(|start| line.starts_with(start))
+    })
 }
 
 /// First line of the output of a package of which no line is known: it exited before its tests.

@@ -5,6 +5,7 @@
 //! Gradle's own. A failed test counts when its task failed: a plugin may have run it again.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
 use super::place::path_and_line;
 use super::{
@@ -98,6 +99,23 @@ pub(super) fn parse(log: &Log<'_>) -> Vec<Run> {
         }
     }
     runs
+}
+
+/// The lines that tests printed, in order: they are indented below a heading such as
+/// `com.example.UserTest > greets STANDARD_OUT`. Whatever they look like, no tool wrote them.
+pub(super) fn printed(log: &Log<'_>) -> Vec<Range<usize>> {
+    let mut blocks: Vec<Range<usize>> = Vec::new();
+    for (index, line) in log.from(0) {
+        let is_heading = line.ends_with(" STANDARD_OUT") || line.ends_with(" STANDARD_ERROR");
+        if is_heading && line.contains(" > ") && !line.starts_with(' ') {
+            blocks.push(index..index + 1);
+        } else if let Some(block) = blocks.last_mut().filter(|block| block.end == index)
+            && (line.is_empty() || line.starts_with("    "))
+        {
+            block.end = index + 1;
+        }
+    }
+    blocks
 }
 
 /// `> Task :app:test FAILED`; up to Gradle 4.6 without a console `:app:test FAILED`.

@@ -15,11 +15,31 @@ const BEFORE: usize = 8;
 const SIGNS: &[(FailureKind, &[&str])] = {
     use FailureKind::{Cancelled, Infra, Timeout};
     &[
-        // github.com/actions/runner: JobDispatcher.cs, StepsRunner.cs.
+        // The service, of a job. It shows these as annotations.
         (Timeout, &["has exceeded the maximum execution time"]),
-        (Timeout, &["has timed out after ", " minutes"]),
-        (Infra, &["runner has received a shutdown signal"]),
         (Infra, &["lost communication with the server"]),
+        (
+            Infra,
+            &["runner encountered an error while running your job"],
+        ),
+        (Infra, &["github actions has encountered an internal error"]),
+        (Infra, &["the job was not acquired by runner"]),
+        (Infra, &["the job was not started because"]),
+        // github.com/actions/runner: StepsRunner.cs, CompositeActionHandler.cs, JobRunner.cs.
+        (Timeout, &["has timed out after ", " minutes"]),
+        (Timeout, &["the action has timed out."]),
+        (Infra, &["runner has received a shutdown signal"]),
+        (Infra, &["operating system is shutting down for computer"]),
+        // ActionManager.cs.
+        (Infra, &["failed to download archive ", " attempts"]),
+        (Infra, &["failed to resolve action download info"]),
+        (Infra, &["missing download info for "]),
+        (Infra, &["download has timed out. error: "]),
+        (
+            Infra,
+            &["extract archive file: ", "action being checked out"],
+        ),
+        (Infra, &["can't un-zip archive file: "]),
         // The machine.
         (Infra, &["no space left on device"]),
         (Infra, &["not enough space on the disk"]),
@@ -36,7 +56,13 @@ const SIGNS: &[(FailureKind, &[&str])] = {
         (Infra, &["manifest unknown"]),
         (Infra, &["manifest for ", " not found"]),
         (Infra, &["pull access denied"]),
+        // github.com/actions/runner: ContainerOperationProvider.cs, ContainerActionHandler.cs.
         (Infra, &["docker pull failed with exit code"]),
+        (Infra, &["docker start fail with exit code"]),
+        (Infra, &["docker network create failed with exit code"]),
+        (Infra, &["docker login for ", " failed with exit code"]),
+        (Infra, &["failed to initialize container "]),
+        (Infra, &["one or more containers failed to start"]),
         // Limits.
         (Infra, &["rate limit exceeded"]),
         (Infra, &["secondary rate limit"]),
@@ -84,6 +110,7 @@ const SIGNS: &[(FailureKind, &[&str])] = {
             &["canceling since a higher priority waiting request"],
         ),
         (Cancelled, &["the run was canceled by"]),
+        (Cancelled, &["configuration was canceled because"]),
     ]
 };
 

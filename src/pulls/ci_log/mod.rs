@@ -39,6 +39,7 @@ mod presence;
 mod prettier;
 mod pytest;
 mod python_trace;
+mod reproduce;
 mod rspec;
 mod ruff;
 mod rust_panic;
@@ -55,10 +56,12 @@ mod vitest;
 mod xctest;
 mod xml;
 
+use std::cell::LazyCell;
 use std::collections::HashSet;
 
 use formats::Format;
 use presence::Presence;
+use reproduce::Commands;
 
 pub use archive::{ArchiveError, TestReports};
 pub use failure::{
@@ -93,7 +96,7 @@ fn parse_cleaned(bytes: &[u8]) -> (LogReport, Log<'_>) {
         let log = Log::clean(bytes);
         presence.search();
         let found = presence.found().into_iter();
-        let found = report(found.map(|format| (format, (format.parse)(&log))));
+        let found = report(&log, found.map(|format| (format, (format.parse)(&log))));
         return (found, log);
     }
     let log = std::thread::scope(|scope| {
@@ -107,7 +110,7 @@ fn parse_cleaned(bytes: &[u8]) -> (LogReport, Log<'_>) {
         let start = |format: &'static Format| (format, scope.spawn(move || (format.parse)(log)));
         let started: Vec<_> = presence.found().into_iter().map(start).collect();
         let ended = started.into_iter();
-        report(ended.map(|(format, runs)| (format, joined(runs))))
+        report(log, ended.map(|(format, runs)| (format, joined(runs))))
     });
     (found, log)
 }
@@ -120,10 +123,21 @@ fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
 }
 
 /// Puts together what the parsers found.
-fn report(parsed: impl Iterator<Item = (&'static Format, Vec<Run>)>) -> LogReport {
+fn report(log: &Log<'_>, parsed: impl Iterator<Item = (&'static Format, Vec<Run>)>) -> LogReport {
     let mut found: Vec<(&'static Format, Run)> = parsed
         .flat_map(|(format, runs)| runs.into_iter().map(move |run| (format, run)))
         .collect();
+    if found.iter().any(|(format, _)| format.name == "gradle") {
+        let printed = gradle::printed(log);
+        let is_printed = |line: usize| {
+            let after = printed.partition_point(|block| block.start <= line);
+            after > 0 && printed[after - 1].contains(&line)
+        };
+        found.retain(|(format, run)| {
+            let last = run.lines.end.saturating_sub(1);
+            format.name == "gradle" || !is_printed(run.lines.start) && !is_printed(last)
+        });
+    }
     // The outermost run wins where runs are nested; of equal ones the format that comes first.
     found.sort_by_key(|(format, run)| {
         let length = run.lines.len();
@@ -133,6 +147,7 @@ fn report(parsed: impl Iterator<Item = (&'static Format, Vec<Run>)>) -> LogRepor
     let mut owned_until = 0;
     let mut finished_until = 0;
     let mut known = HashSet::new();
+    let commands = LazyCell::new(|| Commands::new(log));
     for (format, run) in found {
         let is_finished = run.is_finished();
         // Where a run without an end does end, is a guess; where it begins, is not.
@@ -144,6 +159,10 @@ fn report(parsed: impl Iterator<Item = (&'static Format, Vec<Run>)>) -> LogRepor
         }
         for failure in run.failures {
             if report.failures.len() < FAILURES_MAX && known.insert(identity(&failure)) {
+                let failure = match failure.reproduce {
+                    Some(_) => failure,
+                    None => commands.complete(&run.lines, failure),
+                };
                 report.failures.push(failure);
             }
         }
@@ -182,8 +201,10 @@ impl JobLog {
                 failures: vec![failure],
             };
         }
+        let unknown = first_error(&log);
+        let unknown = unknown.map(|failure| Commands::new(&log).complete_unknown(failure));
         Self {
-            failures: first_error(&log).into_iter().collect(),
+            failures: unknown.into_iter().collect(),
             is_certain: false,
         }
     }

@@ -30,6 +30,8 @@ pub(super) fn parse(log: &Log<'_>) -> Vec<Run> {
                 runs.extend(open.close(log).filter(|_| open.has_header));
                 open.start.get_or_insert(index);
                 open.has_header = true;
+                let total = line["Running ".len()..].split(' ').next();
+                open.total = total.and_then(|total| total.parse().ok());
             }
             Some(b'E') if !open.has_header && open.start.is_some() && line.contains("rror: ") => {
                 open.load_errors.push(index);
@@ -95,6 +97,8 @@ fn item(line: &str) -> Option<&str> {
 struct Open<'a> {
     start: Option<usize>,
     has_header: bool,
+    /// How many tests were to run.
+    total: Option<usize>,
     /// Where each test's failure is told; the last place, for tests print before.
     details: HashMap<&'a str, usize>,
     summary: Option<std::ops::Range<usize>>,
@@ -117,14 +121,25 @@ impl Open<'_> {
         };
         let mut failures = Vec::new();
         let mut is_failed = false;
+        let mut counted = 0;
         for index in summary.clone() {
             let line = log.line(index);
             if let Some(word) = count(line) {
+                if !word.starts_with("error") {
+                    let number = line.trim_start().split(' ').next();
+                    counted += number.and_then(|it| it.parse().ok()).unwrap_or(0);
+                }
                 is_failed = word == "failed" || word == "interrupted";
             } else if let Some(title) =
                 listed(line).filter(|_| is_failed && failures.len() < FAILURES_MAX)
             {
                 failures.push(failure(log, title, open.details.get(title).copied()));
+            }
+        }
+        // A test may print a summary: that the log ends before the real one, the numbers tell.
+        if open.total.is_some_and(|total| total != counted) {
+            for failure in &mut failures {
+                failure.confidence = Confidence::Medium;
             }
         }
         Some(Run {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::fit;
 use super::passes::APART;
 use super::report::{Counts, Evidence, FailedNames, NoCiReason, ReportedFailure, Status};
-use crate::domain::text;
+use crate::domain::{Host, text};
 use crate::pulls::checks::{Check, CheckState, Checks};
 use crate::pulls::ci_log::{Failure, FailureKind, cut};
 use crate::pulls::required::{Outcome, Required};
@@ -35,6 +35,8 @@ pub(super) struct FailedCheck {
 /// All that one look at the pull request has told.
 pub(super) struct Reading {
     pub id: PullId,
+    /// The host it is on.
+    pub host: Host,
     pub pull: PullRequest,
     pub checks: Checks,
     pub required: Required,
@@ -275,7 +277,11 @@ fn reported(
     let rerun = || {
         let run = failed.check.run_id?;
         let repo = &reading.id.repo;
-        Some(format!("gh run rerun {run} --failed -R {repo}"))
+        let host = match reading.host.is_default() {
+            true => String::new(),
+            false => format!("{}/", reading.host),
+        };
+        Some(format!("gh run rerun {run} --failed -R {host}{repo}"))
     };
     ReportedFailure {
         id,
@@ -360,6 +366,14 @@ pub(super) fn summary(verdict: &Verdict) -> String {
             ));
         }
         parts.push(part);
+    }
+    let without = verdict.failures.iter().filter(|it| it.reproduce.is_none());
+    match without.count() {
+        0 => {}
+        1 => parts.push("1 has no command to show it again: open its log_url".to_owned()),
+        many => parts.push(format!(
+            "{many} have no command to show them again: open their log_url"
+        )),
     }
     let counts = &verdict.counts;
     if counts.running > 0 {

@@ -73,6 +73,7 @@ pub(super) async fn read(
     }
     let reading = Reading {
         id: source.id.clone(),
+        host: source.gh().host().clone(),
         pull: source.pull.clone(),
         checks,
         required,

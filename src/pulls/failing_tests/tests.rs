@@ -58,6 +58,7 @@ fn reading(all: Vec<Check>, failed: Vec<FailedCheck>) -> Reading {
     });
     Reading {
         id: PullId::parse("o/r#5", &Host::default()).unwrap(),
+        host: Host::default(),
         pull: serde_json::from_value(pull).unwrap(),
         checks: Checks {
             all,
@@ -383,5 +384,40 @@ fn what_is_short_is_told_whole() {
     assert_eq!(
         pages[0]["counts"]["missing_required"],
         json!(["0 xxx", "1 xxx", "2 xxx"])
+    );
+}
+
+#[test]
+fn a_run_of_an_enterprise_server_is_started_again_there() {
+    let lost = Failure::new(FailureKind::Infra, "", "", "shutdown signal");
+    let mut reading = reading(Vec::new(), vec![failed("job", vec![lost])]);
+    reading.host = "git.example.com".parse().unwrap();
+    assert_eq!(
+        judge(&reading, now()).failures[0].reproduce.as_deref(),
+        Some("gh run rerun 9 --failed -R git.example.com/o/r")
+    );
+}
+
+#[test]
+fn who_has_no_command_is_sent_to_the_page_of_the_check() {
+    let elsewhere = |name| {
+        let failure = Failure::new(FailureKind::Unknown, "", "", "coverage fell");
+        let mut failed = failed(name, vec![failure]);
+        failed.check.run_id = None;
+        failed
+    };
+    let told = |failed: Vec<FailedCheck>| {
+        let all = failed.iter().map(|it| it.check.clone()).collect();
+        summary(&judge(&reading(all, failed), now()))
+    };
+    let one = told(vec![elsewhere("coverage")]);
+    assert!(
+        one.ends_with("; 1 has no command to show it again: open its log_url"),
+        "{one}"
+    );
+    let two = told(vec![elsewhere("coverage"), elsewhere("preview")]);
+    assert!(
+        two.ends_with("; 2 have no command to show them again: open their log_url"),
+        "{two}"
     );
 }
