@@ -312,4 +312,12 @@ impl Merges {
         }));
         self
     }
+
+    /// Makes the last run of a workflow its second attempt.
+    pub fn run_again(&mut self, sha: &str) -> &mut Self {
+        let runs = self.workflow_runs.get_mut(sha);
+        let run = runs.and_then(|runs| runs.last_mut());
+        run.expect("a workflow run was added")["run_attempt"] = 2.into();
+        self
+    }
 }
