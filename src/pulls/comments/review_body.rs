@@ -393,5 +393,4 @@ fn without_announcements(words: &str) -> String {
 }
 
 #[cfg(test)]
-#[path = "review_body_tests.rs"]
 mod tests;
