@@ -20,6 +20,7 @@ mod head_cursor;
 pub mod impact;
 mod kept;
 pub mod merge_readiness;
+pub mod native_stack;
 pub mod overlap;
 pub mod path_pattern;
 pub mod public_api;

@@ -10,6 +10,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{PullId, Pulls};
@@ -23,16 +24,33 @@ const LISTS_MAX: usize = 140;
 const THREADS_MAX: usize = 60;
 
 /// What GitHub makes of all checks together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RollupState {
     /// Something failed.
+    #[serde(rename = "failed")]
     Failing,
     /// All passed.
+    #[serde(rename = "passed")]
     Passing,
     /// Something runs or is expected.
+    #[serde(rename = "running")]
     Open,
     /// There are none.
     NoChecks,
+}
+
+impl RollupState {
+    /// Reads `statusCheckRollup` of a pull request in a GraphQL answer, which is `complete` when
+    /// nothing was refused: a rollup that may not be read is null as one is that does not exist.
+    pub fn of(rollup: &Value, complete: bool) -> Option<Self> {
+        match rollup["state"].as_str() {
+            Some("FAILURE" | "ERROR") => Some(Self::Failing),
+            Some("SUCCESS") => Some(Self::Passing),
+            Some(_) => Some(Self::Open),
+            None => complete.then_some(Self::NoChecks),
+        }
+    }
 }
 
 /// How the head of a pull request stands.
@@ -101,7 +119,6 @@ pub async fn rollups(pulls: &Pulls, ids: &[PullId]) -> Result<Vec<Option<Rollup>
         declared.join(",")
     );
     let answer = pulls.gh().graph(&document, variables).await?;
-    // A rollup that may not be read is null as one is that does not exist.
     let complete = answer.problems.is_empty();
     let viewer = answer
         .data
@@ -117,13 +134,7 @@ fn rollup(repository: &Value, viewer: &str, complete: bool) -> Option<Rollup> {
     if pull["state"] != "OPEN" {
         return None;
     }
-    let state = match pull["statusCheckRollup"]["state"].as_str() {
-        Some("FAILURE" | "ERROR") => RollupState::Failing,
-        Some("SUCCESS") => RollupState::Passing,
-        Some(_) => RollupState::Open,
-        None if complete => RollupState::NoChecks,
-        None => return None,
-    };
+    let state = RollupState::of(&pull["statusCheckRollup"], complete)?;
     let conflicts = match pull["mergeable"].as_str() {
         Some("CONFLICTING") => Some(true),
         Some("MERGEABLE") => Some(false),

@@ -83,7 +83,7 @@ pub struct PullRequest {
     /// Labels.
     #[serde(default)]
     pub labels: Vec<Label>,
-    /// The native stack it belongs to (a public preview of 2026), where there is one.
+    /// The stack it belongs to, where GitHub keeps one: see [`super::native_stack`].
     #[serde(default)]
     pub stack: Option<Value>,
 }

@@ -10,14 +10,15 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::commands::Setting;
-use super::discover::{Question, ROUNDS_MAX, Stack};
+use super::discover::{LAYERS_MAX, Question, ROUNDS_MAX, Stack};
 use super::facts::{Commit, Comparison, Comparisons, Event, Layer, MergeCommit, Pair, State};
 use super::judge::{Verdict, Wish, judge};
 use super::query::{StackQuery, check_target, no_target, not_on, not_stacked};
 use super::report::{Material, Report, report};
 use crate::domain::ApiError;
 use crate::gh::{ApiPath, GhError};
-use crate::pulls::{PullSource, Pulls, Warning};
+use crate::pulls::native_stack::{self, NativeStack, StackMember};
+use crate::pulls::{PullSource, Pulls, RollupState, Warning};
 
 /// Most branches of one query: each brings up to fifty pull requests with their events.
 const QUESTIONS_A_QUERY: usize = 8;
@@ -39,7 +40,8 @@ AUTOMATIC_BASE_CHANGE_SUCCEEDED_EVENT,BASE_REF_DELETED_EVENT]){pageInfo{hasPrevi
  ...on BaseRefChangedEvent{previousRefName currentRefName} \
  ...on AutomaticBaseChangeSucceededEvent{oldBase newBase}}}}";
 
-const COMMITS: &str = "commits(first:100){totalCount nodes{commit{oid messageHeadline \
+/// The sum of all checks is more pessimistic when the checks are asked for beside it.
+const COMMITS: &str = "statusCheckRollup{state} commits(first:100){totalCount nodes{commit{oid messageHeadline \
  authoredDate author{email} parents(first:2){nodes{oid}}}}}";
 
 /// Finds the stack of a pull request and plans what it needs. Nothing is changed.
@@ -63,13 +65,19 @@ pub async fn manage_stacked_prs(
     }
     .checked()?;
     let source = Arc::new(pulls.open(query.pr.clone()).await?);
-    let native = source.pull.stack.is_some();
-    let setting = Setting { native, ..setting };
+    let is_native = source.pull.stack.is_some();
+    let native = NativeStack::of(source.pull.stack.as_ref());
+    let setting = Setting {
+        native: is_native,
+        ..setting
+    };
     let mut reader = Reader {
         source: source.clone(),
         warnings: Vec::new(),
     };
-    let mut stack = reader.stack().await.map_err(|error| error.to_api())?;
+    let kept = reader.kept(native.as_ref()).await;
+    let stack = reader.stack(&kept).await;
+    let mut stack = stack.map_err(|error| error.to_api())?;
     if let Some(base) = &query.base_pr
         && !stack.builds_on(stack.selected, base.number)
     {
@@ -85,7 +93,7 @@ pub async fn manage_stacked_prs(
             let found = found.map_err(|error| no_target(&source, target, &error))?;
             comparisons.add(pair, Ok(found));
         }
-        None if stack.members().len() < 2 && !native => return Err(not_stacked(&source)),
+        None if stack.members().len() < 2 && !is_native => return Err(not_stacked(&source)),
         None => {}
     }
     reader.commits(&mut stack).await;
@@ -97,6 +105,7 @@ pub async fn manage_stacked_prs(
         verdicts: &verdicts,
         comparisons: &comparisons,
         warnings: reader.warnings,
+        native: native.as_ref(),
         now: source.as_of(now),
     }))
 }
@@ -109,19 +118,65 @@ struct Reader {
 }
 
 impl Reader {
-    /// Asks until the stack is complete.
-    async fn stack(&mut self) -> Result<Stack, GhError> {
+    /// The pull requests of the stack that GitHub keeps, from the bottom to the top; none where it
+    /// keeps none, or does not tell.
+    async fn kept(&mut self, native: Option<&NativeStack>) -> Vec<u64> {
+        const EFFECT: &str = "its order is derived from the bases of its pull requests";
+        let reason = match native {
+            None if self.source.pull.stack.is_none() => return Vec::new(),
+            None => "GitHub tells of the stack in a form that is not known here".to_owned(),
+            Some(native) => match native_stack::members(&self.source, native).await {
+                Ok(members) => return self.window(&members),
+                Err(error) => error.to_string(),
+            },
+        };
+        self.warnings
+            .push(Warning::new("native_stack", reason, EFFECT));
+        Vec::new()
+    }
+
+    /// As many layers as are looked at: the lowest, unless the selected one is further up.
+    fn window(&mut self, members: &[StackMember]) -> Vec<u64> {
+        let numbers: Vec<u64> = members.iter().map(|member| member.number).collect();
+        let selected = numbers
+            .iter()
+            .position(|number| *number == self.source.id.number);
+        let Some(selected) = selected else {
+            let reason = "the stack does not name this pull request any more";
+            const EFFECT: &str = "its order is derived from the bases of its pull requests";
+            self.warnings
+                .push(Warning::new("native_stack", reason, EFFECT));
+            return Vec::new();
+        };
+        if numbers.len() > LAYERS_MAX {
+            let reason = format!("{} layers, of which {LAYERS_MAX} are shown", numbers.len());
+            self.warnings
+                .push(Warning::new("native_stack", reason, "its ends are missing"));
+        }
+        let start = (selected + 1).saturating_sub(LAYERS_MAX);
+        numbers.into_iter().skip(start).take(LAYERS_MAX).collect()
+    }
+
+    /// Asks until the stack is complete, of which some layers are known in their order.
+    async fn stack(&mut self, kept: &[u64]) -> Result<Stack, GhError> {
         let pull = &self.source.pull;
         // Most likely the first questions; they save a round.
         let mut first = vec![Question::From(pull.base.name.clone())];
         if !pull.is_from_fork() {
             first.push(Question::Onto(pull.head.name.clone()));
         }
-        let number = self.source.id.number;
-        let (mut repository, mut ready) = self.ask(&first, Some(number)).await?;
+        let (mut repository, mut ready) = self.ask(&first, Some(kept)).await?;
         let default_branch: NamedRef = take(&mut repository, "defaultBranchRef")?;
         let selected: Node = take(&mut repository, "pullRequest")?;
         let mut stack = Stack::new(selected.into_layer(), default_branch.name);
+        let layers = kept.iter().map(|number| {
+            let layer: Option<Node> = take(&mut repository, &format!("k{number}"))?;
+            Ok(layer.map(Node::into_layer))
+        });
+        let layers: Vec<Option<Layer>> = layers.collect::<Result<_, GhError>>()?;
+        // With a gap in it the order would put a layer on a wrong one.
+        let layers: Option<Vec<Layer>> = layers.into_iter().collect();
+        stack.keep(layers.unwrap_or_default());
         for _ in 0..ROUNDS_MAX {
             let questions = stack.questions();
             if questions.is_empty() {
@@ -147,17 +202,24 @@ impl Reader {
         Ok(stack)
     }
 
-    /// Asks some questions, and for one pull request by its number.
+    /// Asks some questions, and first of all for the selected pull request and those of a stack that
+    /// GitHub keeps by their numbers.
     async fn ask(
         &mut self,
         questions: &[Question],
-        number: Option<u64>,
+        kept: Option<&[u64]>,
     ) -> Result<(Value, Answers), GhError> {
         let mut variables = self.source.variables();
         let mut parameters = "$owner:String!,$repo:String!,$pr:Int!".to_owned();
         let mut fields = String::new();
-        if number.is_some() {
+        if let Some(kept) = kept {
             fields.push_str("defaultBranchRef{name} pullRequest(number:$pr){...Layer} ");
+            for number in kept {
+                let _ = write!(
+                    fields,
+                    "k{number}:pullRequest(number:{number}){{...Layer}} "
+                );
+            }
         } else {
             // A variable that is not used is an error.
             parameters.truncate("$owner:String!,$repo:String!".len());
@@ -191,7 +253,8 @@ impl Reader {
         let document = format!(
             "query StackRound({parameters}){{repository(owner:$owner,name:$repo){{{fields}}}}} {LAYER}"
         );
-        let mut repository = self.graph(&document, variables).await?;
+        const EFFECT: &str = "layers may be missing";
+        let (mut repository, _) = self.graph(&document, variables, EFFECT).await?;
         let mut answers = Answers::new();
         for (place, question) in questions.iter().enumerate() {
             let page: Option<Nodes<Node>> = take(&mut repository, &format!("q{place}"))?;
@@ -204,7 +267,8 @@ impl Reader {
         Ok((repository, answers))
     }
 
-    /// Brings the commits of all members. Without them old bases are found all the same.
+    /// Brings the commits of all members, and how their checks stand. Without them old bases are
+    /// found all the same.
     async fn commits(&mut self, stack: &mut Stack) {
         let members = stack.members();
         let mut fields = String::new();
@@ -221,10 +285,11 @@ impl Reader {
         if let Some(variables) = variables.as_object_mut() {
             variables.remove("pr");
         }
-        let mut repository = match self.graph(&document, variables).await {
-            Ok(repository) => repository,
+        const EFFECT: &str = "own commits are counted, not listed; ci is unknown";
+        let read = self.graph(&document, variables, EFFECT).await;
+        let (mut repository, complete) = match read {
+            Ok(read) => read,
             Err(error) => {
-                const EFFECT: &str = "own commits are counted, not listed";
                 self.warnings.push(Warning::new("commits", error, EFFECT));
                 return;
             }
@@ -233,24 +298,33 @@ impl Reader {
             let node: Option<Commits> = take(&mut repository, &format!("p{number}")).ok().flatten();
             if let (Some(node), Some(layer)) = (node, stack.layer_mut(number)) {
                 layer.commits_total = node.commits.total_count;
+                layer.ci = RollupState::of(&node.status_check_rollup, complete);
                 let nodes = node.commits.nodes.into_iter();
                 layer.commits = nodes.map(CommitNode::into_commit).collect();
             }
         }
     }
 
-    /// The repository of a GraphQL answer.
-    async fn graph(&mut self, document: &str, variables: Value) -> Result<Value, GhError> {
+    /// The repository of a GraphQL answer, and whether nothing in it was refused.
+    async fn graph(
+        &mut self,
+        document: &str,
+        variables: Value,
+        effect: &'static str,
+    ) -> Result<(Value, bool), GhError> {
         let mut answer = self.source.graph(document, variables).await?;
-        if let Some(problem) = answer.problems.first() {
-            const EFFECT: &str = "layers may be missing";
-            self.warnings.push(Warning::new("graphql", problem, EFFECT));
+        let problem = answer.problems.first();
+        let complete = problem.is_none();
+        if let Some(problem) = problem {
+            self.warnings.push(Warning::new("graphql", problem, effect));
         }
         let repository = answer
             .data
             .remove("repository")
             .filter(|value| !value.is_null());
-        repository.ok_or_else(|| GhError::Malformed("no repository in the answer".to_owned()))
+        let repository = repository
+            .ok_or_else(|| GhError::Malformed("no repository in the answer".to_owned()))?;
+        Ok((repository, complete))
     }
 
     /// Judges, compares what judgement missed, and judges again until nothing is missed.
@@ -460,13 +534,17 @@ impl Node {
                 .collect(),
             commits: Vec::new(),
             commits_total: self.commits.total_count,
+            ci: None,
         }
     }
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Commits {
     commits: Nodes<CommitNode>,
+    #[serde(default)]
+    status_check_rollup: Value,
 }
 
 #[derive(Deserialize)]

@@ -12,6 +12,9 @@
 //! All but `fetch` is pure. Discovery and judgement say what they still need to know; whoever
 //! drives them (GitHub here, a real git repository in `tests/it/stack_topologies.rs`) fills it in.
 //!
+//! A stack that GitHub keeps has the order that it tells (`GET stacks/N`); what builds on its layers
+//! without being part of it is found as in any other.
+//!
 //! Invariants: a command replays only commits that no known version of the layer below contains
 //! (unless `--onto` is forbidden, which the answer names as a hazard); where that cannot be told
 //! there is no command; no branch name reaches a shell unquoted.

@@ -8,7 +8,8 @@ use super::discover::Stack;
 use super::facts::{Comparisons, Layer, State};
 use super::judge::{Status, Strategy, Verdict};
 use crate::domain::limits;
-use crate::pulls::Warning;
+use crate::pulls::native_stack::NativeStack;
+use crate::pulls::{RollupState, Warning};
 
 /// Room that a transport may need around the answer.
 const AROUND: usize = 256;
@@ -51,6 +52,9 @@ pub struct Report {
 struct StackShown {
     /// `derived` from bases, or `native`: kept by GitHub.
     source: &'static str,
+    /// Of a native one, as GitHub counts them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    number: Option<u64>,
     target: String,
     layers: Vec<LayerShown>,
     #[serde(skip_serializing_if = "is_zero")]
@@ -83,6 +87,9 @@ struct LayerShown {
     ahead: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     behind: Option<u64>,
+    /// All checks of its head together, while it is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ci: Option<RollupState>,
 }
 
 #[derive(Debug, Serialize)]
@@ -132,6 +139,8 @@ pub struct Material<'a> {
     pub comparisons: &'a Comparisons,
     /// What could not be read.
     pub warnings: Vec<Warning>,
+    /// What GitHub says of the stack, if it keeps it.
+    pub native: Option<&'a NativeStack>,
     /// When.
     pub now: Timestamp,
 }
@@ -224,7 +233,9 @@ fn show_stack(material: &Material<'_>, shown: usize) -> StackShown {
     let root = verdicts
         .first()
         .and_then(|verdict| stack.layer(verdict.number));
-    let target = root.map(|layer| layer.base.clone()).unwrap_or_default();
+    let kept = material.native.map(|native| native.base.name.clone());
+    let target = kept.or_else(|| Some(root?.base.clone()));
+    let target = target.unwrap_or_default();
     let layers: Vec<LayerShown> = verdicts
         .iter()
         .enumerate()
@@ -240,6 +251,7 @@ fn show_stack(material: &Material<'_>, shown: usize) -> StackShown {
         } else {
             "derived"
         },
+        number: material.native.map(|native| native.number),
         visualization: format!("{target} <- {drawing}"),
         target,
         layers_left_off: verdicts.len() - layers.len(),
@@ -269,6 +281,7 @@ fn show_layer(verdict: &Verdict, layer: &Layer) -> LayerShown {
         own_commits: verdict.own,
         ahead: verdict.ahead_behind.map(|(ahead, _)| ahead),
         behind: verdict.ahead_behind.map(|(_, behind)| behind),
+        ci: layer.ci.filter(|_| layer.state == State::Open),
     }
 }
 
@@ -415,7 +428,10 @@ fn hazards(material: &Material<'_>) -> Vec<Hazard> {
     if material.setting.native {
         hazards.push(Hazard {
             code: "native_stack",
-            text: "GitHub keeps the bases of this stack: use Rebase Stack there (gh stack rebase); gh pr edit --base is refused".to_owned(),
+            text: format!(
+                "GitHub keeps the bases of this stack: use Rebase Stack there (gh stack rebase); gh pr edit --base is refused, and so is gh pr merge: PUT repos/{}/pulls/NUMBER/merge-async merges a layer with all below it",
+                material.setting.repo
+            ),
         });
     }
     hazards.truncate(HAZARDS_MAX);
