@@ -32,13 +32,14 @@ pub mod secrets;
 mod source;
 pub mod stack;
 mod standing;
+mod standing_file;
 
 pub use failing_tests::{
     ERROR_LINES_MAX, FailedNames, FailingTests, Filters as CheckFilters,
     Query as FailingTestsQuery, Sources as CheckSources, get_failing_tests,
 };
 pub use pull_id::PullId;
-pub use rollup::{ROLLUPS_MAX, Rollup, RollupState, rollups};
+pub use rollup::{Conversation, ROLLUPS_MAX, Rollup, RollupState, rollups};
 pub use source::{PullRequest, PullSource, Pulls};
 pub use standing::Standing;
 

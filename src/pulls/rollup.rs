@@ -66,8 +66,19 @@ pub struct Rollup {
     pub threads_waiting: Option<BTreeSet<String>>,
     /// GitHub says that it would merge, and no reviewer objects.
     pub may_merge: bool,
-    /// When the author, or whoever asks, spoke last in the conversation, as far as it was read.
+    /// What was said in the conversation; `None` when that was not told.
+    pub conversation: Option<Conversation>,
+}
+
+/// The newest remarks of a conversation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Conversation {
+    /// When the author, or whoever asks, spoke last.
     pub last_word: Option<Timestamp>,
+    /// When people made the remarks that came after it. What bots say there are reports.
+    pub waiting: Vec<Timestamp>,
+    /// The oldest remark that was read, where there are older ones.
+    pub read_from: Option<Timestamp>,
 }
 
 impl Rollup {
@@ -113,7 +124,7 @@ pub async fn rollups(pulls: &Pulls, ids: &[PullId]) -> Result<Vec<Option<Rollup>
     let document = format!(
         "query Rollups({}){{viewer{{login}} {fields}}} fragment P on PullRequest{{state headRefOid \
          author{{login}} mergeable mergeStateStatus reviewDecision statusCheckRollup{{state}} \
-         comments(last:20){{nodes{{author{{login}} createdAt}}}} \
+         comments(last:20){{totalCount nodes{{author{{__typename login}} createdAt isMinimized}}}} \
          reviewThreads(last:{threads}){{totalCount nodes{{id isResolved comments(last:20)\
          {{nodes{{author{{login}} isMinimized pullRequestReview{{state}}}}}}}}}}}}",
         declared.join(",")
@@ -150,15 +161,29 @@ fn rollup(repository: &Value, viewer: &str, complete: bool) -> Option<Rollup> {
         conflicts,
         threads_waiting: threads_waiting(pull, viewer),
         may_merge: matches!(state_status, Some("CLEAN" | "HAS_HOOKS")) && !objects,
-        last_word: last_word(pull, viewer),
+        conversation: conversation(pull, viewer),
     })
 }
 
-fn last_word(pull: &Value, viewer: &str) -> Option<Timestamp> {
-    let said = pull["comments"]["nodes"].as_array()?.iter();
-    let own = said.filter(|remark| is_own(remark, pull, viewer));
-    own.filter_map(|remark| remark["createdAt"].as_str()?.parse().ok())
-        .max()
+fn conversation(pull: &Value, viewer: &str) -> Option<Conversation> {
+    let told = pull["comments"]["nodes"].as_array()?;
+    let at = |remark: &Value| remark["createdAt"].as_str()?.parse::<Timestamp>().ok();
+    let own = told.iter().filter(|remark| is_own(remark, pull, viewer));
+    let last_word = own.filter_map(at).max();
+    let waits = |remark: &&Value| {
+        let is_bot = remark["author"]["__typename"] == "Bot";
+        !is_own(remark, pull, viewer) && !is_bot && remark["isMinimized"] != true
+    };
+    let waiting = told.iter().filter(waits).filter_map(at);
+    let waiting = waiting.filter(|at| last_word.is_none_or(|last_word| *at >= last_word));
+    let waiting = waiting.collect();
+    let is_cut = pull["comments"]["totalCount"].as_u64()? > told.len() as u64;
+    let oldest = told.iter().filter_map(at).min();
+    Some(Conversation {
+        last_word,
+        waiting,
+        read_from: oldest.filter(|_| is_cut),
+    })
 }
 
 /// Whether the author of the pull request, or whoever asks, said it.
@@ -313,18 +338,44 @@ mod tests {
     }
 
     #[test]
-    fn the_last_word_is_the_authors_or_ones_own() {
-        let said = |login: &str, day: u32| json!({"author": {"login": login}, "createdAt": format!("2026-01-0{day}T00:00:00Z")});
-        let last = |said: Value| {
-            let mut pull = pull();
-            pull["comments"] = json!({ "nodes": said });
-            let last = told(pull, true).and_then(|it| it.last_word);
-            last.map(|at| at.to_string())
+    fn what_waits_in_the_conversation() {
+        let said = |login: &str, day: u32| {
+            json!({"author": {"__typename": "User", "login": login},
+            "createdAt": format!("2026-01-0{day}T00:00:00Z"), "isMinimized": false})
         };
-        let at = |day: u32| Some(format!("2026-01-0{day}T00:00:00Z"));
-        assert_eq!(last(json!([said("octo", 1), said("lea", 2)])), at(1));
-        assert_eq!(last(json!([said("octo", 1), said("agent", 3)])), at(3));
-        assert_eq!(last(json!([said("lea", 1), null])), None);
-        assert_eq!(last(Value::Null), None);
+        let with = |field: &str, value: Value| {
+            let mut remark = said("lea", 2);
+            remark[field] = value;
+            remark
+        };
+        let bot = json!({"__typename": "Bot", "login": "coverage"});
+        // What was told, the last own word, how many wait after it.
+        let table = [
+            (json!([said("octo", 1), said("lea", 2)]), Some(1), 1),
+            (json!([said("lea", 1), said("agent", 3)]), Some(3), 0),
+            (json!([said("lea", 1), said("kim", 1)]), None, 2),
+            (json!([said("lea", 1), null]), None, 1),
+            (json!([with("author", Value::Null)]), None, 1),
+            (json!([with("author", bot)]), None, 0),
+            (json!([with("isMinimized", json!(true))]), None, 0),
+            (json!([]), None, 0),
+        ];
+        let told = |nodes: &Value, total: usize| {
+            let mut pull = pull();
+            pull["comments"] = json!({ "totalCount": total, "nodes": nodes });
+            told(pull, true).and_then(|it| it.conversation)
+        };
+        let day = |at: Timestamp| at.to_string()[..10].to_owned();
+        for (nodes, last_word, waiting) in table {
+            let count = nodes.as_array().map_or(0, Vec::len);
+            let found = told(&nodes, count).unwrap();
+            let last_word = last_word.map(|day: u32| format!("2026-01-0{day}"));
+            assert_eq!(found.last_word.map(day), last_word, "{nodes}");
+            assert_eq!(found.waiting.len(), waiting, "{nodes}");
+            assert_eq!(found.read_from, None);
+        }
+        let cut = told(&json!([said("lea", 4), said("octo", 5)]), 9).unwrap();
+        assert_eq!(cut.read_from.map(day).as_deref(), Some("2026-01-04"));
+        assert_eq!(told(&Value::Null, 0), None);
     }
 }

@@ -62,6 +62,20 @@ pub(super) struct Analysis<'a> {
     pub unresolved_threads: usize,
     pub minimized: usize,
     pub warnings: Vec<Warning>,
+    last_word: Option<Timestamp>,
+}
+
+/// What waits for the author.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    /// Ids of threads.
+    pub threads: BTreeSet<String>,
+    /// When remarks in the conversation were made; what bots say there are reports.
+    pub remarks: Vec<Timestamp>,
+    /// When reviews were submitted whose bodies say something, whatever they find.
+    pub reviews: Vec<Timestamp>,
+    /// When the author, or whoever asks, spoke last outside of threads.
+    pub last_word: Option<Timestamp>,
 }
 
 /// What the listed entries are, all pages together.
@@ -113,6 +127,7 @@ pub(super) fn analyse(fetched: &Fetched, sort: Sort) -> Analysis<'_> {
         unresolved_threads,
         minimized,
         warnings,
+        last_word,
     }
 }
 
@@ -278,10 +293,13 @@ impl<'a> Analysis<'a> {
         Some(self.listed(query).filter(after))
     }
 
-    /// What waits for the author, whatever is asked for: ids of threads, and when remarks outside
-    /// of them were made. A review is one remark, whatever it finds.
-    pub fn waiting(&self) -> (BTreeSet<String>, Vec<Timestamp>) {
-        let (mut threads, mut remarks) = (BTreeSet::new(), BTreeMap::new());
+    /// What waits for the author, whatever is asked for.
+    pub fn waiting(&self) -> Waiting {
+        let mut waiting = Waiting {
+            last_word: self.last_word,
+            ..Waiting::default()
+        };
+        let mut reviews = BTreeMap::new();
         let everything = CommentQuery::default();
         for entry in self.listed(&everything) {
             if entry.state != State::AwaitingAuthor {
@@ -289,14 +307,17 @@ impl<'a> Analysis<'a> {
             }
             match entry.place {
                 Place::Thread(_) => {
-                    threads.insert(entry.id.to_owned());
+                    waiting.threads.insert(entry.id.to_owned());
                 }
-                Place::Conversation | Place::Review | Place::Finding(_) => {
-                    remarks.insert(entry.remark.id.as_str(), entry.created_at);
+                Place::Conversation if entry.remark.is_bot() => {}
+                Place::Conversation => waiting.remarks.push(entry.created_at),
+                Place::Review | Place::Finding(_) => {
+                    reviews.insert(entry.remark.id.as_str(), entry.created_at);
                 }
             }
         }
-        (threads, remarks.into_values().collect())
+        waiting.reviews = reviews.into_values().collect();
+        waiting
     }
 
     /// Counts what the query asks for.

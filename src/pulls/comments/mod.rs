@@ -165,10 +165,12 @@ pub async fn find_unresolved_comments(
     let mut warnings = std::mem::take(&mut fetched.warnings);
     let mut analysis = analyse(&fetched, query.sort);
     warnings.append(&mut analysis.warnings);
-    let (threads, remarks) = analysis.waiting();
+    let waiting = analysis.waiting();
     source.learn(|standing| {
-        standing.threads_waiting = Some(threads);
-        standing.remarks_waiting = remarks;
+        standing.threads_waiting = Some(waiting.threads);
+        standing.remarks_waiting = waiting.remarks;
+        standing.reviews_waiting = waiting.reviews;
+        standing.last_word = standing.last_word.max(waiting.last_word);
     });
     let (window, more) = window(&analysis, query, after.as_ref())?;
     let changes = changes(&source, &window, &mut warnings).await;

@@ -274,8 +274,13 @@ fn findings_of_a_review_have_places_and_are_one_remark() {
     let (_, summary) = analysis.summary(&everything());
     assert_eq!((summary.bots, summary.humans), (2, 1));
     assert_eq!(summary.files, ["src/b.rs", "src/db.rs"]);
-    let (threads, remarks) = analysis.waiting();
-    assert_eq!((threads.len(), remarks.len()), (1, 1));
+    let waiting = analysis.waiting();
+    let counts = (
+        waiting.threads.len(),
+        waiting.remarks.len(),
+        waiting.reviews.len(),
+    );
+    assert_eq!(counts, (1, 0, 1), "a review is one, whatever it finds");
     assert_eq!(analysis.warnings.len(), 1);
     assert!(
         analysis.warnings[0].reason.starts_with("1 findings"),
