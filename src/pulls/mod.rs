@@ -25,10 +25,12 @@ pub mod overlap;
 pub mod path_pattern;
 pub mod public_api;
 mod pull_id;
+mod pull_request;
 pub mod required;
 pub mod review;
 mod rollup;
 pub mod secrets;
+pub mod shell;
 mod source;
 pub mod stack;
 mod standing;
@@ -39,8 +41,9 @@ pub use failing_tests::{
     Query as FailingTestsQuery, Sources as CheckSources, get_failing_tests,
 };
 pub use pull_id::PullId;
+pub use pull_request::PullRequest;
 pub use rollup::{Conversation, ROLLUPS_MAX, Rollup, RollupState, rollups};
-pub use source::{PullRequest, PullSource, Pulls};
+pub use source::{PullSource, Pulls};
 pub use standing::Standing;
 
 use serde::Serialize;

@@ -27,7 +27,7 @@ use self::fetch::Sides;
 use self::report::{GithubSays, Instructions, Method, UNTRUSTED};
 use self::steps::Place;
 use super::overlap::{self, Claimants, OverlappingPull};
-use super::stack::commands::short;
+use super::shell::short;
 use super::{PullId, PullSource, Pulls, Warning, branch_name, head_cursor};
 use crate::domain::cursor::{self, Page};
 use crate::domain::{ApiError, Category, limits};

@@ -2,12 +2,13 @@
 //! was merged or rewritten, and the git commands that do it. Nothing is run here.
 //!
 //! - [`discover`]: from one pull request to its whole stack, by questions about branches;
-//! - [`judge`]: what each layer needs, above all its *old base*: the last commit of its branch
-//!   that belongs to the layer below and must not be replayed; `onto_target` does that for a layer
-//!   that shall stand elsewhere;
-//! - [`commands`] and [`report`]: the plan and the answer;
+//! - [`judge`]: what each layer needs; `onto_target` does that for a layer that shall stand elsewhere;
+//! - [`old_base`]: the last commit of a branch that belongs to the layer below and must not be
+//!   replayed;
+//! - [`commands`] and [`report`]: the plan and the answer, in which `reasons` are the sentences and
+//!   `hazards` what goes wrong when it is not known; `obstacle`: what no command may touch;
 //! - `query`: what is asked, and what is refused;
-//! - `fetch`: GitHub's answers to the questions.
+//! - `fetch` and `nodes`: GitHub's answers to the questions, and their form.
 //!
 //! All but `fetch` is pure. Discovery and judgement say what they still need to know; whoever
 //! drives them (GitHub here, a real git repository in `tests/it/stack_topologies.rs`) fills it in.
@@ -23,9 +24,14 @@ pub mod commands;
 pub mod discover;
 pub mod facts;
 mod fetch;
+mod hazards;
 pub mod judge;
+mod nodes;
+mod obstacle;
+pub mod old_base;
 mod onto_target;
 mod query;
+mod reasons;
 pub mod report;
 
 pub use fetch::manage_stacked_prs;
