@@ -47,6 +47,9 @@ pub struct Owner {
     pub desk: Desk,
     /// Where it listens.
     pub address: SocketAddr,
+    pulls: Pulls,
+    disk: Arc<dyn Disk>,
+    files: StateFiles,
     syncer: Syncer,
     sync_task: tokio::task::JoinHandle<()>,
     watch_task: Option<tokio::task::JoinHandle<()>>,
@@ -141,10 +144,23 @@ impl Owner {
             },
         };
         let pulls = Pulls::new(gh.clone(), Arc::new(SystemClock::starting_at_least(None)));
-        let desk = Desk::new(coordinator.clone(), gh, pulls, syncer.clone(), settings);
+        pulls.take_over(&*disk, &files);
+        let desk = Desk::new(
+            coordinator.clone(),
+            gh,
+            pulls.clone(),
+            syncer.clone(),
+            settings,
+        );
         let loopback = config.http_host.is_loopback();
         let access = Access::new(config.api_key.clone(), info.token.clone(), loopback);
-        let state = HttpState::new(Arc::new(desk.clone()), coordinator, disk, files, access);
+        let state = HttpState::new(
+            Arc::new(desk.clone()),
+            coordinator,
+            disk.clone(),
+            files.clone(),
+            access,
+        );
         let http = HttpServer::start(listener, state);
         lock.publish(&info).map_err(|error| {
             ApiError::new(
@@ -161,6 +177,9 @@ impl Owner {
         Ok(Self {
             desk,
             address,
+            pulls,
+            disk,
+            files,
             syncer,
             sync_task,
             watch_task,
@@ -190,6 +209,10 @@ impl Owner {
         }
         if let Err(error) = self.syncer.store().await {
             tracing::warn!(%error, "the catalogue was not stored; the next start fetches it");
+        }
+        // A small file, and nobody waits for this process any more.
+        if let Err(error) = self.pulls.hand_over(&*self.disk, &self.files) {
+            tracing::warn!(%error, "the next owner looks at pull requests anew");
         }
         if let Err(error) = self.desk.coordinator().stop().await {
             // The journal has everything; the next start replays it.

@@ -146,6 +146,9 @@ fn failing_tests(out: &mut String, record: &Value, colours: bool) {
         if failure["also_fails_on_base"] == true {
             let _ = writeln!(out, "  the check fails on the base branch too");
         }
+        if let Some(attempt) = failure["run_attempt"].as_u64() {
+            let _ = writeln!(out, "  attempt {attempt} of its run");
+        }
         if failure["reproduce"].is_string() {
             let _ = writeln!(out, "  $ {}", text(&failure["reproduce"]));
         } else if failure["log_url"].is_string() {

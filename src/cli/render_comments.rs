@@ -61,6 +61,9 @@ fn entry(out: &mut String, comment: &Value, now: Option<Timestamp>, colours: boo
         _ => "the conversation".to_owned(),
     };
     let mut about = vec![author(comment)];
+    if let Some(section) = comment["section"].as_str() {
+        about.push(format!("in a review, {}", section.replace('_', " ")));
+    }
     about.extend(age(&comment["created_at"], now));
     about.push(
         match comment["state"].as_str() {

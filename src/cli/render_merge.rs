@@ -42,6 +42,13 @@ pub(super) fn render(record: &Value, colours: bool) -> String {
     if record["stacked_on"].is_number() {
         let _ = writeln!(out, "goes onto the branch of #{}", record["stacked_on"]);
     }
+    if record["rules_of"].is_string() {
+        let base = words(&record["rules_of"]);
+        let _ = writeln!(
+            out,
+            "in a stack that GitHub keeps: the rules of {base} hold"
+        );
+    }
     let closes: Vec<String> = list(record, "closes").iter().map(words).collect();
     if !closes.is_empty() {
         let _ = writeln!(out, "closes {}", closes.join(", "));

@@ -7,11 +7,12 @@ use serde_json::Value;
 use super::render::{Column, bold, table, warnings};
 use crate::domain::text;
 
-const LAYER_COLUMNS: [Column; 6] = [
+const LAYER_COLUMNS: [Column; 7] = [
     ("#", "pr"),
     ("BRANCH", "branch"),
     ("STATE", "state"),
     ("STATUS", "status"),
+    ("CI", "ci"),
     ("OWN", "own_commits"),
     ("BELONGS ON", "belongs_on"),
 ];

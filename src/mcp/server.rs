@@ -121,7 +121,7 @@ const EXPLAINED: [&str; 5] = ["wait_seconds", "state", "handoff_note", "since", 
 
 /// Arguments that are taken but not listed: an agent's session tells who it is, pages have the size
 /// that its context bears, and what is seldom wanted would cost every session.
-const UNLISTED: [(&str, &str); 21] = [
+const UNLISTED: [(&str, &str); 22] = [
     ("create_pull_request", "agent_id"),
     ("list_repos", "limit"),
     ("list_open_issues", "limit"),
@@ -138,6 +138,7 @@ const UNLISTED: [(&str, &str); 21] = [
     ("find_unresolved_comments", "exclude_authors"),
     ("find_unresolved_comments", "include_outdated"),
     ("find_unresolved_comments", "body_chars"),
+    ("find_unresolved_comments", "parse_review_bodies"),
     ("manage_stacked_prs", "base_pr"),
     ("manage_stacked_prs", "dependent_pr"),
     ("manage_stacked_prs", "onto_base"),

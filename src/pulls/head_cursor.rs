@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::stack::commands::short;
+use super::shell::short;
 use crate::domain::{ApiError, Category, cursor};
 
 /// Makes a cursor for a position in an answer about a commit.

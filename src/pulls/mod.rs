@@ -20,28 +20,33 @@ mod head_cursor;
 pub mod impact;
 mod kept;
 pub mod merge_readiness;
+pub mod native_stack;
 mod overflow;
 pub mod overlap;
 pub mod path_pattern;
 pub mod public_api;
 mod pull_id;
+mod pull_request;
 pub mod required;
 pub mod review;
 mod rollup;
 pub mod secrets;
+pub mod shell;
 #[cfg(test)]
 mod sizes;
 mod source;
 pub mod stack;
 mod standing;
+mod standing_file;
 
 pub use failing_tests::{
     ERROR_LINES_MAX, FailedNames, FailingTests, Filters as CheckFilters,
     Query as FailingTestsQuery, Sources as CheckSources, get_failing_tests,
 };
 pub use pull_id::PullId;
-pub use rollup::{ROLLUPS_MAX, Rollup, RollupState, rollups};
-pub use source::{PullRequest, PullSource, Pulls};
+pub use pull_request::PullRequest;
+pub use rollup::{Conversation, ROLLUPS_MAX, Rollup, RollupState, rollups};
+pub use source::{PullSource, Pulls};
 pub use standing::Standing;
 
 use serde::Serialize;

@@ -10,6 +10,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{PullId, Pulls};
@@ -23,16 +24,33 @@ const LISTS_MAX: usize = 140;
 const THREADS_MAX: usize = 60;
 
 /// What GitHub makes of all checks together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RollupState {
     /// Something failed.
+    #[serde(rename = "failed")]
     Failing,
     /// All passed.
+    #[serde(rename = "passed")]
     Passing,
     /// Something runs or is expected.
+    #[serde(rename = "running")]
     Open,
     /// There are none.
     NoChecks,
+}
+
+impl RollupState {
+    /// Reads `statusCheckRollup` of a pull request in a GraphQL answer, which is `complete` when
+    /// nothing was refused: a rollup that may not be read is null as one is that does not exist.
+    pub fn of(rollup: &Value, complete: bool) -> Option<Self> {
+        match rollup["state"].as_str() {
+            Some("FAILURE" | "ERROR") => Some(Self::Failing),
+            Some("SUCCESS") => Some(Self::Passing),
+            Some(_) => Some(Self::Open),
+            None => complete.then_some(Self::NoChecks),
+        }
+    }
 }
 
 /// How the head of a pull request stands.
@@ -48,8 +66,19 @@ pub struct Rollup {
     pub threads_waiting: Option<BTreeSet<String>>,
     /// GitHub says that it would merge, and no reviewer objects.
     pub may_merge: bool,
-    /// When the author, or whoever asks, spoke last in the conversation, as far as it was read.
+    /// What was said in the conversation; `None` when that was not told.
+    pub conversation: Option<Conversation>,
+}
+
+/// The newest remarks of a conversation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Conversation {
+    /// When the author, or whoever asks, spoke last.
     pub last_word: Option<Timestamp>,
+    /// When people made the remarks that came after it. What bots say there are reports.
+    pub waiting: Vec<Timestamp>,
+    /// The oldest remark that was read, where there are older ones.
+    pub read_from: Option<Timestamp>,
 }
 
 impl Rollup {
@@ -95,13 +124,12 @@ pub async fn rollups(pulls: &Pulls, ids: &[PullId]) -> Result<Vec<Option<Rollup>
     let document = format!(
         "query Rollups({}){{viewer{{login}} {fields}}} fragment P on PullRequest{{state headRefOid \
          author{{login}} mergeable mergeStateStatus reviewDecision statusCheckRollup{{state}} \
-         comments(last:20){{nodes{{author{{login}} createdAt}}}} \
+         comments(last:20){{totalCount nodes{{author{{__typename login}} createdAt isMinimized}}}} \
          reviewThreads(last:{threads}){{totalCount nodes{{id isResolved comments(last:20)\
          {{nodes{{author{{login}} isMinimized pullRequestReview{{state}}}}}}}}}}}}",
         declared.join(",")
     );
     let answer = pulls.gh().graph(&document, variables).await?;
-    // A rollup that may not be read is null as one is that does not exist.
     let complete = answer.problems.is_empty();
     let viewer = answer
         .data
@@ -117,13 +145,7 @@ fn rollup(repository: &Value, viewer: &str, complete: bool) -> Option<Rollup> {
     if pull["state"] != "OPEN" {
         return None;
     }
-    let state = match pull["statusCheckRollup"]["state"].as_str() {
-        Some("FAILURE" | "ERROR") => RollupState::Failing,
-        Some("SUCCESS") => RollupState::Passing,
-        Some(_) => RollupState::Open,
-        None if complete => RollupState::NoChecks,
-        None => return None,
-    };
+    let state = RollupState::of(&pull["statusCheckRollup"], complete)?;
     let conflicts = match pull["mergeable"].as_str() {
         Some("CONFLICTING") => Some(true),
         Some("MERGEABLE") => Some(false),
@@ -139,15 +161,29 @@ fn rollup(repository: &Value, viewer: &str, complete: bool) -> Option<Rollup> {
         conflicts,
         threads_waiting: threads_waiting(pull, viewer),
         may_merge: matches!(state_status, Some("CLEAN" | "HAS_HOOKS")) && !objects,
-        last_word: last_word(pull, viewer),
+        conversation: conversation(pull, viewer),
     })
 }
 
-fn last_word(pull: &Value, viewer: &str) -> Option<Timestamp> {
-    let said = pull["comments"]["nodes"].as_array()?.iter();
-    let own = said.filter(|remark| is_own(remark, pull, viewer));
-    own.filter_map(|remark| remark["createdAt"].as_str()?.parse().ok())
-        .max()
+fn conversation(pull: &Value, viewer: &str) -> Option<Conversation> {
+    let told = pull["comments"]["nodes"].as_array()?;
+    let at = |remark: &Value| remark["createdAt"].as_str()?.parse::<Timestamp>().ok();
+    let own = told.iter().filter(|remark| is_own(remark, pull, viewer));
+    let last_word = own.filter_map(at).max();
+    let waits = |remark: &&Value| {
+        let is_bot = remark["author"]["__typename"] == "Bot";
+        !is_own(remark, pull, viewer) && !is_bot && remark["isMinimized"] != true
+    };
+    let waiting = told.iter().filter(waits).filter_map(at);
+    let waiting = waiting.filter(|at| last_word.is_none_or(|last_word| *at >= last_word));
+    let waiting = waiting.collect();
+    let is_cut = pull["comments"]["totalCount"].as_u64()? > told.len() as u64;
+    let oldest = told.iter().filter_map(at).min();
+    Some(Conversation {
+        last_word,
+        waiting,
+        read_from: oldest.filter(|_| is_cut),
+    })
 }
 
 /// Whether the author of the pull request, or whoever asks, said it.
@@ -302,18 +338,44 @@ mod tests {
     }
 
     #[test]
-    fn the_last_word_is_the_authors_or_ones_own() {
-        let said = |login: &str, day: u32| json!({"author": {"login": login}, "createdAt": format!("2026-01-0{day}T00:00:00Z")});
-        let last = |said: Value| {
-            let mut pull = pull();
-            pull["comments"] = json!({ "nodes": said });
-            let last = told(pull, true).and_then(|it| it.last_word);
-            last.map(|at| at.to_string())
+    fn what_waits_in_the_conversation() {
+        let said = |login: &str, day: u32| {
+            json!({"author": {"__typename": "User", "login": login},
+            "createdAt": format!("2026-01-0{day}T00:00:00Z"), "isMinimized": false})
         };
-        let at = |day: u32| Some(format!("2026-01-0{day}T00:00:00Z"));
-        assert_eq!(last(json!([said("octo", 1), said("lea", 2)])), at(1));
-        assert_eq!(last(json!([said("octo", 1), said("agent", 3)])), at(3));
-        assert_eq!(last(json!([said("lea", 1), null])), None);
-        assert_eq!(last(Value::Null), None);
+        let with = |field: &str, value: Value| {
+            let mut remark = said("lea", 2);
+            remark[field] = value;
+            remark
+        };
+        let bot = json!({"__typename": "Bot", "login": "coverage"});
+        // What was told, the last own word, how many wait after it.
+        let table = [
+            (json!([said("octo", 1), said("lea", 2)]), Some(1), 1),
+            (json!([said("lea", 1), said("agent", 3)]), Some(3), 0),
+            (json!([said("lea", 1), said("kim", 1)]), None, 2),
+            (json!([said("lea", 1), null]), None, 1),
+            (json!([with("author", Value::Null)]), None, 1),
+            (json!([with("author", bot)]), None, 0),
+            (json!([with("isMinimized", json!(true))]), None, 0),
+            (json!([]), None, 0),
+        ];
+        let told = |nodes: &Value, total: usize| {
+            let mut pull = pull();
+            pull["comments"] = json!({ "totalCount": total, "nodes": nodes });
+            told(pull, true).and_then(|it| it.conversation)
+        };
+        let day = |at: Timestamp| at.to_string()[..10].to_owned();
+        for (nodes, last_word, waiting) in table {
+            let count = nodes.as_array().map_or(0, Vec::len);
+            let found = told(&nodes, count).unwrap();
+            let last_word = last_word.map(|day: u32| format!("2026-01-0{day}"));
+            assert_eq!(found.last_word.map(day), last_word, "{nodes}");
+            assert_eq!(found.waiting.len(), waiting, "{nodes}");
+            assert_eq!(found.read_from, None);
+        }
+        let cut = told(&json!([said("lea", 4), said("octo", 5)]), 9).unwrap();
+        assert_eq!(cut.read_from.map(day).as_deref(), Some("2026-01-04"));
+        assert_eq!(told(&Value::Null, 0), None);
     }
 }

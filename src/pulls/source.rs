@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::PullId;
@@ -19,6 +19,7 @@ use super::Standing;
 use super::ci_log::{JobLog, TestReports};
 use super::failing_tests::Passes;
 use super::kept::Kept;
+use super::pull_request::PullRequest;
 use crate::domain::{ApiError, Category, Clock, limits};
 use crate::gh::{ApiPath, Gh, GhError, GraphAnswer};
 use crate::git::Git;
@@ -26,124 +27,6 @@ use crate::git::Git;
 /// Most answers in memory, and most bytes of one.
 const ANSWERS_MAX: usize = 256;
 const ANSWER_BYTES_MAX: usize = 4 << 20;
-
-/// A pull request as REST tells it, in the parts that the tools use.
-#[derive(Clone, Debug, Deserialize)]
-pub struct PullRequest {
-    /// Its number.
-    pub number: u64,
-    /// `open` or `closed`.
-    pub state: String,
-    /// Title, written by its author.
-    pub title: String,
-    /// Description, written by its author.
-    #[serde(default)]
-    pub body: Option<String>,
-    /// Whether it is a draft.
-    #[serde(default)]
-    pub draft: bool,
-    /// Whether it was merged.
-    #[serde(default)]
-    pub merged: bool,
-    /// Commit it was merged as.
-    #[serde(default)]
-    pub merge_commit_sha: Option<String>,
-    /// Author; none when the account is gone.
-    #[serde(default)]
-    pub user: Option<Account>,
-    /// Where it comes from.
-    pub head: Branch,
-    /// Where it shall go.
-    pub base: Branch,
-    /// `None` while GitHub computes it, and for closed ones.
-    #[serde(default)]
-    pub mergeable: Option<bool>,
-    /// `clean`, `dirty`, `blocked`, `behind`, `unstable`, `draft`, `has_hooks` or `unknown`.
-    #[serde(default)]
-    pub mergeable_state: String,
-    /// Whether maintainers of the base may push to the head.
-    #[serde(default)]
-    pub maintainer_can_modify: bool,
-    /// When anything about it changed. Checks are not part of it.
-    pub updated_at: Timestamp,
-    /// Its page.
-    pub html_url: String,
-    /// Commits in it.
-    #[serde(default)]
-    pub commits: u64,
-    /// Lines added.
-    #[serde(default)]
-    pub additions: u64,
-    /// Lines removed.
-    #[serde(default)]
-    pub deletions: u64,
-    /// Files touched.
-    #[serde(default)]
-    pub changed_files: u64,
-    /// Labels.
-    #[serde(default)]
-    pub labels: Vec<Label>,
-    /// The native stack it belongs to (a public preview of 2026), where there is one.
-    #[serde(default)]
-    pub stack: Option<Value>,
-}
-
-/// A label.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Label {
-    /// Its name.
-    pub name: String,
-}
-
-/// An account.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Account {
-    /// Its login.
-    pub login: String,
-}
-
-/// One end of a pull request.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Branch {
-    /// Branch name.
-    #[serde(rename = "ref")]
-    pub name: String,
-    /// Commit.
-    pub sha: String,
-    /// Repository; none when a fork was deleted.
-    #[serde(default)]
-    pub repo: Option<BranchRepo>,
-}
-
-/// The repository of a branch.
-#[derive(Clone, Debug, Deserialize)]
-pub struct BranchRepo {
-    /// `owner/name`.
-    pub full_name: String,
-}
-
-impl PullRequest {
-    /// Login of the author; `ghost` when the account is gone, as GitHub shows it.
-    pub fn author(&self) -> &str {
-        self.user.as_ref().map_or("ghost", |user| &user.login)
-    }
-
-    /// The first seven digits of the head commit.
-    pub fn head_short(&self) -> &str {
-        self.head.sha.get(..7).unwrap_or(&self.head.sha)
-    }
-
-    /// Whether the head is a branch of another repository.
-    pub fn is_from_fork(&self) -> bool {
-        let name = |branch: &Branch| {
-            branch
-                .repo
-                .as_ref()
-                .map(|repo| repo.full_name.to_lowercase())
-        };
-        name(&self.head) != name(&self.base)
-    }
-}
 
 struct Remembered {
     stamp: String,

@@ -4,23 +4,28 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
-use super::{PullId, Pulls, Rollup, RollupState};
+use super::{Conversation, PullId, Pulls, Rollup, RollupState};
 
 /// Most pull requests that are remembered.
 const STANDINGS_MAX: usize = 512;
 
 /// How a pull request stood when it was last looked at. `None` was not looked at.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
     /// The head that all of this is about: of another head nothing of it need be true.
-    head_sha: String,
+    pub(super) head_sha: String,
     /// Checks fail.
     pub ci_fails: Option<bool>,
     /// Ids of the review threads that wait for its author: whoever resolves one takes out that one.
     pub threads_waiting: Option<BTreeSet<String>>,
-    /// When the remarks outside of threads were made that wait for its author.
+    /// When the remarks in the conversation were made that wait for its author.
     pub remarks_waiting: Vec<Timestamp>,
+    /// When the reviews were submitted whose bodies wait for its author.
+    pub reviews_waiting: Vec<Timestamp>,
+    /// When its author, or whoever asks, spoke last outside of threads.
+    pub last_word: Option<Timestamp>,
     /// It conflicts with its base.
     pub conflicts: Option<bool>,
     /// It is known that it can be merged and that everything is green.
@@ -38,7 +43,7 @@ impl Standing {
             words.push("ci failing".to_owned());
         }
         let threads = self.threads_waiting.as_ref().map_or(0, BTreeSet::len);
-        match threads + self.remarks_waiting.len() {
+        match threads + self.remarks_waiting.len() + self.reviews_waiting.len() {
             0 => {}
             1 => words.push("1 comment awaits you".to_owned()),
             count => words.push(format!("{count} comments await you")),
@@ -62,12 +67,24 @@ impl Standing {
         if let Some(threads) = &rollup.threads_waiting {
             self.threads_waiting = Some(threads.clone());
         }
-        // What was said outside of threads is answered by a later word there.
-        if let Some(last_word) = rollup.last_word {
-            self.remarks_waiting.retain(|at| *at >= last_word);
+        if let Some(conversation) = &rollup.conversation {
+            self.take_in_conversation(conversation);
         }
         // What is not known to be ready is not called so, whatever was learned before.
         self.is_ready = rollup.is_ready();
+    }
+
+    fn take_in_conversation(&mut self, told: &Conversation) {
+        self.last_word = self.last_word.max(told.last_word);
+        // What is older than what was read is as it was known.
+        let unread = |at: &Timestamp| told.read_from.is_some_and(|from| *at < from);
+        self.remarks_waiting.retain(unread);
+        self.remarks_waiting.extend(&told.waiting);
+        // What was said outside of threads is answered by a later word there.
+        if let Some(last_word) = self.last_word {
+            self.remarks_waiting.retain(|at| *at >= last_word);
+            self.reviews_waiting.retain(|at| *at >= last_word);
+        }
     }
 }
 
@@ -184,7 +201,7 @@ mod tests {
             conflicts: Some(false),
             threads_waiting: threads(&[]),
             may_merge: true,
-            last_word: None,
+            conversation: None,
         };
         let mut standing = Standing {
             ci_fails: Some(true),
@@ -207,19 +224,47 @@ mod tests {
         assert_eq!(standing.words(), ["conflicts", "1 comment awaits you"]);
         standing.ci_fails = Some(true);
         standing.threads_waiting = None;
-        standing.remarks_waiting = vec![at(1), at(2)];
-        let open = Rollup {
+        standing.take_in(&Rollup {
             state: RollupState::Open,
-            last_word: Some(at(2)),
             ..rollup
-        };
-        standing.take_in(&open);
-        assert_eq!(standing.words(), ["1 comment awaits you"], "and checks run");
-        let open = Rollup {
-            last_word: Some(at(3)),
-            ..open
-        };
-        standing.take_in(&open);
+        });
         assert!(standing.words().is_empty(), "checks run");
+    }
+
+    #[test]
+    fn the_conversation_is_answered_by_a_later_word() {
+        let said = |last_word: Option<i64>, waiting: &[i64], read_from: Option<i64>| Conversation {
+            last_word: last_word.map(at),
+            waiting: waiting.iter().map(|second| at(*second)).collect(),
+            read_from: read_from.map(at),
+        };
+        // Remarks and reviews that are known, a look, and what waits then.
+        let table = [
+            ((&[][..], &[][..]), said(None, &[1, 2], None), (2, 0)),
+            ((&[1, 2], &[1]), said(Some(2), &[2], None), (1, 0)),
+            ((&[1], &[3]), said(Some(2), &[3, 4], None), (2, 1)),
+            ((&[1], &[]), said(None, &[], None), (0, 0)),
+            // What was not read is as it was.
+            ((&[1, 5], &[]), said(None, &[5, 6], Some(4)), (3, 0)),
+            ((&[1, 5], &[]), said(Some(5), &[6], Some(4)), (1, 0)),
+        ];
+        for ((remarks, reviews), told, expected) in table {
+            let times = |seconds: &[i64]| seconds.iter().map(|second| at(*second)).collect();
+            let mut standing = Standing {
+                remarks_waiting: times(remarks),
+                reviews_waiting: times(reviews),
+                ..Standing::default()
+            };
+            standing.take_in_conversation(&told);
+            let found = (
+                standing.remarks_waiting.len(),
+                standing.reviews_waiting.len(),
+            );
+            assert_eq!(found, expected, "{remarks:?} {reviews:?} {told:?}");
+            // An answer that only a tool has seen, in a review, holds on.
+            standing.last_word = Some(at(9));
+            standing.take_in_conversation(&told);
+            assert!(standing.words().is_empty(), "{standing:?}");
+        }
     }
 }

@@ -289,6 +289,9 @@ arguments! {
         /// false leaves out threads on lines that changed since
         #[serde(default, skip_serializing_if = "Option::is_none")]
         include_outdated: Optional<bool>,
+        /// false leaves what bots find in a review's body in one piece
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        parse_review_bodies: Optional<bool>,
         /// Of each remark, 40 to 4000, 800
         #[serde(default, skip_serializing_if = "Option::is_none")]
         body_chars: Optional<u64>,

@@ -81,6 +81,7 @@ impl Parts {
                 .transpose()?
                 .unwrap_or_default(),
             since: since.transpose()?,
+            parse_review_bodies: arguments.parse_review_bodies.unwrap_or(true),
         };
         let (source, now) = self.open_pull(id).await?;
         let cursor = arguments.cursor.as_deref();

@@ -225,6 +225,11 @@ impl StateFiles {
         format!("{}.catalogue.json", self.stem)
     }
 
+    /// What one owner hands to the next about pull requests; it may be deleted.
+    pub fn standings(&self) -> String {
+        format!("{}.pulls.json", self.stem)
+    }
+
     /// The lock.
     pub fn lock(&self) -> String {
         format!("{}.lock", self.stem)

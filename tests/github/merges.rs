@@ -60,6 +60,10 @@ pub struct Merges {
     pub(super) templates: Vec<Value>,
     /// Changes of dependencies, as REST shows them; none where the graph is switched off.
     pub dependencies: Option<Vec<Value>>,
+    /// A stack that GitHub keeps: its number, its base, its pull requests from the bottom up.
+    pub(super) stack: Option<(u64, String, Vec<u64>)>,
+    /// Whether stacks are told by their own routes.
+    pub stacks_enabled: bool,
 }
 
 impl Merges {
@@ -76,6 +80,25 @@ impl Merges {
         let fields = self.pulls.entry(number).or_default();
         fields.insert(field.to_owned(), value);
         self
+    }
+
+    /// Makes some pull requests a stack that GitHub keeps, from the bottom up.
+    pub fn stack(&mut self, number: u64, base: &str, members: &[u64]) -> &mut Self {
+        self.stack = Some((number, base.to_owned(), members.to_vec()));
+        self.stacks_enabled = true;
+        self
+    }
+
+    /// What a pull request says of its stack.
+    pub(super) fn stack_of(&self, pull: u64) -> Value {
+        let Some((number, base, members)) = &self.stack else {
+            return Value::Null;
+        };
+        let place = members.iter().position(|member| *member == pull);
+        place.map_or(Value::Null, |place| {
+            json!({"id": number * 1_000, "number": number, "size": members.len(),
+                "position": place + 1, "base": {"ref": base, "sha": "0".repeat(40)}})
+        })
     }
 
     /// The sum of a commit's check runs and statuses; none without any.
@@ -310,6 +333,14 @@ impl Merges {
             "conclusion": if running { Value::Null } else { conclusion.into() },
             "check_suite_id": 90, "html_url": format!("https://github.com/acme/api/actions/runs/{id}"),
         }));
+        self
+    }
+
+    /// Makes the last run of a workflow its second attempt.
+    pub fn run_again(&mut self, sha: &str) -> &mut Self {
+        let runs = self.workflow_runs.get_mut(sha);
+        let run = runs.and_then(|runs| runs.last_mut());
+        run.expect("a workflow run was added")["run_attempt"] = 2.into();
         self
     }
 }

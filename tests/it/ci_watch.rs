@@ -272,13 +272,21 @@ fn claims_tell_all_that_waits_for_them_from_one_question() {
         world.issue("acme/api", 2).reviews().threads[0].resolved = false;
     });
     until_waiting(&server, &json!(["1 comment awaits you"]));
-    // What was said outside of threads is known to whoever asked, and goes with an answer there.
+    // What people say in the conversation is seen, too; bots report there.
     place.github.change(|world| {
-        world.issue("acme/api", 2).comment("kim", "Please rebase.");
+        let pull = world.issue("acme/api", 2);
+        pull.comment("coverage[bot]", "93 %, 1 % more.");
+        pull.comment("kim", "Please rebase.");
+    });
+    until_waiting(&server, &json!(["2 comments await you"]));
+    // The body of a review is known to whoever asked. An answer ends both.
+    place.github.change(|world| {
+        let pull = world.issue("acme/api", 2);
+        pull.review("lea", "COMMENTED", "Not yet.");
     });
     let asked = json!({"pr": "acme/api#2"});
     server.tool("find_unresolved_comments", asked).expect(200);
-    until_waiting(&server, &json!(["2 comments await you"]));
+    until_waiting(&server, &json!(["3 comments await you"]));
     place.github.change(|world| {
         world.issue("acme/api", 2).comment("octo", "Done.");
     });
@@ -333,4 +341,27 @@ fn what_tools_learned_goes_with_the_head_and_with_what_is_resolved() {
     let looked = server.tool("get_failing_tests", pull()).expect(200);
     assert_eq!(looked["status"], "running", "{looked}");
     assert_eq!(waiting(&server), Value::Null);
+}
+
+#[test]
+fn what_was_learned_is_handed_to_the_next_owner_once() {
+    let (mut world, _) = world();
+    let pull = world.issue("acme/api", 2);
+    pull.thread("lea", "src/db.rs", 42, "This can inject SQL.");
+    pull.review("lea", "COMMENTED", "Not yet.");
+    // No sync comes by itself, and no look at many pull requests is answered.
+    let place = Place::new(world);
+    place.github.inject(Fault::bad_gateway().on("Rollups"));
+    let server = place.serve_synced();
+    submitted(&server);
+    let asked = json!({"pr": "acme/api#2"});
+    server.tool("find_unresolved_comments", asked).expect(200);
+    let two = json!(["2 comments await you"]);
+    assert_eq!(waiting(&server), two);
+    server.stop();
+    let server = place.serve();
+    assert_eq!(waiting(&server), two);
+    // Who ends without a last word hands nothing over, nothing old either.
+    server.kill();
+    assert_eq!(waiting(&place.serve()), Value::Null);
 }

@@ -56,6 +56,7 @@ fn failing() -> (World, String) {
         "##[error]The runner has received a shutdown signal.\n",
     );
     merges.check_run(&head, "lint", "success");
+    merges.check_run(&head, "deploy", "skipped");
     merges.check_run("main", "windows", "failure");
     merges.changes(2, "tests/test_auth.py");
     merges.protect("main", &["test (3.12)"]);
@@ -90,8 +91,8 @@ fn failures_are_named_with_what_reproduces_them() {
     assert_eq!(answer["head_sha"], head[..7]);
     let counts = &answer["counts"];
     assert_eq!(
-        (&counts["failed"], &counts["passed"]),
-        (&json!(3), &json!(1))
+        (&counts["failed"], &counts["passed"], &counts["skipped"]),
+        (&json!(3), &json!(1), &json!(1))
     );
     let failures = answer["failures"].as_array().expect("a list");
     assert_eq!(failures.len(), 2, "{answer}");
@@ -128,6 +129,24 @@ fn failures_are_named_with_what_reproduces_them() {
         lint["counts"]["missing_required"],
         json!([]),
         "only filtered out"
+    );
+}
+
+#[test]
+fn a_failure_that_was_run_again_says_which_attempt_it_is() {
+    let (mut world, head) = failing();
+    let merges = &mut world.repository("acme/api").merges;
+    merges.workflow_run(&head, 9, "failure");
+    merges.run_again(&head);
+    let place = Place::new(world);
+    let answer = asked(&place.serve_synced());
+    for failure in answer["failures"].as_array().expect("a list") {
+        assert_eq!(failure["run_attempt"], 2, "{answer}");
+    }
+    let shown = place.cli(&["get-failing-tests", "--pr", "acme/api#2"]);
+    assert!(
+        shown.stdout.contains("\n  attempt 2 of its run\n"),
+        "{shown:?}"
     );
 }
 

@@ -95,6 +95,11 @@ fn the_whole_stack_is_found_and_its_plan_written() {
         .filter_map(|layer| layer["status"].as_str())
         .collect();
     assert_eq!(statuses, ["merged", "needs_onto", "restack_with_parent"]);
+    let ci = |place: usize| &answer["stack"]["layers"][place]["ci"];
+    assert_eq!(
+        [ci(0), ci(1), ci(2)],
+        [&json!(null), &json!("no_checks"), &json!("no_checks")]
+    );
     let strategy = &answer["rebase_strategy"];
     assert_eq!(strategy["old_base_source"], "force_push");
     assert_eq!(strategy["own_subjects"], json!(["commit b1", "commit b2"]));
@@ -119,6 +124,56 @@ fn the_whole_stack_is_found_and_its_plan_written() {
             "{other}"
         );
     }
+}
+
+#[test]
+fn a_stack_that_github_keeps_has_its_order() {
+    let mut world = stack();
+    let repository = world.repository("acme/api");
+    // GitHub has moved #3 to main without a word about its base.
+    let moved = repository.issue(3).pull_request.as_mut();
+    moved.expect("it is one").branches.events.clear();
+    let merges = &mut repository.merges;
+    merges.stack(50, "main", &[2, 3, 4]);
+    merges.check_run(&oid("b2"), "test", "failure");
+    merges.check_run(&oid("c1"), "test", "in_progress");
+    let place = Place::new(world);
+    let server = place.serve_synced();
+    let layers = |answer: &Value| {
+        let layers = answer["stack"]["layers"].as_array().expect("a list");
+        let told = layers
+            .iter()
+            .map(|layer| (layer["pr"].clone(), layer["ci"].clone()));
+        told.collect::<Vec<_>>()
+    };
+    let three = [
+        (json!(2), json!(null)),
+        (json!(3), json!("failed")),
+        (json!(4), json!("running")),
+    ];
+    for pr in ["acme/api#2", "acme/api#3", "acme/api#4"] {
+        let answer = ask(&server, pr);
+        assert_eq!(layers(&answer), three, "{answer}");
+        let stack = &answer["stack"];
+        assert_eq!(
+            (&stack["source"], &stack["number"], &stack["target"]),
+            (&json!("native"), &json!(50), &json!("main"))
+        );
+        assert!(answer.get("warnings").is_none(), "{answer}");
+        assert!(answer["hazards"].to_string().contains("merge-async"));
+        let plan = commands(&answer).join("\n");
+        let rebase = format!("rebase --onto origin/main {} auth-ui", &oid("a1")[..12]);
+        assert!(plan.contains(&rebase) && !plan.contains("--base"), "{plan}");
+    }
+    // Where stacks are not told by themselves their order is derived, which is said.
+    place.github.change(|world| {
+        world.repository("acme/api").merges.stacks_enabled = false;
+        world.issue("acme/api", 3).touch();
+    });
+    let answer = ask(&server, "acme/api#3");
+    assert_eq!(layers(&answer), three[1..], "{answer}");
+    assert_eq!(answer["stack"]["source"], "native");
+    assert_eq!(answer["warnings"][0]["source"], "native_stack", "{answer}");
 }
 
 #[test]

@@ -419,3 +419,53 @@ fn a_cursor_brings_every_check_that_had_no_room() {
         "head_moved"
     );
 }
+
+#[test]
+fn a_stack_that_github_keeps_is_judged_by_its_base_and_what_is_below() {
+    let (mut world, head) = world();
+    let repository = world.repository("acme/api");
+    let below = repository.add_pull_request("Below", &[]).head("feature");
+    let below = below.pull_request.as_ref().expect("it is one");
+    let head_below = below.head_sha.clone();
+    let pull = repository.issue(2).pull_request.as_mut();
+    pull.expect("it is one").base_ref = "feature".to_owned();
+    let merges = &mut repository.merges;
+    merges.stack(50, "main", &[3, 2]);
+    merges.protect("main", &["e2e"]);
+    merges.check_run(&head_below, "test", "failure");
+    merges.say_of(3, "mergeStateStatus", json!("BLOCKED"));
+    merges.say_of(2, "mergeStateStatus", json!("BLOCKED"));
+    let place = Place::new(world);
+    let server = place.serve_synced();
+    place.github.clear_requests();
+    let answer = asked(&server);
+    // Two more than for any other: the stack, and the layers below.
+    assert_eq!(place.cost(), Cost::is(9, 7, 2));
+    let expected = ["check_missing", "stack_below_not_ready"];
+    assert_eq!(categories(&answer), expected, "{answer}");
+    let blockers = answer["blocking_issues"].as_array().expect("a list");
+    assert_eq!(blockers[0]["names"], json!(["e2e"]), "rules of main");
+    assert_eq!(blockers[1]["names"], json!(["#3: checks failed"]));
+    assert_eq!(answer["rules_of"], "main");
+    assert!(answer["warnings"].is_null(), "{answer}");
+    let ready = |world: &mut World| {
+        let merges = &mut world.repository("acme/api").merges;
+        merges.say_of(3, "mergeStateStatus", json!("CLEAN"));
+        merges.say_of(2, "mergeStateStatus", json!("CLEAN"));
+        merges.check_run(&head, "e2e", "success");
+        world.issue("acme/api", 2).touch();
+    };
+    place.github.change(ready);
+    let answer = asked(&server);
+    assert_eq!(answer["verdict"], "ready", "{answer}");
+    let command = field(&answer["merge"], "command");
+    assert!(command.contains("pulls/2/merge-async"), "{command}");
+
+    // Where stacks are not told by themselves, that is said.
+    place.github.change(|world| {
+        world.repository("acme/api").merges.stacks_enabled = false;
+        world.issue("acme/api", 2).touch();
+    });
+    let answer = asked(&server);
+    assert_eq!(answer["warnings"][0]["source"], "native_stack", "{answer}");
+}

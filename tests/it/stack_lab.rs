@@ -464,6 +464,7 @@ impl Lab {
             events_complete: self.remembers,
             commits_total: commits.len() as u64,
             commits,
+            ci: None,
         }
     }
 
@@ -528,6 +529,7 @@ impl Lab {
             verdicts: &verdicts,
             comparisons: &comparisons,
             warnings: Vec::new(),
+            native: None,
             now: Timestamp::UNIX_EPOCH,
         });
         let json = serde_json::to_string(&answer).expect("it is JSON");

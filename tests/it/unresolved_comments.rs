@@ -227,6 +227,103 @@ fn filters_and_orders() {
 }
 
 #[test]
+fn what_a_bot_folds_in_a_review_is_told_by_file_and_line() {
+    let fold = |title: &str, content: &str| {
+        format!(
+            "<details>\n<summary>{title}</summary><blockquote>\n\n{content}\n\n</blockquote></details>\n"
+        )
+    };
+    let outside = fold(
+        "⚠️ Outside diff range comments (1)",
+        &fold(
+            "src/db.rs (1)",
+            "`3-4`: _⚠️ Potential issue_ | _🟠 Major_\n\n**Close it.**",
+        ),
+    );
+    let quoted: String = outside.lines().map(|line| format!("> {line}\n")).collect();
+    let pair =
+        "`8`: **Rename it.**\n\n```suggestion\nlet id = 1;\n```\n\n---\n\n`20-22`: **Split it.**";
+    let body = format!(
+        "**Actionable comments posted: 1**\n\n> [!CAUTION]\n> Some are elsewhere.\n>\n{quoted}\n{}{}",
+        fold("🧹 Nitpick comments (2)", &fold("src/api.rs (2)", pair)),
+        fold("📜 Review details", "**Run ID**: 5"),
+    );
+    let mut world = issues(1);
+    let pull = world
+        .repository("acme/api")
+        .add_pull_request("Bind ids", &[1]);
+    pull.review("coderabbitai[bot]", "COMMENTED", &body);
+    let place = Place::new(world);
+    let server = place.serve_synced();
+    place.github.clear_requests();
+    let told = ask(&server, json!({})).expect(200);
+    assert_eq!(place.cost(), Cost::is(2, 1, 1));
+    let facts: Vec<String> = told["comments"]
+        .as_array()
+        .expect("there is a list")
+        .iter()
+        .map(|comment| {
+            let lines = (&comment["start_line"], &comment["line"]);
+            format!(
+                "{} {} {}-{}",
+                field(comment, "section"),
+                field(comment, "path"),
+                lines.0,
+                lines.1
+            )
+        })
+        .collect();
+    assert_eq!(
+        facts,
+        [
+            "nitpick src/api.rs null-8",
+            "nitpick src/api.rs 20-22",
+            "outside_diff src/db.rs 3-4"
+        ]
+    );
+    assert_eq!(
+        bodies(&told),
+        [
+            "**Rename it.**\n\n[suggestion]",
+            "**Split it.**",
+            "_⚠️ Potential issue_ | _🟠 Major_\n\n**Close it.**"
+        ]
+    );
+    let suggestion = &told["comments"][0]["suggestion"];
+    assert_eq!(
+        suggestion,
+        &json!({"start": 8, "end": 8, "replacement": "let id = 1;\n"})
+    );
+    assert!(told.get("warnings").is_none(), "{told}");
+    // In one piece: through MCP, which does not list the argument, and by hand.
+    let whole = json!({"pr": PULL, "parse_review_bodies": false});
+    let by_mcp = place.mcp().joined().tool("find_unresolved_comments", whole);
+    let by_mcp = by_mcp.record();
+    assert_eq!(by_mcp["total_listed"], 1);
+    assert!(
+        bodies(&by_mcp)[0].starts_with("**Actionable comments posted: 1**"),
+        "{by_mcp}"
+    );
+    let shown = place.cli(&["find-unresolved-comments", "--pr", PULL]);
+    for words in [
+        "src/api.rs:20-22\n  coderabbitai (bot), in a review, nitpick, ",
+        "Split it.",
+    ] {
+        assert!(shown.stdout.contains(words), "{words}: {}", shown.stdout);
+    }
+    let by_hand = place.cli(&[
+        "find-unresolved-comments",
+        "--pr",
+        PULL,
+        "--json",
+        "--parse-review-bodies=false",
+    ]);
+    assert_eq!(by_hand.json()["comments"], by_mcp["comments"]);
+    let openapi = server.get("/openapi.json").expect(200).to_string();
+    assert!(openapi.contains("parse_review_bodies"));
+}
+
+#[test]
 fn pages_stay_right_while_threads_are_resolved() {
     let mut world = issues(1);
     let pull = world.repository("acme/api").add_pull_request("Large", &[]);

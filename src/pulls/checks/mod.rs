@@ -101,6 +101,13 @@ pub struct Check {
     pub required: Option<bool>,
 }
 
+impl Check {
+    /// Whether nothing ran that could fail: skipped, or neutral.
+    pub fn is_skipped(&self) -> bool {
+        self.state == CheckState::Ok && matches!(self.conclusion.as_str(), "skipped" | "neutral")
+    }
+}
+
 /// A run of a workflow.
 #[derive(Clone, Debug, Deserialize)]
 pub struct WorkflowRun {

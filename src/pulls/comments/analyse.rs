@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::super::{Warning, overflow};
 use super::data::{Connection, Remark, Thread};
 use super::fetch::Fetched;
+use super::review_body::Finding;
 use super::{CommentQuery, Needs, Sort};
 
 /// Most authors and files that the summary names.
@@ -37,6 +38,8 @@ pub(super) enum Place<'a> {
     Thread(&'a Thread),
     Conversation,
     Review,
+    /// What the body of a review says about a file.
+    Finding(&'a Finding),
 }
 
 /// One thing that was said, with what became of it.
@@ -46,6 +49,8 @@ pub(super) struct Entry<'a> {
     pub place: Place<'a>,
     /// The remark itself: in a thread the first one.
     pub remark: &'a Remark,
+    /// What was written there, as Markdown.
+    pub written: &'a str,
     pub created_at: Timestamp,
     last_at: Timestamp,
     pub state: State,
@@ -58,6 +63,20 @@ pub(super) struct Analysis<'a> {
     pub unresolved_threads: usize,
     pub minimized: usize,
     pub warnings: Vec<Warning>,
+    last_word: Option<Timestamp>,
+}
+
+/// What waits for the author.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    /// Ids of threads.
+    pub threads: BTreeSet<String>,
+    /// When remarks in the conversation were made; what bots say there are reports.
+    pub remarks: Vec<Timestamp>,
+    /// When reviews were submitted whose bodies say something, whatever they find.
+    pub reviews: Vec<Timestamp>,
+    /// When the author, or whoever asks, spoke last outside of threads.
+    pub last_word: Option<Timestamp>,
 }
 
 /// What the listed entries are, all pages together.
@@ -94,6 +113,7 @@ pub(super) fn analyse(fetched: &Fetched, sort: Sort) -> Analysis<'_> {
     entries.extend(remarks(fetched, last_word));
     entries.sort_by(|left, right| compare(sort, &left.key(), &right.key()));
     let mut warnings = unread_remarks(fetched, last_word);
+    warnings.extend(unread_findings(fetched));
     let untold = fetched.threads.len() - told;
     if untold > 0 {
         let reason = format!("{untold} threads came without their first comment");
@@ -108,6 +128,7 @@ pub(super) fn analyse(fetched: &Fetched, sort: Sort) -> Analysis<'_> {
         unresolved_threads,
         minimized,
         warnings,
+        last_word,
     }
 }
 
@@ -119,6 +140,7 @@ fn of_thread<'a>(fetched: &Fetched, thread: &'a Thread) -> Option<Entry<'a>> {
         id: &thread.id,
         place: Place::Thread(thread),
         remark,
+        written: &remark.body,
         created_at,
         last_at: last.created_at.unwrap_or(created_at),
         state: state(fetched, remark, last),
@@ -164,23 +186,55 @@ fn outside(fetched: &Fetched) -> impl Iterator<Item = (Place<'_>, &Remark)> {
 }
 
 fn remarks(fetched: &Fetched, last_word: Option<Timestamp>) -> impl Iterator<Item = Entry<'_>> {
-    outside(fetched).filter_map(move |(place, remark)| {
+    let told = outside(fetched).filter_map(move |(place, remark)| {
         let created_at = remark.created_at?;
-        let says_something = !remark.body.trim().is_empty();
         let answered = last_word.is_some_and(|last_word| created_at < last_word);
         Some(Entry {
             id: &remark.id,
             place,
             remark,
+            written: &remark.body,
             created_at,
             last_at: created_at,
             state: State::AwaitingAuthor,
-            is_open: says_something
-                && !answered
+            is_open: !answered
                 && !remark.is_minimized
                 && !remark.is_pending()
                 && !is_own(fetched, remark),
         })
+    });
+    let told = told.flat_map(|entry| apart(fetched, entry));
+    // Nothing was said where a review only approves, or where only its findings say something.
+    told.filter(|entry| !entry.written.trim().is_empty())
+}
+
+/// A remark, or what the body of a review says about files and what it says besides.
+fn apart<'a>(fetched: &'a Fetched, entry: Entry<'a>) -> impl Iterator<Item = Entry<'a>> {
+    let apart = fetched.taken_apart.get(entry.id);
+    let apart = apart.filter(|_| matches!(entry.place, Place::Review));
+    let whole = Entry {
+        written: apart.map_or(entry.written, |apart| &apart.rest),
+        ..entry
+    };
+    let findings = apart.into_iter().flat_map(|apart| &apart.findings);
+    let findings = findings.map(move |finding| Entry {
+        id: &finding.id,
+        place: Place::Finding(finding),
+        written: &finding.written,
+        ..entry
+    });
+    std::iter::once(whole).chain(findings)
+}
+
+/// Says where the title of a section announces more than was recognised below it.
+fn unread_findings(fetched: &Fetched) -> Option<Warning> {
+    let unread: usize = fetched.taken_apart.values().map(|apart| apart.unread).sum();
+    (unread > 0).then(|| {
+        Warning::new(
+            "review_bodies",
+            format!("{unread} findings that bots announce were not recognised"),
+            "url leads to all that was written",
+        )
     })
 }
 
@@ -240,10 +294,13 @@ impl<'a> Analysis<'a> {
         Some(self.listed(query).filter(after))
     }
 
-    /// What waits for the author, whatever is asked for: ids of threads, and when remarks outside
-    /// of them were made.
-    pub fn waiting(&self) -> (BTreeSet<String>, Vec<Timestamp>) {
-        let (mut threads, mut remarks) = (BTreeSet::new(), Vec::new());
+    /// What waits for the author, whatever is asked for.
+    pub fn waiting(&self) -> Waiting {
+        let mut waiting = Waiting {
+            last_word: self.last_word,
+            ..Waiting::default()
+        };
+        let mut reviews = BTreeMap::new();
         let everything = CommentQuery::default();
         for entry in self.listed(&everything) {
             if entry.state != State::AwaitingAuthor {
@@ -251,12 +308,17 @@ impl<'a> Analysis<'a> {
             }
             match entry.place {
                 Place::Thread(_) => {
-                    threads.insert(entry.id.to_owned());
+                    waiting.threads.insert(entry.id.to_owned());
                 }
-                Place::Conversation | Place::Review => remarks.push(entry.created_at),
+                Place::Conversation if entry.remark.is_bot() => {}
+                Place::Conversation => waiting.remarks.push(entry.created_at),
+                Place::Review | Place::Finding(_) => {
+                    reviews.insert(entry.remark.id.as_str(), entry.created_at);
+                }
             }
         }
-        (threads, remarks)
+        waiting.reviews = reviews.into_values().collect();
+        waiting
     }
 
     /// Counts what the query asks for.
@@ -279,9 +341,10 @@ impl<'a> Analysis<'a> {
                 State::AwaitingAuthor => summary.awaiting_author += 1,
                 State::AwaitingReviewer => summary.awaiting_reviewer += 1,
             }
-            if let Place::Thread(thread) = entry.place {
-                summary.outdated += usize::from(thread.is_outdated);
-                let path = crate::domain::text::cut(&thread.path, PATH_BYTES_MAX).0;
+            let outdated = entry.thread().is_some_and(|thread| thread.is_outdated);
+            summary.outdated += usize::from(outdated);
+            if let Some(path) = entry.path() {
+                let path = crate::domain::text::cut(path, PATH_BYTES_MAX).0;
                 if summary.files.len() < NAMED_MAX && !summary.files.contains(&path) {
                     summary.files.push(path);
                 }
@@ -326,12 +389,11 @@ fn compare(sort: Sort, left: &Key<'_>, right: &Key<'_>) -> Ordering {
 
 impl<'a> Entry<'a> {
     fn key(&self) -> Key<'a> {
-        let thread = self.thread();
         Key {
             state: self.state,
             is_bot: self.remark.is_bot(),
-            path: thread.map(|thread| thread.path.as_str()),
-            line: thread.and_then(Thread::place),
+            path: self.path(),
+            line: self.line(),
             author: self.remark.author(),
             created_at: self.created_at,
             id: self.id,
@@ -342,8 +404,34 @@ impl<'a> Entry<'a> {
     pub fn thread(&self) -> Option<&'a Thread> {
         match self.place {
             Place::Thread(thread) => Some(thread),
-            Place::Conversation | Place::Review => None,
+            Place::Conversation | Place::Review | Place::Finding(_) => None,
         }
+    }
+
+    /// The finding in the body of a review, if it is one.
+    pub fn finding(&self) -> Option<&'a Finding> {
+        match self.place {
+            Place::Finding(finding) => Some(finding),
+            Place::Thread(_) | Place::Conversation | Place::Review => None,
+        }
+    }
+
+    /// The file it is about.
+    pub fn path(&self) -> Option<&'a str> {
+        let of_thread = self.thread().map(|thread| thread.path.as_str());
+        of_thread.or_else(|| self.finding()?.path.as_deref())
+    }
+
+    /// The line it is about; for an outdated thread the line it was about.
+    pub fn line(&self) -> Option<u64> {
+        let of_thread = self.thread().and_then(Thread::place);
+        of_thread.or_else(|| self.finding()?.line)
+    }
+
+    /// The first line it is about, where there are several.
+    pub fn start(&self) -> Option<u64> {
+        let of_thread = self.thread().and_then(Thread::start);
+        of_thread.or_else(|| self.finding()?.start)
     }
 
     /// The commit that was commented on.
@@ -360,12 +448,12 @@ impl<'a> Entry<'a> {
 
 impl Thread {
     /// The line it is about; for an outdated thread the line it was about.
-    pub fn place(&self) -> Option<u64> {
+    fn place(&self) -> Option<u64> {
         self.line.or(self.original_line)
     }
 
     /// The first line it is about, where there are several.
-    pub fn start(&self) -> Option<u64> {
+    fn start(&self) -> Option<u64> {
         match self.line {
             Some(_) => self.start_line,
             None => self.original_start_line,

@@ -1,11 +1,14 @@
 //! Reads the threads and the conversation. A thread that could not be read is never taken for one
 //! that is resolved, nor for one that is not.
 
+use std::collections::HashMap;
+
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::super::{PullSource, Warning};
 use super::data::{Connection, FIRST_PAGE, NEXT_PAGE, Pull, Remark, Thread};
+use super::review_body::{TakenApart, take_apart};
 use crate::domain::{ApiError, Category};
 use crate::gh::{GhError, GraphAnswer};
 
@@ -24,7 +27,20 @@ pub(super) struct Fetched {
     pub threads: Vec<Thread>,
     pub reviews: Option<Connection<Remark>>,
     pub comments: Option<Connection<Remark>>,
+    /// Bodies of bots' reviews by the id of the review, where they are told as their findings.
+    pub taken_apart: HashMap<String, TakenApart>,
     pub warnings: Vec<Warning>,
+}
+
+impl Fetched {
+    /// Takes the bodies of bots' reviews apart into what they find.
+    pub fn take_reviews_apart(&mut self) {
+        let reviews = self.reviews.iter().flat_map(Connection::told);
+        let of_bots = reviews.filter(|review| review.is_bot());
+        self.taken_apart = of_bots
+            .filter_map(|review| Some((review.id.clone(), take_apart(&review.id, &review.body)?)))
+            .collect();
+    }
 }
 
 /// Reads everything that was said on a pull request.
@@ -91,6 +107,7 @@ pub(super) async fn fetch(source: &PullSource) -> Result<Fetched, ApiError> {
         threads,
         reviews: pull.reviews,
         comments: pull.comments,
+        taken_apart: HashMap::new(),
         warnings,
     })
 }

@@ -3,8 +3,10 @@
 mod analyse;
 mod data;
 mod fetch;
+mod markdown;
 mod report;
 pub(super) mod resolve;
+mod review_body;
 #[cfg(test)]
 pub(super) mod tests;
 mod text;
@@ -121,6 +123,8 @@ pub struct CommentQuery {
     pub needs: Needs,
     /// Only where something was said from then on.
     pub since: Option<Timestamp>,
+    /// Whether what bots find in the bodies of their reviews is listed by file and line.
+    pub parse_review_bodies: bool,
     /// Most characters of a remark that are shown; no matter of what is listed.
     #[serde(skip)]
     pub body_chars: usize,
@@ -135,6 +139,7 @@ impl Default for CommentQuery {
             sort: Sort::default(),
             needs: Needs::default(),
             since: None,
+            parse_review_bodies: true,
             body_chars: BODY_CHARS_DEFAULT,
         }
     }
@@ -156,13 +161,18 @@ pub async fn find_unresolved_comments(
     let after = after.map(|given| Position::read(given, &pr, query, &source.pull.head.sha));
     let after = after.transpose()?;
     let mut fetched = fetch(&source).await?;
+    if query.parse_review_bodies {
+        fetched.take_reviews_apart();
+    }
     let mut warnings = std::mem::take(&mut fetched.warnings);
     let mut analysis = analyse(&fetched, query.sort);
     warnings.append(&mut analysis.warnings);
-    let (threads, remarks) = analysis.waiting();
+    let waiting = analysis.waiting();
     source.learn(|standing| {
-        standing.threads_waiting = Some(threads);
-        standing.remarks_waiting = remarks;
+        standing.threads_waiting = Some(waiting.threads);
+        standing.remarks_waiting = waiting.remarks;
+        standing.reviews_waiting = waiting.reviews;
+        standing.last_word = standing.last_word.max(waiting.last_word);
     });
     let (window, more) = window(&analysis, query, after.as_ref())?;
     let changes = changes(&source, &window, &mut warnings).await;

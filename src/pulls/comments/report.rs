@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use super::super::Warning;
 use super::analyse::{Entry, Place, State, Summary};
 use super::data::{Remark, Thread};
+use super::review_body::Section;
 use super::text::{Compact, compact};
 use crate::domain::{ApiError, text};
 
@@ -90,6 +91,9 @@ struct Listed<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     comment_id: Option<u64>,
     kind: &'static str,
+    /// Under which title the body of a review says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    section: Option<Section>,
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -180,13 +184,13 @@ fn rendered(
 ) -> Result<Box<RawValue>, ApiError> {
     let remark = entry.remark;
     let thread = entry.thread();
-    let Compact { words, suggestion } = compact(&remark.body, remark.is_bot());
+    let Compact { words, suggestion } = compact(entry.written, remark.is_bot());
     let (body, body_truncated) = cut_chars(&words, body_chars / shrink);
     let suggestion = suggestion.as_deref().map(|replacement| {
         let (replacement, truncated) = text::cut(replacement, SUGGESTION_BYTES / shrink);
-        let end = thread.and_then(Thread::place);
+        let end = entry.line();
         Suggestion {
-            start: thread.and_then(Thread::start).or(end),
+            start: entry.start().or(end),
             end,
             replacement,
             truncated,
@@ -199,11 +203,14 @@ fn rendered(
         kind: match entry.place {
             Place::Thread(_) => "review_thread",
             Place::Conversation => "conversation",
-            Place::Review => "review_body",
+            Place::Review | Place::Finding(_) => "review_body",
         },
-        path: thread.map(|thread| text::cut(&thread.path, PATH_BYTES / shrink).0),
-        start_line: thread.and_then(Thread::start),
-        line: thread.and_then(Thread::place),
+        section: entry.finding().map(|finding| finding.section),
+        path: entry
+            .path()
+            .map(|path| text::cut(path, PATH_BYTES / shrink).0),
+        start_line: entry.start(),
+        line: entry.line(),
         side: thread.and_then(|thread| thread.diff_side.as_deref()),
         outdated: thread.map(|thread| thread.is_outdated),
         changed_since: entry.commit().and_then(|commit| {

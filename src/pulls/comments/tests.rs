@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -61,6 +63,7 @@ fn fetched(threads: Value, comments: Value, reviews: Value) -> Fetched {
         threads: page.nodes.into_iter().flatten().collect(),
         reviews: pull.reviews,
         comments: pull.comments,
+        taken_apart: HashMap::new(),
         warnings: Vec::new(),
     }
 }
@@ -120,12 +123,7 @@ fn what_is_settled_hidden_or_unsent() {
     let outdated = with("/line", json!(null));
     let place = analyse(&outdated, Sort::ByFile);
     let entry = first(&place);
-    assert_eq!(
-        entry
-            .thread()
-            .map(|thread| (thread.start(), thread.place())),
-        Some((Some(5), Some(7)))
-    );
+    assert_eq!((entry.start(), entry.line()), (Some(5), Some(7)));
     // Nobody but its author sees it: nobody can answer.
     let unsent = with("/first/nodes/0/pullRequestReview/state", json!("PENDING"));
     let analysis = analyse(&unsent, Sort::ByFile);
@@ -259,6 +257,57 @@ fn authors_and_outdated_threads_can_be_left_out() {
     assert_eq!(without(&["@LEA"], true), ["PRRT_20", "PRRT_30", "IC_50"]);
     let two = ["coderabbitai[bot]", "ghost"];
     assert_eq!(without(&two, false), ["PRRT_10", "IC_40"]);
+}
+
+#[test]
+fn findings_of_a_review_have_places_and_are_one_remark() {
+    let body = "**Actionable comments posted: 0**\n\n<details>\n<summary>🧹 Nitpick comments (3)</summary>\n\n\
+        <details>\n<summary>src/b.rs (2)</summary>\n\n`30-40`: **Late.**\n\n---\n\n`5`: **Early.**\n\n</details>\n\n</details>\n";
+    let by = |kind: &str, body: &str| {
+        let mut review = remark(60, Some("rabbit"), 9);
+        review["author"]["__typename"] = json!(kind);
+        review["body"] = json!(body);
+        let mut fetched = fetched(json!([thread(20, &["kim"])]), all(&[]), all(&[review]));
+        fetched.take_reviews_apart();
+        fetched
+    };
+    let of_bot = by("Bot", body);
+    assert_eq!(ids(&of_bot), ["IC_60#2", "IC_60#1", "PRRT_20"]);
+    let analysis = analyse(&of_bot, Sort::ByFile);
+    let (_, summary) = analysis.summary(&everything());
+    assert_eq!((summary.bots, summary.humans), (2, 1));
+    assert_eq!(summary.files, ["src/b.rs", "src/db.rs"]);
+    let waiting = analysis.waiting();
+    let counts = (
+        waiting.threads.len(),
+        waiting.remarks.len(),
+        waiting.reviews.len(),
+    );
+    assert_eq!(counts, (1, 0, 1), "a review is one, whatever it finds");
+    assert_eq!(analysis.warnings.len(), 1);
+    assert!(
+        analysis.warnings[0].reason.starts_with("1 findings"),
+        "{:?}",
+        analysis.warnings
+    );
+    let rendered = render(&first(&analysis), &Changes::new(), 800, usize::MAX).unwrap();
+    let rendered: Value = serde_json::from_str(rendered.get()).unwrap();
+    assert_eq!(
+        (&rendered["kind"], &rendered["section"], &rendered["path"]),
+        (&json!("review_body"), &json!("nitpick"), &json!("src/b.rs"))
+    );
+    assert_eq!(
+        (
+            &rendered["line"],
+            &rendered["body"],
+            &rendered["comment_id"]
+        ),
+        (&json!(5), &json!("**Early.**"), &json!(60))
+    );
+    // What people write is theirs, and what says nothing but how much is said elsewhere is nothing.
+    assert_eq!(ids(&by("User", body)), ["PRRT_20", "IC_60"]);
+    let count = "**Actionable comments posted: 1**";
+    assert_eq!(ids(&by("Bot", count)), ["PRRT_20"]);
 }
 
 #[test]

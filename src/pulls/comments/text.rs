@@ -1,6 +1,7 @@
 //! What somebody wrote in Markdown, cut to what an agent has to read: no invisible comments, a
 //! bot's folded sections as one line each, a suggested change apart from the words around it.
 
+use super::markdown::{fenced, has_tag, section, summary};
 use crate::domain::text;
 
 /// Deepest fold that is looked into; what is deeper is dropped with its parent.
@@ -79,7 +80,7 @@ fn fold(inner: &str, folds: Folds, found: &mut Compact) {
         keeps_files: of_files || folds.keeps_files,
     };
     if of_files || of_file || prompt {
-        found.words.push_str(&title);
+        found.words.push_str(cut_title(&title));
         found.words.push('\n');
         copy(content, true, deeper, found);
         return;
@@ -88,119 +89,15 @@ fn fold(inner: &str, folds: Folds, found: &mut Compact) {
     copy(content, true, deeper, found);
     found.words.truncate(before);
     let chars = content.trim().chars().count();
+    let title = cut_title(&title);
     found
         .words
         .push_str(&format!("[+ {title} ({chars} chars)]"));
 }
 
-/// A fenced block at the beginning of a text.
-struct Fenced<'a> {
-    info: &'a str,
-    content: &'a str,
-    /// Bytes up to the end of the line that closes it.
-    length: usize,
-}
-
-fn fenced(text: &str) -> Option<Fenced<'_>> {
-    let (fence, count, after) = fence_of(text)?;
-    let info_end = after.find('\n').unwrap_or(after.len());
-    let info = after[..info_end].trim();
-    if fence == '`' && info.contains('`') {
-        return None;
-    }
-    let start = text.len() - after.len() + info_end;
-    let start = (start + 1).min(text.len());
-    let mut end = start;
-    for line in text[start..].split_inclusive('\n') {
-        let closing = fence_of(line).is_some_and(|(found, length, after)| {
-            found == fence && length >= count && after.trim().is_empty()
-        });
-        if closing {
-            return Some(Fenced {
-                info,
-                content: &text[start..end],
-                length: end + line.len(),
-            });
-        }
-        end += line.len();
-    }
-    Some(Fenced {
-        info,
-        content: &text[start..],
-        length: text.len(),
-    })
-}
-
-/// The fence that a line begins with: its character, its length, and what follows.
-fn fence_of(line: &str) -> Option<(char, usize, &str)> {
-    let bare = line.trim_start_matches(' ');
-    let fence = bare.chars().next().filter(|c| matches!(c, '`' | '~'))?;
-    let after = bare.trim_start_matches(fence);
-    let count = bare.len() - after.len();
-    (line.len() - bare.len() <= 3 && count >= 3).then_some((fence, count, after))
-}
-
-fn has_tag(text: &str, tag: &str) -> bool {
-    let Some(after) = text
-        .get(..tag.len())
-        .filter(|found| found.eq_ignore_ascii_case(tag))
-        .map(|_| &text[tag.len()..])
-    else {
-        return false;
-    };
-    !after.starts_with(|next: char| next.is_ascii_alphanumeric())
-}
-
-/// What is inside of the `<details>` that a text begins with, and how long it is in all. Without
-/// an end it reaches to the end of the text.
-fn section(text: &str) -> (&str, usize) {
-    let start = text.find('>').map_or(text.len(), |end| end + 1);
-    let mut depth = 0_usize;
-    let mut place = start;
-    let mut at_line_start = false;
-    while let Some(first) = text[place..].chars().next() {
-        let rest = &text[place..];
-        if at_line_start && let Some(block) = fenced(rest) {
-            place += block.length;
-            continue;
-        }
-        at_line_start = first == '\n';
-        if has_tag(rest, "<details") {
-            depth += 1;
-        } else if has_tag(rest, "</details") {
-            if depth == 0 {
-                let length = rest.find('>').map_or(rest.len(), |end| end + 1);
-                return (&text[start..place], place + length);
-            }
-            depth -= 1;
-        }
-        place += first.len_utf8();
-    }
-    (&text[start..], text.len())
-}
-
-/// The title of a folded section, and what follows it.
-fn summary(inner: &str) -> (String, &str) {
-    let trimmed = inner.trim_start();
-    let parts = has_tag(trimmed, "<summary")
-        .then(|| trimmed.split_once('>'))
-        .flatten()
-        .and_then(|(_, after)| after.split_once("</summary>"));
-    let Some((title, content)) = parts else {
-        return ("details".to_owned(), inner);
-    };
-    let mut bare = String::new();
-    let mut in_tag = false;
-    for character in title.chars() {
-        match character {
-            '<' => in_tag = true,
-            '>' if in_tag => in_tag = false,
-            _ if !in_tag => bare.push(character),
-            _ => {}
-        }
-    }
-    let bare = text::one_line(bare.trim());
-    (text::cut(&bare, TITLE_BYTES_MAX).0.to_owned(), content)
+/// A title of a folded section as it is shown.
+pub(super) fn cut_title(title: &str) -> &str {
+    text::cut(title, TITLE_BYTES_MAX).0
 }
 
 /// Without characters that hide or deceive, and with one empty line where there were several.

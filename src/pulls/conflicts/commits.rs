@@ -6,7 +6,7 @@ use super::fetch::Sides;
 use super::report::{Conflict, TargetCommit};
 use crate::domain::text;
 use crate::gh::GhError;
-use crate::pulls::stack::commands::short;
+use crate::pulls::shell::short;
 use crate::pulls::{PullSource, Warning, secrets};
 
 /// Most files whose commits are read: one call each.

@@ -29,7 +29,7 @@ use self::fetch::Sides;
 use self::report::{GithubSays, Instructions, Method, UNTRUSTED};
 use self::steps::Place;
 use super::overlap::{self, Claimants, OverlappingPull};
-use super::stack::commands::short;
+use super::shell::short;
 use super::{PullId, PullRequest, PullSource, Pulls, Warning, branch_name, head_cursor, overflow};
 use crate::domain::cursor::{self, Page};
 use crate::domain::{ApiError, Category, Host, limits};

@@ -2,7 +2,7 @@
 
 use crate::domain::Host;
 use crate::pulls::PullRequest;
-use crate::pulls::stack::commands::{quote, short};
+use crate::pulls::shell::{quote, short};
 
 /// The repository's remote in the clone: git's own default.
 const REMOTE: &str = "origin";

@@ -1,6 +1,6 @@
 //! What GitHub refuses while a pull request is made, with the next step.
 
-use super::super::stack::commands::quote;
+use super::super::shell::quote;
 use super::NewPullRequest;
 use super::files::Act;
 use crate::domain::{ApiError, Category};

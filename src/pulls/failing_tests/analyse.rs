@@ -164,12 +164,14 @@ fn counts(checks: &Checks, required: &Required) -> Counts {
             Outcome::Missing | Outcome::OtherApp
         )
     });
+    let skipped = checks.all.iter().filter(|check| check.is_skipped()).count();
     Counts {
         failed: in_state(CheckState::Fail),
         allowed_failures: in_state(CheckState::Allowed),
         cancelled: in_state(CheckState::Cancelled),
         running: in_state(CheckState::Pending),
-        passed: in_state(CheckState::Ok),
+        passed: in_state(CheckState::Ok) - skipped,
+        skipped,
         missing_required: missing.map(|context| context.context.clone()).collect(),
         more_missing_required: 0,
     }
@@ -213,6 +215,7 @@ fn merged(reading: &Reading) -> Vec<ReportedFailure> {
                     known.checks.push(failed.check.name.clone());
                 }
                 known.required = worst(known.required, failed.check.required);
+                known.run_attempt = known.run_attempt.max(attempt(reading, &failed.check));
                 // One leg that is sound on the base is enough: something is new.
                 known.also_fails_on_base = match (known.also_fails_on_base, base) {
                     (Some(one), Some(other)) => Some(one && other),
@@ -226,6 +229,13 @@ fn merged(reading: &Reading) -> Vec<ReportedFailure> {
     }
     all.sort_by_key(|failure| (failure.also_fails_on_base == Some(true), failure.kind));
     all
+}
+
+/// Which attempt a check is of, where its workflow run was run again.
+fn attempt(reading: &Reading, check: &Check) -> Option<u64> {
+    let mut runs = reading.checks.workflow_runs.iter();
+    let run = runs.find(|run| Some(run.id) == check.run_id)?;
+    (run.run_attempt > 1).then_some(run.run_attempt)
 }
 
 fn worst(one: Option<bool>, other: Option<bool>) -> Option<bool> {
@@ -296,6 +306,7 @@ fn reported(
         checks: vec![failed.check.name.clone()],
         required: failed.check.required,
         also_fails_on_base,
+        run_attempt: attempt(reading, &failed.check),
         confidence: failure.confidence,
         source: failed.evidence,
         log_pending: failed.log_pending,
@@ -403,7 +414,11 @@ pub(super) fn summary(verdict: &Verdict) -> String {
     }
     if parts.is_empty() {
         return match verdict.status {
-            Status::Passed => format!("all {} checks passed", counts.passed),
+            Status::Passed => match (counts.passed, counts.skipped) {
+                (passed, 0) => format!("all {passed} checks passed"),
+                (0, skipped) => format!("no check failed: {skipped} skipped"),
+                (passed, skipped) => format!("all {passed} checks passed, {skipped} skipped"),
+            },
             Status::Running => verdict.expected(),
             Status::Unknown => "what could be read has passed, but not all could be read".into(),
             _ => format!("{} checks failed", counts.failed + counts.cancelled),

@@ -51,8 +51,10 @@ pub struct Counts {
     pub cancelled: usize,
     /// Not done.
     pub running: usize,
-    /// Passed, skipped or neutral.
+    /// Passed.
     pub passed: usize,
+    /// Skipped or neutral: nothing ran that could fail.
+    pub skipped: usize,
     /// Demanded by the base branch and not reported by anybody.
     pub missing_required: Vec<String>,
     /// How many more there are.
@@ -112,6 +114,9 @@ pub struct ReportedFailure {
     /// Whether the check of this name fails on the base branch too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub also_fails_on_base: Option<bool>,
+    /// Which attempt of its workflow run this is, where somebody has run it again: from 2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_attempt: Option<u64>,
     /// How sure this is.
     pub confidence: Confidence,
     /// Where it was read.

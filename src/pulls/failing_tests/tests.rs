@@ -114,6 +114,58 @@ fn the_state_of_all_checks_together() {
 }
 
 #[test]
+fn what_was_skipped_did_not_pass() {
+    let told = |conclusions: &[&str]| {
+        let of = |conclusion: &&str| Check {
+            conclusion: (*conclusion).to_owned(),
+            ..check("a", CheckState::Ok)
+        };
+        let all = conclusions.iter().map(of).collect();
+        let verdict = judge(&reading(all, Vec::new()), now());
+        assert_eq!(verdict.status, Status::Passed, "{conclusions:?}");
+        let counts = (verdict.counts.passed, verdict.counts.skipped);
+        (counts, summary(&verdict))
+    };
+    let cases: [(&[&str], (usize, usize), &str); 3] = [
+        (&["success", "success"], (2, 0), "all 2 checks passed"),
+        (
+            &["success", "skipped", "neutral"],
+            (1, 2),
+            "all 1 checks passed, 2 skipped",
+        ),
+        (&["skipped"], (0, 1), "no check failed: 1 skipped"),
+    ];
+    for (conclusions, counts, words) in cases {
+        assert_eq!(told(conclusions), (counts, words.to_owned()));
+    }
+}
+
+#[test]
+fn a_run_that_was_repeated_says_so() {
+    let lost = || {
+        vec![Failure::new(
+            FailureKind::Infra,
+            "github-actions",
+            "",
+            "lost",
+        )]
+    };
+    let attempt = |run_attempt: u64, run_id: Option<u64>| {
+        let mut failed = failed("job", lost());
+        failed.check.run_id = run_id;
+        let mut reading = reading(vec![failed.check.clone()], vec![failed]);
+        let mut run = run("push", "completed", Some("failure"));
+        run.run_attempt = run_attempt;
+        reading.checks.workflow_runs = vec![run];
+        judge(&reading, now()).failures[0].run_attempt
+    };
+    assert_eq!(attempt(3, Some(9)), Some(3));
+    assert_eq!(attempt(1, Some(9)), None, "the first needs no word");
+    assert_eq!(attempt(3, Some(8)), None, "another run");
+    assert_eq!(attempt(3, None), None, "another service");
+}
+
+#[test]
 fn a_demanded_check_that_nobody_reports_is_waited_for() {
     let mut reading = reading(vec![check("a", CheckState::Ok)], Vec::new());
     reading.required.contexts = vec![required("a"), required("e2e")];

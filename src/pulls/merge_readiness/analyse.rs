@@ -9,6 +9,7 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 
+use super::below::InStack;
 use super::graph::{Graph, Pull};
 use super::policy::Policy;
 use super::report::*;
@@ -42,6 +43,8 @@ pub struct Facts {
     pub method: Option<Method>,
     /// Whether it is told what an administrator may do.
     pub admin: bool,
+    /// The stack that GitHub keeps it in.
+    pub in_stack: Option<InStack>,
     /// Sources that could not be read, beside those of checks and demands.
     pub warnings: Vec<Warning>,
 }
@@ -96,6 +99,11 @@ pub fn analyse(facts: Facts, now: Timestamp) -> MergeReadiness {
         merge: look.merge(&blockers, ready),
         blocking_issues: blockers,
         stacked_on,
+        rules_of: facts
+            .in_stack
+            .as_ref()
+            .map(|stack| stack.base.clone())
+            .filter(|base| *base != facts.pull.base.name),
         closes: closes
             .map(|issue| format!("{}#{}", issue.repository.name_with_owner, issue.number))
             .collect(),

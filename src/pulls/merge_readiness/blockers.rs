@@ -27,6 +27,7 @@ impl<'a> Look<'a> {
         self.check_blockers(&commands, &mut found);
         self.review_blockers(&mut found);
         self.rule_blockers(&commands, &mut found);
+        found.extend(self.stack_below());
         if self.is_queued() {
             let entry = self.pull.and_then(|pull| pull.merge_queue_entry.as_ref());
             let place = entry.map_or_else(String::new, |entry| {
@@ -181,6 +182,25 @@ impl<'a> Look<'a> {
             let review = Blocker::new(Category::ReviewRequired, Who::Reviewer, words);
             found.push(review.action("ask for a review; analyze_pr_impact names reviewers"));
         }
+    }
+
+    /// A merge takes the layers below along: each has to be ready.
+    fn stack_below(&self) -> Option<Blocker> {
+        let below = &self.facts.in_stack.as_ref()?.below;
+        let lacking = below.iter().filter_map(|layer| {
+            let lacks = layer.lacks?;
+            Some((layer.number, format!("#{}: {lacks}", layer.number)))
+        });
+        let (numbers, names): (Vec<u64>, Vec<String>) = lacking.unzip();
+        let lowest = numbers.first()?;
+        let words = match numbers.len() {
+            1 => "a layer below it in the stack is not ready".to_owned(),
+            count => format!("{count} layers below it in the stack are not ready"),
+        };
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let action = format!("check_merge_readiness of #{lowest}, the lowest of them");
+        let blocker = Blocker::new(Category::StackBelowNotReady, Who::Author, words);
+        Some(blocker.about(&names).action(action))
     }
 
     fn owners_asked(&self) -> Vec<&'a str> {

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::analyse::{Facts, analyse};
+use super::below::InStack;
 use super::graph::Graph;
 use super::report::*;
 use crate::domain::Host;
@@ -23,6 +24,7 @@ pub(super) struct Case {
     pub unsigned: Option<usize>,
     pub method: Option<Method>,
     pub admin: bool,
+    pub in_stack: Option<InStack>,
 }
 
 pub(super) fn clean() -> Case {
@@ -56,6 +58,7 @@ pub(super) fn clean() -> Case {
         unsigned: None,
         method: None,
         admin: false,
+        in_stack: None,
     }
 }
 
@@ -137,6 +140,7 @@ impl Case {
             unsigned: self.unsigned,
             method: self.method,
             admin: self.admin,
+            in_stack: self.in_stack,
             warnings: Vec::new(),
         };
         analyse(facts, "2026-01-02T03:04:05Z".parse().unwrap())

@@ -46,6 +46,17 @@ impl Commands {
         )
     }
 
+    /// Merges with all layers below, in the background; `gh pr merge` is refused in a stack that
+    /// GitHub keeps.
+    pub fn merge_stack(&self, method: Option<Method>, head: &str) -> String {
+        let PullId { repo, number } = &self.id;
+        let path = format!("repos/{repo}/pulls/{number}/merge-async");
+        let method = method.map_or_else(String::new, |method| {
+            format!(" -f merge_method={}", method.as_str())
+        });
+        format!("{} -X PUT {path}{method} -f sha={head}", self.api)
+    }
+
     /// Merges in spite of the rules, past a queue too.
     pub fn merge_as_admin(&self, method: Method, head: &str) -> String {
         let (merge, method) = (self.pr("merge"), method.as_str());

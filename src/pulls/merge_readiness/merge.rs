@@ -8,8 +8,11 @@ impl Look<'_> {
     /// The next command and what it depends on.
     pub(super) fn merge(&self, blockers: &[Blocker], ready: bool) -> Merge {
         let graph = self.facts.graph.as_ref();
+        // GitHub merges no stack later, and none in spite of its rules.
+        let in_stack = self.facts.in_stack.is_some();
         let auto_merge = graph.map(|graph| AutoMerge {
             allowed: graph.auto_merge_allowed
+                && !in_stack
                 && graph.pull_request.viewer_can_enable_auto_merge != Some(false),
             enabled: graph.pull_request.auto_merge_request.is_some(),
         });
@@ -45,7 +48,11 @@ impl Look<'_> {
             (true, Some(method)) => {
                 let commands = Commands::new(&self.facts.id, &self.facts.host);
                 let method = (!self.policy.queue).then_some(method);
-                Some(commands.merge(method, can_wait, &self.facts.pull.head.sha))
+                let head = &self.facts.pull.head.sha;
+                Some(match in_stack {
+                    true => commands.merge_stack(method, head),
+                    false => commands.merge(method, can_wait, head),
+                })
             }
         };
         Merge {
@@ -71,7 +78,10 @@ impl Look<'_> {
             .map(|blocker| blocker.category)
             .filter(stays)
             .collect();
-        let may_bypass = self.pull.and_then(|pull| pull.viewer_can_merge_as_admin);
+        let may_bypass = match self.facts.in_stack {
+            Some(_) => Some(false),
+            None => self.pull.and_then(|pull| pull.viewer_can_merge_as_admin),
+        };
         let is_open = self.facts.pull.state == "open";
         let helps = may_bypass == Some(true) && is_open && !ready && not_bypassed.is_empty();
         let method = self

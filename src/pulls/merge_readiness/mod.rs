@@ -5,6 +5,7 @@
 //! protection, checks and reviews explain it. Where they do not, the answer says so.
 
 mod analyse;
+mod below;
 mod blockers;
 #[cfg(test)]
 mod case;
@@ -24,11 +25,14 @@ use serde_json::value::RawValue;
 pub use report::{MergeReadiness, Method, Verdict};
 
 use self::analyse::{Facts, analyse};
+use self::below::{Below, InStack};
 use self::policy::Policy;
 use super::checks::{self, Freshness};
+use super::native_stack::NativeStack;
 use super::overflow::{self, Call, Position};
 use super::{PullId, Pulls, Warning, required};
 use crate::domain::{ApiError, Category};
+use crate::gh::GhError;
 
 const TOOL: &str = "check_merge_readiness";
 
@@ -65,21 +69,46 @@ pub async fn check_merge_readiness(
         .map(|given| Position::read(&call, given))
         .transpose()?;
     let (head, base) = (&source.pull.head.sha, &source.pull.base.name);
-    let (graph, mut checks, required) = tokio::join!(
+    let stack = NativeStack::of(source.pull.stack.as_ref());
+    // Every layer of a stack is held to the rules of the branch that all of it goes to.
+    let ruled_by = stack.as_ref().map_or(base, |stack| &stack.base.name);
+    let below = async {
+        match &stack {
+            Some(stack) => Some(below::fetch(&source, stack).await),
+            None => None,
+        }
+    };
+    let (graph, mut checks, required, below) = tokio::join!(
         graph::fetch(&source, question.patience),
         checks::fetch(&source, head, Freshness::Remembered),
-        required::fetch(&source, base),
+        required::fetch(&source, ruled_by),
+        below,
     );
     required.mark(&mut checks);
     let mut warnings = Vec::new();
+    let in_stack = stack.as_ref().map(|stack| InStack {
+        base: stack.base.name.clone(),
+        below: known_below(below, &mut warnings),
+    });
+    if stack.is_none() && source.pull.stack.is_some() {
+        let reason = "GitHub tells of the stack in a form that is not known here";
+        let effect = "rules of its base and layers below it were not looked at";
+        warnings.push(Warning::new("native_stack", reason, effect));
+    }
     let graph = match graph {
-        Ok((graph, problems)) => {
+        Ok((mut graph, problems)) => {
             if graph.pull_request.head_ref_oid != *head {
                 return Err(head_moved());
             }
             let effect = "classic protection, reviews or commits behind may be incomplete";
             let told = problems.into_iter();
             warnings.extend(told.map(|problem| Warning::new("graphql", problem, effect)));
+            // Those are the rules of the branch of the layer below.
+            if ruled_by != base
+                && let Some(base) = &mut graph.pull_request.base_ref
+            {
+                (base.ref_update_rule, base.branch_protection_rule) = (None, None);
+            }
             Some(graph)
         }
         Err(error) => {
@@ -113,11 +142,34 @@ pub async fn check_merge_readiness(
         unsigned,
         method: question.method,
         admin: question.admin,
+        in_stack,
         warnings,
     };
     let report = analyse(facts, seen_at);
     let page = overflow::page(&call, &report, &report::levels(), position)?;
     Ok((report, page))
+}
+
+/// The layers below, and a warning where they are not all known.
+fn known_below(
+    found: Option<Result<(Vec<Below>, bool), GhError>>,
+    warnings: &mut Vec<Warning>,
+) -> Vec<Below> {
+    const EFFECT: &str = "whether all layers below are ready is unknown";
+    match found {
+        Some(Ok((below, is_all))) => {
+            if !is_all {
+                let reason = format!("more than {} layers below", below::LAYERS_MAX);
+                warnings.push(Warning::new("native_stack", reason, EFFECT));
+            }
+            below
+        }
+        Some(Err(error)) => {
+            warnings.push(Warning::new("native_stack", error, EFFECT));
+            Vec::new()
+        }
+        None => Vec::new(),
+    }
 }
 
 fn head_moved() -> ApiError {

@@ -36,6 +36,9 @@ pub struct MergeReadiness {
     /// The open pull request whose branch this one goes to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stacked_on: Option<u64>,
+    /// The branch whose rules hold, where it is not the base: in a stack that GitHub keeps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rules_of: Option<String>,
     /// Issues that the merge closes.
     pub closes: Vec<String>,
     /// What could not be read.
@@ -176,6 +179,7 @@ pub enum Category {
     Deployments,
     MergeQueue,
     LockedBranch,
+    StackBelowNotReady,
     Permission,
     UnexplainedBlock,
 }

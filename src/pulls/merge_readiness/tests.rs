@@ -1,3 +1,4 @@
+use super::below::{Below, InStack};
 use super::case::{Case, HEAD, check, clean, demand, review};
 use serde_json::{Value, json};
 
@@ -436,6 +437,44 @@ fn a_pull_request_on_another_one_says_so() {
         .with(|case| case.pull["base"]["ref"] = json!("feature"))
         .comes_to(Verdict::Ready, &[]);
     assert_eq!(report.stacked_on, Some(7));
+}
+
+#[test]
+fn in_a_stack_that_github_keeps_every_layer_below_has_to_be_ready() {
+    let in_stack = |lacks: &[Option<&'static str>]| {
+        let below = (7..).zip(lacks);
+        let below = below.map(|(number, lacks)| Below {
+            number,
+            lacks: *lacks,
+        });
+        Some(InStack {
+            base: "main".to_owned(),
+            below: below.collect(),
+        })
+    };
+    let case = |lacks: &[Option<&'static str>]| {
+        clean().with(|case| {
+            case.pull["base"]["ref"] = json!("feature");
+            case.in_stack = in_stack(lacks);
+            case.admin = true;
+        })
+    };
+    let not_ready = [Category::StackBelowNotReady];
+    let lacking = [Some("draft"), None, Some("checks failed")];
+    let report = case(&lacking).comes_to(Verdict::Blocked, &not_ready);
+    let blocker = &report.blocking_issues[0];
+    assert_eq!(blocker.names, ["#7: draft", "#9: checks failed"]);
+    assert!(blocker.action_required.contains("#7"), "{blocker:?}");
+    assert_eq!(report.merge.command, None, "not even later");
+    assert_eq!(report.rules_of.as_deref(), Some("main"));
+    let admin = report.merge.admin.unwrap();
+    assert_eq!((admin.may_bypass, admin.command), (Some(false), None));
+
+    let report = case(&[None]).comes_to(Verdict::Ready, &[]);
+    let path = "gh api -X PUT repos/acme/api/pulls/42/merge-async";
+    let command = format!("{path} -f merge_method=merge -f sha={HEAD}");
+    assert_eq!(report.merge.command, Some(command));
+    assert!(!report.merge.auto_merge.unwrap().allowed);
 }
 
 #[test]

@@ -11,11 +11,10 @@ use serde::Serialize;
 use super::discover::Stack;
 use super::facts::Layer;
 use super::judge::{Status, Strategy, Verdict};
+use super::obstacle::obstacle;
 use crate::domain::{ApiError, Host, RepoName};
 use crate::gh::ApiPath;
-
-/// Digits of a commit's name in commands.
-const OID_DIGITS: usize = 12;
+use crate::pulls::shell::{quote, short};
 
 /// One command of the plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -35,21 +34,6 @@ pub struct Command {
     /// What to do when it stops.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_conflict: Option<&'static str>,
-}
-
-/// Why no command may touch a layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Obstacle {
-    /// ghstack or spr rewrite its branches themselves.
-    ToolManaged,
-    /// It waits in a merge queue.
-    Queued,
-    /// Its branch name would be taken for an option.
-    BranchName,
-    /// Its head is in a fork that may not be pushed to.
-    ForkIsClosed,
-    /// It was closed and its branch has moved since: GitHub does not reopen it.
-    CannotReopen,
 }
 
 /// Where and how the plan is run.
@@ -84,32 +68,6 @@ impl Setting {
             "remote must be the name of a git remote",
             "git remote -v shows them; leave it out for origin",
         ))
-    }
-}
-
-/// What speaks against moving a layer by commands.
-pub fn obstacle(layer: &Layer) -> Option<Obstacle> {
-    let name = layer.head.as_str();
-    let is_ghstack = name.starts_with("gh/")
-        && ["/head", "/base", "/orig"]
-            .iter()
-            .any(|end| name.ends_with(end));
-    let moved = layer
-        .head_tip
-        .as_deref()
-        .is_some_and(|tip| tip != layer.head_sha);
-    if is_ghstack || name.starts_with("spr/") {
-        Some(Obstacle::ToolManaged)
-    } else if layer.queued {
-        Some(Obstacle::Queued)
-    } else if name.starts_with('-') || layer.base.starts_with('-') {
-        Some(Obstacle::BranchName)
-    } else if layer.from_fork && (layer.head_repo.is_none() || !layer.maintainer_can_modify) {
-        Some(Obstacle::ForkIsClosed)
-    } else if layer.lost_its_base() && moved {
-        Some(Obstacle::CannotReopen)
-    } else {
-        None
     }
 }
 
@@ -412,32 +370,9 @@ fn local_branch(layer: &Layer) -> String {
     }
 }
 
-/// A commit's name, long enough to stay unique.
-pub fn short(oid: &str) -> &str {
-    oid.get(..OID_DIGITS).unwrap_or(oid)
-}
-
-/// One word for a POSIX shell. Git allows `;`, `$` and `` ` `` in branch names.
-pub fn quote(word: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._/+=:@,%-".contains(&byte);
-    if !word.is_empty() && word.bytes().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn no_branch_name_reaches_the_shell() {
-        assert_eq!(quote("feature/a-1"), "feature/a-1");
-        assert_eq!(quote("a;rm$IFS-rf"), "'a;rm$IFS-rf'");
-        assert_eq!(quote("it's"), r"'it'\''s'");
-        assert_eq!(quote(""), "''");
-    }
 
     #[test]
     fn a_remote_is_a_plain_name() {

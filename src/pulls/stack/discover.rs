@@ -35,6 +35,8 @@ pub struct Stack {
     known: BTreeMap<u64, Layer>,
     merged_into: BTreeMap<String, u64>,
     asked: BTreeSet<Question>,
+    /// The layers of a stack that GitHub keeps, from the bottom to the top.
+    kept: Vec<u64>,
 }
 
 impl Stack {
@@ -46,6 +48,15 @@ impl Stack {
             known: BTreeMap::from([(selected.number, selected)]),
             merged_into: BTreeMap::new(),
             asked: BTreeSet::new(),
+            kept: Vec::new(),
+        }
+    }
+
+    /// Takes in a stack that GitHub keeps, from the bottom to the top: its order is not derived.
+    pub fn keep(&mut self, layers: Vec<Layer>) {
+        self.kept = layers.iter().map(|layer| layer.number).collect();
+        for layer in layers {
+            self.known.entry(layer.number).or_insert(layer);
         }
     }
 
@@ -224,6 +235,9 @@ impl Stack {
     }
 
     fn parent_of(&self, layer: &Layer) -> Option<u64> {
+        if let Some(place) = self.kept.iter().position(|kept| *kept == layer.number) {
+            return self.kept.get(place.checked_sub(1)?).copied();
+        }
         let current = self.owner_of(&layer.base, layer).filter(|parent| {
             // A merged branch that went on afterwards is no longer what was merged.
             let untouched = layer

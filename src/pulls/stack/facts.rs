@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use crate::pulls::RollupState;
+
 /// Where a pull request stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
@@ -107,6 +109,8 @@ pub struct Layer {
     pub commits: Vec<Commit>,
     /// How many commits it has; [`Layer::commits`] may be cut.
     pub commits_total: u64,
+    /// All checks of its head together; none while that is not known.
+    pub ci: Option<RollupState>,
 }
 
 impl Layer {

@@ -10,14 +10,16 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::commands::Setting;
-use super::discover::{Question, ROUNDS_MAX, Stack};
-use super::facts::{Commit, Comparison, Comparisons, Event, Layer, MergeCommit, Pair, State};
+use super::discover::{LAYERS_MAX, Question, ROUNDS_MAX, Stack};
+use super::facts::{Comparison, Comparisons, Layer, Pair};
 use super::judge::{Verdict, Wish, judge};
+use super::nodes::{COMMITS, CommitNode, Commits, Counted, LAYER, NamedRef, Node, Nodes};
 use super::query::{StackQuery, check_target, no_target, not_on, not_stacked};
 use super::report::{Material, Report, report};
 use crate::domain::ApiError;
 use crate::gh::{ApiPath, GhError};
-use crate::pulls::{PullSource, Pulls, Warning};
+use crate::pulls::native_stack::{self, NativeStack, StackMember};
+use crate::pulls::{PullSource, Pulls, RollupState, Warning};
 
 /// Most branches of one query: each brings up to fifty pull requests with their events.
 const QUESTIONS_A_QUERY: usize = 8;
@@ -26,21 +28,6 @@ const COMPARISONS_AT_ONCE: usize = 4;
 /// Judgement asks for the versions of a layer, then whether the old base has landed, then goes one
 /// layer down; this many times is more than any stack within [`ROUNDS_MAX`] needs.
 const JUDGEMENTS_MAX: usize = 3 * ROUNDS_MAX;
-
-/// Without the commits, which only members of the stack need. `pageInfo` tells whether older
-/// events were cut; `baseRef` and `headRef` are null when the branch was deleted.
-const LAYER: &str = "fragment Layer on PullRequest{number state isCrossRepository \
- maintainerCanModify isInMergeQueue mergedAt additions deletions headRepository{nameWithOwner} \
- baseRefName baseRef{target{oid}} headRefName headRefOid headRef{target{oid}} \
- mergeCommit{oid additions deletions parents(first:1){totalCount}} commits(first:1){totalCount} \
- timelineItems(last:50,itemTypes:[HEAD_REF_FORCE_PUSHED_EVENT,BASE_REF_CHANGED_EVENT,\
-AUTOMATIC_BASE_CHANGE_SUCCEEDED_EVENT,BASE_REF_DELETED_EVENT]){pageInfo{hasPreviousPage} \
- nodes{__typename ...on HeadRefForcePushedEvent{beforeCommit{oid} afterCommit{oid}} \
- ...on BaseRefChangedEvent{previousRefName currentRefName} \
- ...on AutomaticBaseChangeSucceededEvent{oldBase newBase}}}}";
-
-const COMMITS: &str = "commits(first:100){totalCount nodes{commit{oid messageHeadline \
- authoredDate author{email} parents(first:2){nodes{oid}}}}}";
 
 /// Finds the stack of a pull request and plans what it needs. Nothing is changed.
 ///
@@ -63,13 +50,19 @@ pub async fn manage_stacked_prs(
     }
     .checked()?;
     let source = Arc::new(pulls.open(query.pr.clone()).await?);
-    let native = source.pull.stack.is_some();
-    let setting = Setting { native, ..setting };
+    let is_native = source.pull.stack.is_some();
+    let native = NativeStack::of(source.pull.stack.as_ref());
+    let setting = Setting {
+        native: is_native,
+        ..setting
+    };
     let mut reader = Reader {
         source: source.clone(),
         warnings: Vec::new(),
     };
-    let mut stack = reader.stack().await.map_err(|error| error.to_api())?;
+    let kept = reader.kept(native.as_ref()).await;
+    let stack = reader.stack(&kept).await;
+    let mut stack = stack.map_err(|error| error.to_api())?;
     if let Some(base) = &query.base_pr
         && !stack.builds_on(stack.selected, base.number)
     {
@@ -85,7 +78,7 @@ pub async fn manage_stacked_prs(
             let found = found.map_err(|error| no_target(&source, target, &error))?;
             comparisons.add(pair, Ok(found));
         }
-        None if stack.members().len() < 2 && !native => return Err(not_stacked(&source)),
+        None if stack.members().len() < 2 && !is_native => return Err(not_stacked(&source)),
         None => {}
     }
     reader.commits(&mut stack).await;
@@ -97,6 +90,7 @@ pub async fn manage_stacked_prs(
         verdicts: &verdicts,
         comparisons: &comparisons,
         warnings: reader.warnings,
+        native: native.as_ref(),
         now: source.as_of(now),
     }))
 }
@@ -109,19 +103,65 @@ struct Reader {
 }
 
 impl Reader {
-    /// Asks until the stack is complete.
-    async fn stack(&mut self) -> Result<Stack, GhError> {
+    /// The pull requests of the stack that GitHub keeps, from the bottom to the top; none where it
+    /// keeps none, or does not tell.
+    async fn kept(&mut self, native: Option<&NativeStack>) -> Vec<u64> {
+        const EFFECT: &str = "its order is derived from the bases of its pull requests";
+        let reason = match native {
+            None if self.source.pull.stack.is_none() => return Vec::new(),
+            None => "GitHub tells of the stack in a form that is not known here".to_owned(),
+            Some(native) => match native_stack::members(&self.source, native).await {
+                Ok(members) => return self.window(&members),
+                Err(error) => error.to_string(),
+            },
+        };
+        self.warnings
+            .push(Warning::new("native_stack", reason, EFFECT));
+        Vec::new()
+    }
+
+    /// As many layers as are looked at: the lowest, unless the selected one is further up.
+    fn window(&mut self, members: &[StackMember]) -> Vec<u64> {
+        let numbers: Vec<u64> = members.iter().map(|member| member.number).collect();
+        let selected = numbers
+            .iter()
+            .position(|number| *number == self.source.id.number);
+        let Some(selected) = selected else {
+            let reason = "the stack does not name this pull request any more";
+            const EFFECT: &str = "its order is derived from the bases of its pull requests";
+            self.warnings
+                .push(Warning::new("native_stack", reason, EFFECT));
+            return Vec::new();
+        };
+        if numbers.len() > LAYERS_MAX {
+            let reason = format!("{} layers, of which {LAYERS_MAX} are shown", numbers.len());
+            self.warnings
+                .push(Warning::new("native_stack", reason, "its ends are missing"));
+        }
+        let start = (selected + 1).saturating_sub(LAYERS_MAX);
+        numbers.into_iter().skip(start).take(LAYERS_MAX).collect()
+    }
+
+    /// Asks until the stack is complete, of which some layers are known in their order.
+    async fn stack(&mut self, kept: &[u64]) -> Result<Stack, GhError> {
         let pull = &self.source.pull;
         // Most likely the first questions; they save a round.
         let mut first = vec![Question::From(pull.base.name.clone())];
         if !pull.is_from_fork() {
             first.push(Question::Onto(pull.head.name.clone()));
         }
-        let number = self.source.id.number;
-        let (mut repository, mut ready) = self.ask(&first, Some(number)).await?;
+        let (mut repository, mut ready) = self.ask(&first, Some(kept)).await?;
         let default_branch: NamedRef = take(&mut repository, "defaultBranchRef")?;
         let selected: Node = take(&mut repository, "pullRequest")?;
         let mut stack = Stack::new(selected.into_layer(), default_branch.name);
+        let layers = kept.iter().map(|number| {
+            let layer: Option<Node> = take(&mut repository, &format!("k{number}"))?;
+            Ok(layer.map(Node::into_layer))
+        });
+        let layers: Vec<Option<Layer>> = layers.collect::<Result<_, GhError>>()?;
+        // With a gap in it the order would put a layer on a wrong one.
+        let layers: Option<Vec<Layer>> = layers.into_iter().collect();
+        stack.keep(layers.unwrap_or_default());
         for _ in 0..ROUNDS_MAX {
             let questions = stack.questions();
             if questions.is_empty() {
@@ -147,17 +187,24 @@ impl Reader {
         Ok(stack)
     }
 
-    /// Asks some questions, and for one pull request by its number.
+    /// Asks some questions, and first of all for the selected pull request and those of a stack that
+    /// GitHub keeps by their numbers.
     async fn ask(
         &mut self,
         questions: &[Question],
-        number: Option<u64>,
+        kept: Option<&[u64]>,
     ) -> Result<(Value, Answers), GhError> {
         let mut variables = self.source.variables();
         let mut parameters = "$owner:String!,$repo:String!,$pr:Int!".to_owned();
         let mut fields = String::new();
-        if number.is_some() {
+        if let Some(kept) = kept {
             fields.push_str("defaultBranchRef{name} pullRequest(number:$pr){...Layer} ");
+            for number in kept {
+                let _ = write!(
+                    fields,
+                    "k{number}:pullRequest(number:{number}){{...Layer}} "
+                );
+            }
         } else {
             // A variable that is not used is an error.
             parameters.truncate("$owner:String!,$repo:String!".len());
@@ -191,7 +238,8 @@ impl Reader {
         let document = format!(
             "query StackRound({parameters}){{repository(owner:$owner,name:$repo){{{fields}}}}} {LAYER}"
         );
-        let mut repository = self.graph(&document, variables).await?;
+        const EFFECT: &str = "layers may be missing";
+        let (mut repository, _) = self.graph(&document, variables, EFFECT).await?;
         let mut answers = Answers::new();
         for (place, question) in questions.iter().enumerate() {
             let page: Option<Nodes<Node>> = take(&mut repository, &format!("q{place}"))?;
@@ -204,7 +252,8 @@ impl Reader {
         Ok((repository, answers))
     }
 
-    /// Brings the commits of all members. Without them old bases are found all the same.
+    /// Brings the commits of all members, and how their checks stand. Without them old bases are
+    /// found all the same.
     async fn commits(&mut self, stack: &mut Stack) {
         let members = stack.members();
         let mut fields = String::new();
@@ -221,10 +270,11 @@ impl Reader {
         if let Some(variables) = variables.as_object_mut() {
             variables.remove("pr");
         }
-        let mut repository = match self.graph(&document, variables).await {
-            Ok(repository) => repository,
+        const EFFECT: &str = "own commits are counted, not listed; ci is unknown";
+        let read = self.graph(&document, variables, EFFECT).await;
+        let (mut repository, complete) = match read {
+            Ok(read) => read,
             Err(error) => {
-                const EFFECT: &str = "own commits are counted, not listed";
                 self.warnings.push(Warning::new("commits", error, EFFECT));
                 return;
             }
@@ -233,24 +283,33 @@ impl Reader {
             let node: Option<Commits> = take(&mut repository, &format!("p{number}")).ok().flatten();
             if let (Some(node), Some(layer)) = (node, stack.layer_mut(number)) {
                 layer.commits_total = node.commits.total_count;
+                layer.ci = RollupState::of(&node.status_check_rollup, complete);
                 let nodes = node.commits.nodes.into_iter();
                 layer.commits = nodes.map(CommitNode::into_commit).collect();
             }
         }
     }
 
-    /// The repository of a GraphQL answer.
-    async fn graph(&mut self, document: &str, variables: Value) -> Result<Value, GhError> {
+    /// The repository of a GraphQL answer, and whether nothing in it was refused.
+    async fn graph(
+        &mut self,
+        document: &str,
+        variables: Value,
+        effect: &'static str,
+    ) -> Result<(Value, bool), GhError> {
         let mut answer = self.source.graph(document, variables).await?;
-        if let Some(problem) = answer.problems.first() {
-            const EFFECT: &str = "layers may be missing";
-            self.warnings.push(Warning::new("graphql", problem, EFFECT));
+        let problem = answer.problems.first();
+        let complete = problem.is_none();
+        if let Some(problem) = problem {
+            self.warnings.push(Warning::new("graphql", problem, effect));
         }
         let repository = answer
             .data
             .remove("repository")
             .filter(|value| !value.is_null());
-        repository.ok_or_else(|| GhError::Malformed("no repository in the answer".to_owned()))
+        let repository = repository
+            .ok_or_else(|| GhError::Malformed("no repository in the answer".to_owned()))?;
+        Ok((repository, complete))
     }
 
     /// Judges, compares what judgement missed, and judges again until nothing is missed.
@@ -314,238 +373,4 @@ async fn compare(source: &PullSource, (base, head): &Pair) -> Result<Comparison,
 fn take<T: serde::de::DeserializeOwned>(value: &mut Value, field: &str) -> Result<T, GhError> {
     let found = value.get_mut(field).map(Value::take).unwrap_or_default();
     serde_json::from_value(found).map_err(|error| GhError::Malformed(format!("{field}: {error}")))
-}
-
-#[derive(Deserialize)]
-struct NamedRef {
-    name: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Counted {
-    total_count: u64,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Nodes<T> {
-    #[serde(default)]
-    total_count: u64,
-    #[serde(default)]
-    page_info: Option<PageInfo>,
-    #[serde(default = "Vec::new")]
-    nodes: Vec<T>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PageInfo {
-    has_previous_page: bool,
-}
-
-#[derive(Deserialize)]
-struct Oid {
-    oid: String,
-}
-
-#[derive(Deserialize)]
-struct RefNode {
-    target: Option<Oid>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct HeadRepository {
-    name_with_owner: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct MergeNode {
-    oid: String,
-    additions: u64,
-    deletions: u64,
-    parents: Counted,
-}
-
-/// Any event; each kind has its own fields.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct EventNode {
-    #[serde(rename = "__typename")]
-    kind: String,
-    before_commit: Option<Oid>,
-    after_commit: Option<Oid>,
-    previous_ref_name: Option<String>,
-    current_ref_name: Option<String>,
-    old_base: Option<String>,
-    new_base: Option<String>,
-}
-
-impl EventNode {
-    fn into_event(self) -> Option<Event> {
-        let changed = |from: Option<String>, to: Option<String>| {
-            let (from, to) = (from?, to?);
-            Some(Event::BaseChanged { from, to })
-        };
-        match self.kind.as_str() {
-            "HeadRefForcePushedEvent" => Some(Event::HeadRewritten {
-                before: self.before_commit.map(|commit| commit.oid),
-                after: self.after_commit.map(|commit| commit.oid),
-            }),
-            "BaseRefChangedEvent" => changed(self.previous_ref_name, self.current_ref_name),
-            "AutomaticBaseChangeSucceededEvent" => changed(self.old_base, self.new_base),
-            "BaseRefDeletedEvent" => Some(Event::BaseDeleted),
-            _ => None,
-        }
-    }
-}
-
-/// A pull request as the fragment `Layer` asks for it.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Node {
-    number: u64,
-    state: String,
-    is_cross_repository: bool,
-    maintainer_can_modify: bool,
-    is_in_merge_queue: bool,
-    merged_at: Option<Timestamp>,
-    additions: u64,
-    deletions: u64,
-    head_repository: Option<HeadRepository>,
-    base_ref_name: String,
-    base_ref: Option<RefNode>,
-    head_ref_name: String,
-    head_ref_oid: String,
-    head_ref: Option<RefNode>,
-    merge_commit: Option<MergeNode>,
-    commits: Counted,
-    timeline_items: Nodes<EventNode>,
-}
-
-impl Node {
-    fn into_layer(self) -> Layer {
-        let tip = |reference: Option<RefNode>| Some(reference?.target?.oid);
-        let items = self.timeline_items;
-        Layer {
-            number: self.number,
-            state: match self.state.as_str() {
-                "OPEN" => State::Open,
-                "MERGED" => State::Merged,
-                _ => State::Closed,
-            },
-            merged_at: self.merged_at,
-            from_fork: self.is_cross_repository,
-            head_repo: self.head_repository.map(|repo| repo.name_with_owner),
-            maintainer_can_modify: self.maintainer_can_modify,
-            queued: self.is_in_merge_queue,
-            base: self.base_ref_name,
-            base_tip: tip(self.base_ref),
-            head: self.head_ref_name,
-            head_sha: self.head_ref_oid,
-            head_tip: tip(self.head_ref),
-            merge_commit: self.merge_commit.map(|merge| MergeCommit {
-                oid: merge.oid,
-                parents: merge.parents.total_count,
-                lines: merge.additions + merge.deletions,
-            }),
-            lines: self.additions + self.deletions,
-            events_complete: items.page_info.is_some_and(|page| !page.has_previous_page),
-            events: items
-                .nodes
-                .into_iter()
-                .filter_map(EventNode::into_event)
-                .collect(),
-            commits: Vec::new(),
-            commits_total: self.commits.total_count,
-        }
-    }
-}
-
-#[derive(Deserialize)]
-struct Commits {
-    commits: Nodes<CommitNode>,
-}
-
-#[derive(Deserialize)]
-struct CommitNode {
-    commit: CommitFields,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct CommitFields {
-    oid: String,
-    message_headline: String,
-    authored_date: String,
-    author: Option<Author>,
-    parents: Nodes<Oid>,
-}
-
-#[derive(Deserialize)]
-struct Author {
-    email: Option<String>,
-}
-
-impl CommitNode {
-    fn into_commit(self) -> Commit {
-        let commit = self.commit;
-        let email = commit.author.and_then(|author| author.email);
-        Commit {
-            oid: commit.oid,
-            subject: commit.message_headline,
-            author: (email.unwrap_or_default(), commit.authored_date),
-            parents: commit
-                .parents
-                .nodes
-                .into_iter()
-                .map(|parent| parent.oid)
-                .collect(),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pull_request_as_github_writes_it() {
-        let node: Node = serde_json::from_value(json!({
-            "number": 100, "state": "MERGED", "isCrossRepository": false,
-            "maintainerCanModify": false, "isInMergeQueue": false,
-            "mergedAt": "2026-11-19T10:02:00Z", "additions": 40, "deletions": 2,
-            "headRepository": {"nameWithOwner": "acme/api"},
-            "baseRefName": "main", "baseRef": {"target": {"oid": "b1"}},
-            "headRefName": "auth", "headRefOid": "a2", "headRef": null,
-            "mergeCommit": {"oid": "m1", "additions": 40, "deletions": 2, "parents": {"totalCount": 1}},
-            "commits": {"totalCount": 3},
-            "timelineItems": {"pageInfo": {"hasPreviousPage": false}, "nodes": [
-                {"__typename": "HeadRefForcePushedEvent", "beforeCommit": {"oid": "a1"}, "afterCommit": {"oid": "a2"}},
-                {"__typename": "HeadRefForcePushedEvent", "beforeCommit": null, "afterCommit": null},
-                {"__typename": "AutomaticBaseChangeSucceededEvent", "oldBase": "x", "newBase": "main"},
-                {"__typename": "BaseRefChangedEvent", "previousRefName": "y", "currentRefName": "x"},
-                {"__typename": "BaseRefDeletedEvent"},
-                {"__typename": "MentionedEvent"}
-            ]}
-        }))
-        .unwrap();
-        let layer = node.into_layer();
-        assert_eq!(layer.merge_kind(), Some("squash"));
-        assert_eq!(layer.earlier_heads(), ["a1"]);
-        assert_eq!(
-            (layer.head_tip.as_deref(), layer.base_tip.as_deref()),
-            (None, Some("b1"))
-        );
-        assert_eq!(layer.events.len(), 5);
-        assert!(layer.events_complete && !layer.is_alive());
-        let moved = |from: &str, to: &str| Event::BaseChanged {
-            from: from.to_owned(),
-            to: to.to_owned(),
-        };
-        assert!(layer.events.contains(&moved("x", "main")));
-        assert!(layer.events.contains(&moved("y", "x")));
-    }
 }

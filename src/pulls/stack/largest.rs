@@ -5,10 +5,12 @@ use jiff::Timestamp;
 use super::commands::Setting;
 use super::discover::{LAYERS_MAX, Question, Stack};
 use super::facts::{Comparisons, Event, Layer, MergeCommit, State};
-use super::judge::{Landing, OldBase, Status, Strategy, Verdict};
+use super::judge::{Landing, Status, Strategy, Verdict};
+use super::old_base::OldBase;
 use super::report::{Material, report};
 use crate::domain::Host;
-use crate::pulls::Warning;
+use crate::pulls::native_stack::{NativeStack, StackBase};
+use crate::pulls::{RollupState, Warning};
 
 /// Answers about stacks of many layers with long names.
 pub(in crate::pulls) fn answers(letters: &str) -> Vec<String> {
@@ -52,6 +54,7 @@ fn layer(number: u64, name: &str) -> Layer {
         events_complete: false,
         commits: Vec::new(),
         commits_total: 1_000_000,
+        ci: Some(RollupState::NoChecks),
     }
 }
 
@@ -98,6 +101,14 @@ fn answer(name: &str, status: Status) -> String {
         remote: "r".repeat(100),
         native: true,
     };
+    let native = NativeStack {
+        number: u64::MAX,
+        size: count,
+        position: count,
+        base: StackBase {
+            name: name.to_owned(),
+        },
+    };
     let report = report(&Material {
         pr: format!("{}#{count}", setting.repo),
         setting: &setting,
@@ -105,6 +116,7 @@ fn answer(name: &str, status: Status) -> String {
         verdicts: &verdicts,
         comparisons: &comparisons,
         warnings: vec![Warning::new("stack", name.repeat(9), "layers may be missing"); 30],
+        native: Some(&native),
         now: Timestamp::MAX,
     });
     serde_json::to_string(&report).unwrap()

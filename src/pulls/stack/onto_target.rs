@@ -1,7 +1,8 @@
 //! What a layer needs that shall stand on a branch of the caller's choice.
 
 use super::facts::{Comparison, Layer, State};
-use super::judge::{Judge, Landing, OldBase, Status, Strategy, Verdict, is_of};
+use super::judge::{Judge, Landing, Status, Strategy, Verdict};
+use super::old_base::{OldBase, is_of};
 
 impl Judge<'_> {
     /// A layer that shall stand on a branch of the caller's choice, whatever it builds on.

@@ -3,12 +3,16 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::commands::{self, Command, Obstacle, Setting, obstacle, quote, short};
+use super::commands::{self, Command, Setting};
 use super::discover::Stack;
 use super::facts::{Comparisons, Layer, State};
+use super::hazards::{Hazard, hazards};
 use super::judge::{Status, Strategy, Verdict};
+use super::reasons::{explain, reason};
 use crate::domain::limits;
-use crate::pulls::{Warning, overflow, short as short_words};
+use crate::pulls::native_stack::NativeStack;
+use crate::pulls::shell::{quote, short};
+use crate::pulls::{RollupState, Warning, overflow, short as short_words};
 
 /// Room that a transport may need around the answer.
 const AROUND: usize = 256;
@@ -17,18 +21,19 @@ const SUBJECT_BYTES_MAX: usize = 120;
 
 /// How much is told beside the commands.
 #[derive(Clone, Copy)]
-struct Detail {
+pub(super) struct Detail {
     /// Layers.
-    layers: usize,
+    pub layers: usize,
     /// Subjects of own commits.
-    subjects: usize,
+    pub subjects: usize,
     /// Hazards.
-    hazards: usize,
-    /// Bytes of the name of a branch, where it is no part of a command, and of a sentence.
-    name_bytes: usize,
-    sentence_bytes: usize,
+    pub hazards: usize,
+    /// Bytes of the name of a branch, where it is no part of a command.
+    pub name_bytes: usize,
+    /// Bytes of a sentence.
+    pub sentence_bytes: usize,
     /// Bytes of all warnings.
-    warning_bytes: usize,
+    pub warning_bytes: usize,
 }
 
 impl Detail {
@@ -102,6 +107,9 @@ pub struct Report {
 struct StackShown {
     /// `derived` from bases, or `native`: kept by GitHub.
     source: &'static str,
+    /// Of a native one, as GitHub counts them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    number: Option<u64>,
     target: String,
     layers: Vec<LayerShown>,
     #[serde(skip_serializing_if = "is_zero")]
@@ -134,6 +142,9 @@ struct LayerShown {
     ahead: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     behind: Option<u64>,
+    /// All checks of its head together, while it is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ci: Option<RollupState>,
 }
 
 #[derive(Debug, Serialize)]
@@ -152,13 +163,6 @@ struct RebaseStrategy {
     /// What is replayed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     own_subjects: Vec<String>,
-}
-
-/// Something that goes wrong when it is not known.
-#[derive(Debug, Serialize)]
-struct Hazard {
-    code: &'static str,
-    text: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -183,6 +187,8 @@ pub struct Material<'a> {
     pub comparisons: &'a Comparisons,
     /// What could not be read.
     pub warnings: Vec<Warning>,
+    /// What GitHub says of the stack, if it keeps it.
+    pub native: Option<&'a NativeStack>,
     /// When.
     pub now: Timestamp,
 }
@@ -305,9 +311,9 @@ fn show_stack(material: &Material<'_>, detail: Detail, drawing: &str) -> StackSh
     let root = verdicts
         .first()
         .and_then(|verdict| stack.layer(verdict.number));
-    let target = root.map_or_else(String::new, |layer| {
-        short_words(&layer.base, detail.name_bytes)
-    });
+    let kept = material.native.map(|native| native.base.name.clone());
+    let target = kept.or_else(|| Some(root?.base.clone()));
+    let target = short_words(&target.unwrap_or_default(), detail.name_bytes);
     let layers: Vec<LayerShown> = verdicts
         .iter()
         .enumerate()
@@ -320,6 +326,7 @@ fn show_stack(material: &Material<'_>, detail: Detail, drawing: &str) -> StackSh
         } else {
             "derived"
         },
+        number: material.native.map(|native| native.number),
         visualization: format!("{target} <- {drawing}"),
         target,
         layers_left_off: verdicts.len() - layers.len(),
@@ -350,6 +357,7 @@ fn show_layer(verdict: &Verdict, layer: &Layer, detail: Detail) -> LayerShown {
         own_commits: verdict.own,
         ahead: verdict.ahead_behind.map(|(ahead, _)| ahead),
         behind: verdict.ahead_behind.map(|(_, behind)| behind),
+        ci: layer.ci.filter(|_| layer.state == State::Open),
     }
 }
 
@@ -421,208 +429,6 @@ fn rebase_strategy(
             .map(|subject| short_words(subject, SUBJECT_BYTES_MAX))
             .collect(),
     })
-}
-
-/// Why a layer is what it is, in a sentence.
-fn explain(material: &Material<'_>, verdict: &Verdict, layer: &Layer) -> String {
-    let number = layer.number;
-    let parent = verdict
-        .parent
-        .map_or_else(String::new, |parent| format!("#{parent}"));
-    let target = verdict
-        .landing
-        .as_ref()
-        .map_or("", |landing| landing.branch.as_str());
-    let own = verdict
-        .own
-        .map_or_else(|| "its own".to_owned(), |own| format!("its {own} own"));
-    let merged_as = verdict
-        .parent
-        .and_then(|parent| material.stack.layer(parent)?.merge_kind());
-    match verdict.status {
-        Status::NeedsOnto => match merged_as {
-            Some(kind) => format!(
-                "{parent} went into {target} by {kind}, as other commits: #{number} must replay {own} commits only"
-            ),
-            None => format!("{parent} is empty: #{number} moves {own} commits onto {target}"),
-        },
-        Status::NeedsRebase => format!(
-            "the commits of {parent} are in {target}: #{number} can be rebased; without that it only lags behind"
-        ),
-        Status::NeedsRestack => format!("{parent} has new commits that #{number} lacks"),
-        Status::ParentRewritten => format!(
-            "{parent} was force-pushed: #{number} still holds its old commits, {own} are replayed"
-        ),
-        Status::RestackWithParent => format!("#{number} follows {parent}, which moves"),
-        Status::MovesToTarget => {
-            format!("#{number} moves with {own} commits onto {target}, as asked")
-        }
-        Status::NeedsRetarget => {
-            format!("#{number} needs the base {target}, its commits are right")
-        }
-        Status::Empty => format!("#{number} has no commit of its own left: close it, or push some"),
-        Status::ParentClosed => format!(
-            "{parent} below #{number} was closed without a merge: reopen that, or move #{number}"
-        ),
-        Status::OldBaseUnknown => format!(
-            "where the own commits of #{number} begin cannot be told: compare git log of both before choosing"
-        ),
-        Status::WaitsForParent => format!("#{number} waits until {parent} is settled"),
-        Status::Unknown => format!("GitHub did not compare #{number} with {parent}"),
-        Status::Ok | Status::Merged | Status::Closed => String::new(),
-    }
-}
-
-fn reason(material: &Material<'_>, detail: Detail) -> String {
-    const SENTENCES_MAX: usize = 3;
-    let wanting: Vec<&Verdict> = material
-        .verdicts
-        .iter()
-        .filter(|verdict| verdict.wants_action())
-        .collect();
-    let sentences = wanting.iter().take(SENTENCES_MAX).filter_map(|verdict| {
-        let layer = material.stack.layer(verdict.number)?;
-        let sentence = explain(material, verdict, layer);
-        Some(short_words(&sentence, detail.sentence_bytes))
-    });
-    let mut sentences: Vec<String> = sentences.collect();
-    if wanting.len() > SENTENCES_MAX {
-        sentences.push(format!(
-            "{} more layers follow",
-            wanting.len() - SENTENCES_MAX
-        ));
-    }
-    if sentences.is_empty() {
-        sentences.push("every layer is on what it builds on".to_owned());
-    }
-    sentences.join("; ")
-}
-
-fn hazards(material: &Material<'_>, detail: Detail) -> Vec<Hazard> {
-    let mut hazards = Vec::new();
-    for verdict in material.verdicts {
-        if let Some(layer) = material.stack.layer(verdict.number) {
-            layer_hazards(material, verdict, layer, &mut hazards);
-        }
-    }
-    if material.setting.native {
-        hazards.push(Hazard {
-            code: "native_stack",
-            text: "GitHub keeps the bases of this stack: use Rebase Stack there (gh stack rebase); gh pr edit --base is refused".to_owned(),
-        });
-    }
-    let more = hazards.len().saturating_sub(detail.hazards);
-    hazards.truncate(detail.hazards);
-    for hazard in &mut hazards {
-        hazard.text = short_words(&hazard.text, detail.sentence_bytes);
-    }
-    if more > 0 {
-        hazards.push(Hazard {
-            code: "more",
-            text: format!("{more} more hazards of other layers: call again after these commands"),
-        });
-    }
-    hazards
-}
-
-fn layer_hazards(
-    material: &Material<'_>,
-    verdict: &Verdict,
-    layer: &Layer,
-    hazards: &mut Vec<Hazard>,
-) {
-    let number = layer.number;
-    let mut add = |code, text| hazards.push(Hazard { code, text });
-    let parent = material.stack.parent(number);
-    let on_merged =
-        parent.is_some_and(|below| below.state == State::Merged && below.head == layer.base);
-    if layer.state == State::Open && on_merged && layer.base_tip.is_some() {
-        add(
-            "base_branch_live_dependents",
-            format!(
-                "retarget #{number} before the branch '{}' is deleted: deleting a base outside the merge closes the pull request (cli/cli#14223)",
-                layer.base
-            ),
-        );
-    }
-    if layer.lost_its_base() {
-        add(
-            "closed_by_lost_base",
-            format!(
-                "#{number} was closed because its base was deleted: reopen it before any push to '{}', or it stays closed",
-                layer.head
-            ),
-        );
-    }
-    if verdict.moves()
-        && let Some((_, merges @ 1..)) = verdict.own_list
-    {
-        add(
-            "merges_are_dropped",
-            format!(
-                "#{number} has {merges} merge commits: the rebase drops them, and conflicts solved in them come again"
-            ),
-        );
-    }
-    // Behind an open layer that was only added to nothing comes along.
-    let is_plain = matches!(verdict.status, Status::NeedsRebase | Status::NeedsRestack);
-    if verdict.strategy == Some(Strategy::Regular) && !is_plain {
-        add(
-            "rebased_without_onto",
-            format!(
-                "#{number}: without --onto the old commits of the layer below are replayed too: conflicts or duplicates; use_onto true avoids that"
-            ),
-        );
-    }
-    if verdict.status == Status::Empty {
-        add(
-            "no_own_commits",
-            format!(
-                "#{number}: gh pr close {number} -R {}",
-                material.setting.repo
-            ),
-        );
-    }
-    if !verdict.wants_action() {
-        return;
-    }
-    match obstacle(layer) {
-        Some(Obstacle::ToolManaged) => add(
-            "tool_managed",
-            format!(
-                "#{number} is kept by ghstack or spr: use that tool, a rebase by hand breaks its mapping"
-            ),
-        ),
-        Some(Obstacle::Queued) => add(
-            "queued",
-            format!("#{number} is in the merge queue: a push takes it out; wait"),
-        ),
-        Some(Obstacle::BranchName) => add(
-            "branch_name",
-            format!("#{number}: a branch name starts with a dash; rename it"),
-        ),
-        Some(Obstacle::ForkIsClosed) => add(
-            "fork_head",
-            format!(
-                "#{number} comes from a fork that cannot be pushed to: its author has to rebase it"
-            ),
-        ),
-        Some(Obstacle::CannotReopen) => add(
-            "cannot_reopen",
-            format!(
-                "#{number} was pushed to after it was closed: GitHub does not reopen it, open a new one from '{}'",
-                layer.head
-            ),
-        ),
-        None if layer.from_fork => add(
-            "fork_head",
-            format!(
-                "#{number} comes from a fork: the push goes to {}",
-                layer.head_repo.as_deref().unwrap_or("it")
-            ),
-        ),
-        None => {}
-    }
 }
 
 fn warnings(material: &Material<'_>) -> Vec<Warning> {

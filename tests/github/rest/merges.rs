@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::super::issue::Issue;
 use super::super::merges::Merges;
 use super::super::repository::Repository;
 use super::super::world::World;
@@ -35,6 +36,7 @@ pub(super) fn route(repository: &Repository, rest: &[&str], query: &Query) -> Re
             let body = json!({"state": combined, "sha": sha, "statuses": shown, "total_count": statuses.len()});
             reply(&body)
         }
+        ["stacks", number] if merges.stacks_enabled => stack(repository, number),
         ["actions", "runs"] => {
             let sha = query.get("head_sha").unwrap_or_default();
             wrapped(
@@ -180,4 +182,26 @@ fn wrapped(query: &Query, member: &str, items: &[Value]) -> Reply {
 
 fn reply(body: &Value) -> Reply {
     Reply::json(200, |json| json.raw(body))
+}
+
+/// A stack that GitHub keeps.
+fn stack(repository: &Repository, wanted: &str) -> Reply {
+    let known = repository.merges.stack.as_ref();
+    let Some((number, base, members)) = known.filter(|stack| stack.0.to_string() == wanted) else {
+        return Reply::message(404, "Not Found");
+    };
+    let issues = members.iter().filter_map(|it| repository.issues.get(it));
+    let member = |issue: &Issue| {
+        let pull = issue.pull_request.as_ref()?;
+        Some(json!({
+            "number": issue.number, "state": if issue.open { "open" } else { "closed" },
+            "draft": pull.draft, "merged_at": pull.merged_at.map(|at| at.to_string()),
+            "head": {"ref": pull.head_ref, "sha": pull.head_sha},
+        }))
+    };
+    let pulls: Vec<Value> = issues.filter_map(member).collect();
+    reply(
+        &json!({"id": number * 1_000, "number": number, "base": {"ref": base}, "open": true,
+        "created_at": "2026-08-01T10:00:00Z", "pull_requests": pulls}),
+    )
 }

@@ -309,6 +309,7 @@ impl<'w> Render<'w> {
             }
             let commits = repository.merges.of(number, "commits").as_array();
             json.key("commits").raw(commits.map_or(0, Vec::len));
+            json.key("stack").raw(repository.merges.stack_of(number));
             for (side, branch) in [("head", &pull.head_ref), ("base", &pull.base_ref)] {
                 json.key(side).object(|json| {
                     json.key("label")

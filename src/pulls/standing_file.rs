@@ -1,0 +1,136 @@
+//! What was learned of pull requests, handed from one owner to the next: `get_my_claims` then knows
+//! it before GitHub is asked again, and without GitHub.
+//!
+//! The file is written when an owner ends and is gone once the next one has read it: after an end
+//! without a last word nothing old is told. It may be deleted at any time.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Pulls, Standing};
+use crate::store::{Disk, StateFiles};
+
+const VERSION: u32 = 1;
+/// What is older than this is not worth telling.
+const AGE_MAX: Duration = Duration::from_secs(60 * 60);
+
+#[derive(Serialize, Deserialize)]
+struct Stored<Standings> {
+    version: u32,
+    host: String,
+    stored_at: Timestamp,
+    standings: Standings,
+}
+
+impl Pulls {
+    /// Writes what was learned for the next owner.
+    ///
+    /// # Errors
+    /// What the disk says; the next owner then learns anew.
+    pub fn hand_over(&self, disk: &dyn Disk, files: &StateFiles) -> std::io::Result<()> {
+        let stored = Stored {
+            version: VERSION,
+            host: self.gh().host().to_string(),
+            stored_at: self.now(),
+            standings: self.standings().clone(),
+        };
+        if stored.standings.is_empty() {
+            return Ok(());
+        }
+        let name = files.standings();
+        let temporary = format!("{name}.new");
+        disk.write_synced(&temporary, &serde_json::to_vec(&stored)?)?;
+        disk.rename(&temporary, &name)
+    }
+
+    /// Takes in what the owner before has learned, if that is fit to be told, and deletes the file.
+    pub fn take_over(&self, disk: &dyn Disk, files: &StateFiles) {
+        let name = files.standings();
+        let bytes = match disk.read(&name) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return,
+            Err(error) => {
+                tracing::warn!(file = name, %error, "what was learned of pull requests cannot be read");
+                return;
+            }
+        };
+        if let Err(error) = disk.remove(&name) {
+            // Read again after a crash it would tell of the past.
+            tracing::warn!(file = name, %error, "what was learned of pull requests is not taken over");
+            return;
+        }
+        match readable(&bytes, &self.gh().host().to_string(), self.now()) {
+            Ok(standings) => *self.standings() = standings,
+            Err(reason) => {
+                tracing::info!(file = name, reason, "pull requests are looked at anew");
+            }
+        }
+    }
+}
+
+/// What a file tells. That something was ready is left out: much may have happened since.
+fn readable(
+    bytes: &[u8],
+    host: &str,
+    now: Timestamp,
+) -> Result<HashMap<String, Standing>, &'static str> {
+    let stored: Stored<HashMap<String, Standing>> =
+        serde_json::from_slice(bytes).map_err(|_| "damaged, or of another version")?;
+    if stored.version != VERSION {
+        return Err("of another version");
+    }
+    if stored.host != host {
+        return Err("of another host");
+    }
+    if now.duration_since(stored.stored_at).unsigned_abs() > AGE_MAX {
+        return Err("too old");
+    }
+    let mut standings = stored.standings;
+    for standing in standings.values_mut() {
+        standing.is_ready = false;
+    }
+    Ok(standings)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn only_what_is_fresh_and_of_this_host_is_taken_over() {
+        let standing = Standing {
+            conflicts: Some(true),
+            is_ready: true,
+            reviews_waiting: vec!["2026-01-01T00:00:00Z".parse().unwrap()],
+            ..Standing::default()
+        };
+        let now: Timestamp = "2026-01-02T12:00:00Z".parse().unwrap();
+        let stored = json!({"version": 1, "host": "github.com", "stored_at": "2026-01-02T11:30:00Z",
+            "standings": {"acme/api#2": standing}});
+        let read = |stored: &Value| readable(stored.to_string().as_bytes(), "github.com", now);
+        let read_with = |field: &str, value: Value| {
+            let mut stored = stored.clone();
+            stored[field] = value;
+            read(&stored).err()
+        };
+        let found = read(&stored).unwrap();
+        let words = found["acme/api#2"].words();
+        assert_eq!(words, ["conflicts", "1 comment awaits you"]);
+        assert!(!found["acme/api#2"].is_ready);
+        for (field, value, reason) in [
+            ("version", json!(2), "of another version"),
+            ("host", json!("ghe.example.com"), "of another host"),
+            ("stored_at", json!("2026-01-02T10:59:00Z"), "too old"),
+            ("stored_at", json!("2026-01-02T13:01:00Z"), "too old"),
+            ("standings", json!([]), "damaged, or of another version"),
+        ] {
+            assert_eq!(read_with(field, value), Some(reason), "{field}");
+        }
+        assert!(readable(b"{\"version\":1,", "github.com", now).is_err());
+    }
+}
