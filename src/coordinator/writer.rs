@@ -24,11 +24,12 @@ use crate::store::{StoreError, write_snapshot};
 /// Longest sleep of the thread: a machine that was suspended is noticed within this time after it
 /// wakes.
 const SLEEP_MAX: Duration = Duration::from_secs(10);
-/// The runtime may stand still for so long.
-const QUICK_BATCH_MAX: Duration = Duration::from_millis(2);
-/// After a batch that took longer the thread has the writer for so many times as long: disks with
-/// a hiccup now and then cost the runtime a fiftieth of its time, at most.
-const SLOW_FACTOR: u32 = 50;
+/// The runtime may stand still for so long. Disks that are quick have a hiccup of some milliseconds
+/// every few hundred syncs, and a batch without any waits for a processor now and then.
+const QUICK_BATCH_MAX: Duration = Duration::from_millis(10);
+/// After a batch that took longer the thread has the writer for so many times as long: such a disk
+/// costs the runtime a twentieth of its time, at most.
+const SLOW_FACTOR: u32 = 20;
 /// How long a quick sync speaks for the disk: it may have been put to sleep since.
 const QUICK_MEMORY: Duration = Duration::from_secs(1);
 
@@ -316,7 +317,7 @@ mod tests {
         quickness.note(at(2), QUICK_BATCH_MAX, true);
         assert!(quickness.is_quick(at(1_001)));
         assert!(!quickness.is_quick(at(1_002)), "too long ago");
-        quickness.note(at(2_000), Duration::from_millis(20), true);
+        quickness.note(at(2_000), Duration::from_millis(50), true);
         quickness.note(at(2_010), Duration::from_micros(100), true);
         assert!(
             !quickness.is_quick(at(2_999)),

@@ -163,6 +163,9 @@ pub(super) fn check_media_type(headers: &HeaderMap, has_body: bool) -> Result<()
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
     let is_json = |given: &str| {
+        if given == "application/json" {
+            return true;
+        }
         let media_type = given.split(';').next().unwrap_or_default().trim();
         let suffix = media_type.rsplit_once('+').map(|(_, suffix)| suffix);
         media_type.eq_ignore_ascii_case("application/json")
