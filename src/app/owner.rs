@@ -201,9 +201,10 @@ impl Owner {
         }
     }
 
-    /// Ends everything: running requests get a grace, the state is written, children are killed.
+    /// Ends everything: waits end at once, running requests get a grace, the state is written, children are killed.
     pub async fn stop(&self) {
         self.end_tasks();
+        self.desk.close();
         if let Some(http) = self.http.lock().await.take() {
             http.stop().await;
         }

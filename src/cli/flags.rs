@@ -12,6 +12,24 @@ pub(super) type Overrides = HashMap<&'static str, String>;
 /// Not flags: an argument vector can be read by every process of the machine.
 const SECRETS: [&str; 2] = ["GITHUB_TOKEN", "API_KEY"];
 
+/// Puts the name of the command first: flags of the configuration may stand before it.
+pub(super) fn command_first(given: &mut [String]) {
+    let mut at = 0;
+    while let Some(argument) = given.get(at) {
+        let (flag, inline) = match argument.split_once('=') {
+            Some((flag, _)) => (flag, true),
+            None => (argument.as_str(), false),
+        };
+        if variable_of(flag).is_none() {
+            break;
+        }
+        at += if inline { 1 } else { 2 };
+    }
+    if let Some(beginning) = given.get_mut(..=at) {
+        beginning.rotate_right(1);
+    }
+}
+
 /// Takes `--http-port 3101` and the like out of the arguments. For a tool, `--agent-id` is its own.
 pub(super) fn take_configuration(
     given: &mut Vec<String>,
@@ -91,4 +109,25 @@ pub(super) fn usage_error(given: &[String], told: &str) -> ApiError {
         format!("'{}' is no command", text::one_line(text::cut(first, 60).0)),
         format!("{hint}run issuecommand --help for the commands, issuecommand tools for the tools"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::command_first;
+
+    #[test]
+    fn flags_of_the_configuration_may_stand_before_the_command() {
+        let ordered = |line: &str| {
+            let mut given: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+            command_first(&mut given);
+            given.join(" ")
+        };
+        assert_eq!(
+            ordered("--http-port 3101 --gh-host=ghe.example list-repos --json"),
+            "list-repos --http-port 3101 --gh-host=ghe.example --json"
+        );
+        for unchanged in ["list-repos --http-port 1", "--version", "--http-port 1", ""] {
+            assert_eq!(ordered(unchanged), unchanged);
+        }
+    }
 }

@@ -92,6 +92,7 @@ struct Tools {}
 /// Runs the program; `argv` begins with its own name.
 pub fn run(argv: Vec<String>) -> ExitCode {
     let mut given = argv.into_iter().skip(1).collect::<Vec<_>>();
+    flags::command_first(&mut given);
     let wants_tool = given
         .first()
         .is_some_and(|first| tool::name_of(first).is_some());

@@ -62,12 +62,30 @@ pub struct Core {
     returning: Option<(Timestamp, Vec<SessionRef>)>,
     snapshot_bytes: u64,
     snapshot_under_way: Option<u64>,
-    storage_problem: Option<String>,
+    storage_problem: Option<StorageProblem>,
     retry_at: Option<Timestamp>,
     pending: Vec<(Recorded, Undo)>,
     /// How far GitHub had been read before this batch: what it told counts only with the batch.
     cursors_before: Vec<Cursors>,
     push_error: Option<StoreError>,
+}
+
+/// Why something could not be stored, in words.
+#[derive(Clone, Debug)]
+pub struct StorageProblem {
+    /// What is wrong.
+    pub what: String,
+    /// What the user can do about it.
+    pub mend: String,
+}
+
+impl StorageProblem {
+    fn of(error: &StoreError) -> Self {
+        Self {
+            what: error.to_string(),
+            mend: error.suggestion(),
+        }
+    }
 }
 
 /// What readers see: the state between two batches.
@@ -85,7 +103,7 @@ pub struct View<'a> {
     /// The present.
     pub now: Timestamp,
     /// Why the last change could not be stored.
-    pub storage_problem: Option<&'a str>,
+    pub storage_problem: Option<&'a StorageProblem>,
     allowed: &'a [RepoPattern],
     core: &'a Core,
 }
@@ -199,7 +217,7 @@ impl Core {
             host: &self.settings.host,
             viewer: self.viewer.as_deref(),
             now: self.batch_time,
-            storage_problem: self.storage_problem.as_deref(),
+            storage_problem: self.storage_problem.as_ref(),
             allowed: &self.settings.allowed,
             core: self,
         }
@@ -449,7 +467,7 @@ impl Core {
                 for cursors in cursors_before.into_iter().rev() {
                     self.catalogue.rewind(cursors);
                 }
-                self.storage_problem = Some(error.to_string());
+                self.storage_problem = Some(StorageProblem::of(&error));
                 self.retry_at = Some(crate::domain::later(self.now(), DISK_PAUSE));
                 Err(error)
             }
@@ -522,7 +540,7 @@ impl Core {
             Err(error) => {
                 // The cut journal stays, so nothing is lost; the next one tries again.
                 tracing::warn!(%error, "the snapshot could not be written");
-                self.storage_problem = Some(error.to_string());
+                self.storage_problem = Some(StorageProblem::of(&error));
             }
         }
     }

@@ -22,7 +22,7 @@ mod sync_plan;
 mod sync_rest;
 mod writer;
 
-pub use self::core::{Core, CoreSettings, View};
+pub use self::core::{Core, CoreSettings, StorageProblem, View};
 pub use catalogue::{Catalogue, CatalogueUpdate, RepoEntry, RepoUpdate};
 pub use catalogue_file::{read_catalogue, write_catalogue};
 pub use feed::{Feed, FeedEvent, Subscription};

@@ -16,7 +16,7 @@ use super::McpServer;
 
 /// Lines that are no JSON and wait to be answered, at most; of more, some get no answer.
 const UNREADABLE_MAX: usize = 16;
-/// Longest line that is looked at; the library refuses longer ones.
+/// Longest line that is read; the library leaves longer ones out, and does not say so.
 const LINE_BYTES_MAX: usize = 16 << 20;
 /// Bytes read at once.
 const CHUNK_BYTES: usize = 8 << 10;
@@ -34,6 +34,7 @@ pub async fn serve_stdio(server: McpServer) -> io::Result<()> {
         line: Vec::new(),
         checked: Vec::new(),
         given: 0,
+        overlong: false,
         unreadable: tell,
         ended,
     };
@@ -105,6 +106,8 @@ struct JsonLines<R> {
     /// What may be read, of which `given` bytes have been.
     checked: Vec<u8>,
     given: usize,
+    /// The line is longer than may be: the rest of it is left out.
+    overlong: bool,
     unreadable: mpsc::Sender<String>,
     ended: watch::Sender<bool>,
 }
@@ -113,20 +116,34 @@ impl<R> JsonLines<R> {
     fn take(&mut self, mut bytes: &[u8]) {
         while let Some(end) = memchr::memchr(b'\n', bytes) {
             let (rest_of_line, later) = bytes.split_at(end + 1);
-            self.line.extend_from_slice(rest_of_line);
-            self.check_line();
+            self.extend_line(rest_of_line);
+            if !std::mem::take(&mut self.overlong) {
+                self.check_line();
+            }
             bytes = later;
         }
-        self.line.extend_from_slice(bytes);
-        if self.line.len() > LINE_BYTES_MAX {
-            self.checked.append(&mut self.line);
+        self.extend_line(bytes);
+    }
+
+    fn extend_line(&mut self, bytes: &[u8]) {
+        if self.overlong {
+            return;
         }
+        if self.line.len() + bytes.len() <= LINE_BYTES_MAX {
+            self.line.extend_from_slice(bytes);
+            return;
+        }
+        self.overlong = true;
+        self.line = Vec::new();
+        let problem = format!("a message is at most {LINE_BYTES_MAX} bytes; send less at once");
+        let _ = self.unreadable.try_send(problem);
     }
 
     fn check_line(&mut self) {
         let text = self.line.strip_prefix(b"\xEF\xBB\xBF");
         let text = text.unwrap_or(&self.line).trim_ascii();
-        match serde_json::from_slice::<serde::de::IgnoredAny>(text) {
+        // Read whole, as the library does: it leaves out what is nested too deep as well.
+        match serde_json::from_slice::<serde_json::Value>(text) {
             Err(error) if !text.is_empty() => {
                 let problem = format!("not valid JSON: {error}; send one message a line");
                 // A client that sends nothing else is told often enough.
@@ -176,35 +193,53 @@ mod tests {
 
     use super::*;
 
+    /// What comes through of `input`, read in chunks of so many bytes, and what is told of the rest.
+    async fn read(input: &[u8], chunk: usize) -> (Vec<u8>, Vec<String>) {
+        let (tell, mut unreadable) = mpsc::channel(UNREADABLE_MAX);
+        let (ended, end) = watch::channel(false);
+        let mut lines = JsonLines {
+            inner: in_chunks(input, chunk),
+            line: Vec::new(),
+            checked: Vec::new(),
+            given: 0,
+            overlong: false,
+            unreadable: tell,
+            ended,
+        };
+        let mut output = Vec::new();
+        lines.read_to_end(&mut output).await.unwrap();
+        assert!(*end.borrow());
+        let told = std::iter::from_fn(|| unreadable.try_recv().ok());
+        (output, told.collect())
+    }
+
     #[tokio::test]
     async fn only_lines_of_json_come_through() {
         let input: &[u8] = b"{\"a\":1}\r\n\n{\"b\":\n\xEF\xBB\xBF[2]\n\xff\n{\"cut\":";
         for chunk in [1, 3, 100] {
-            let (tell, mut unreadable) = mpsc::channel(UNREADABLE_MAX);
-            let (ended, end) = watch::channel(false);
-            let mut lines = JsonLines {
-                inner: in_chunks(input, chunk),
-                line: Vec::new(),
-                checked: Vec::new(),
-                given: 0,
-                unreadable: tell,
-                ended,
-            };
-            let mut output = Vec::new();
-            lines.read_to_end(&mut output).await.unwrap();
+            let (output, told) = read(input, chunk).await;
             assert_eq!(output, b"{\"a\":1}\r\n\n\xEF\xBB\xBF[2]\n");
-            assert!(*end.borrow());
-            let first = unreadable.try_recv().unwrap();
-            assert!(first.starts_with("not valid JSON: EOF"), "{first}");
-            assert!(unreadable.try_recv().is_ok());
-            assert!(unreadable.try_recv().is_err());
+            assert_eq!(told.len(), 2);
+            assert!(told[0].starts_with("not valid JSON: EOF"), "{}", told[0]);
         }
     }
 
+    #[tokio::test]
+    async fn what_the_library_would_leave_out_is_told_and_costs_no_other_message() {
+        let long = [b"\"".as_slice(), &vec![b'a'; LINE_BYTES_MAX], b"\"\n"].concat();
+        let deep = format!("{}{}\n", "[".repeat(200), "]".repeat(200));
+        let input = [b"1\n".as_slice(), &long, b"2\n", deep.as_bytes(), b"3\n"].concat();
+        let (output, told) = read(&input, CHUNK_BYTES).await;
+        assert_eq!(output, b"1\n2\n3\n");
+        assert_eq!(told.len(), 2);
+        assert!(told[0].starts_with("a message is at most"), "{}", told[0]);
+        assert!(told[1].contains("recursion limit"), "{}", told[1]);
+    }
+
     /// Gives `input` in chunks of so many bytes.
-    fn in_chunks(input: &'static [u8], chunk: usize) -> impl AsyncRead + Unpin {
-        struct Chunks(&'static [u8], usize);
-        impl AsyncRead for Chunks {
+    fn in_chunks(input: &[u8], chunk: usize) -> impl AsyncRead + Unpin {
+        struct Chunks<'a>(&'a [u8], usize);
+        impl AsyncRead for Chunks<'_> {
             fn poll_read(
                 mut self: Pin<&mut Self>,
                 _context: &mut Context<'_>,

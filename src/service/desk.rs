@@ -5,6 +5,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio_util::sync::CancellationToken;
+
 use super::ci_watch::CiWatch;
 use super::health::OwnerAddress;
 use super::{Reply, Request};
@@ -78,6 +80,7 @@ pub(super) struct Parts {
     pub ci_watch: CiWatch,
     pub settings: DeskSettings,
     pub started: Instant,
+    pub closing: CancellationToken,
 }
 
 impl Desk {
@@ -97,12 +100,19 @@ impl Desk {
             ci_watch: CiWatch::default(),
             settings,
             started: Instant::now(),
+            closing: CancellationToken::new(),
         }))
     }
 
     /// Watches checks of pull requests until it is dropped.
     pub async fn watch_checks(self) {
         self.0.watch_checks().await;
+    }
+
+    /// Ends calls that only wait with `shutting_down`, so that they hold no end of the owner up:
+    /// followers make them again to the next owner.
+    pub fn close(&self) {
+        self.0.closing.cancel();
     }
 
     /// The coordinator, for what is no request: sessions and the feed.
@@ -235,6 +245,12 @@ impl Parts {
             .map_err(|error: CoordinatorError| error.to_api())
     }
 
+    /// What is waited for, or `shutting_down` as soon as the desk is closed.
+    pub async fn unless_closing<T>(&self, wait: impl Future<Output = T>) -> Result<T, ApiError> {
+        let waited = self.closing.run_until_cancelled(wait).await;
+        waited.ok_or_else(|| CoordinatorError::Stopped.to_api())
+    }
+
     /// Waits for the first sync when nothing is known yet; says why nothing is known if it failed.
     pub async fn catalogue_ready(&self) -> Result<(), ApiError> {
         const PATIENCE: Duration = Duration::from_secs(25);
@@ -249,7 +265,8 @@ impl Parts {
         if complete || tried && (some || self.outage().is_none()) {
             return Ok(());
         }
-        let first = tokio::time::timeout(PATIENCE, self.syncer.first_run()).await;
+        let first = tokio::time::timeout(PATIENCE, self.syncer.first_run());
+        let first = self.unless_closing(first).await?;
         match self.outage() {
             Some(problem) => Err(problem.to_api()),
             None if first.is_err() => Err(ApiError::new(

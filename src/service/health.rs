@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Reply;
 use super::desk::Parts;
 use crate::claim::Status;
+use crate::coordinator::StorageProblem;
 use crate::domain::ApiError;
 use crate::gh::RateLimit;
 use crate::process::PoolLoad;
@@ -64,7 +65,7 @@ impl Parts {
                     |claim: &&std::sync::Arc<crate::claim::Claim>| claim.status == Status::Stale;
                 let stale = view.ledger.active().filter(is_stale).count() as u64;
                 let agents = view.ledger.agent_count() as u64;
-                let storage = view.storage_problem.map(str::to_owned);
+                let storage = view.storage_problem.cloned();
                 let last_sync = view.catalogue.synced_at();
                 (
                     view.ledger.ended_total(),
@@ -86,8 +87,7 @@ impl Parts {
                 mend: error.suggestion,
             });
         }
-        if let Some(what) = storage {
-            let mend = "free space on the disk of the state file, or make it writable".to_owned();
+        if let Some(StorageProblem { what, mend }) = storage {
             problems.push(Problem { what, mend });
         }
         Reply::new(&Health {

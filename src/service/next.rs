@@ -103,7 +103,8 @@ impl Parts {
                 Err(nothing) => nothing,
             };
             let tick = Instant::now() + PROGRESS_EVERY;
-            let woken = tokio::time::timeout_at(deadline.min(tick), changes.changed()).await;
+            let woken = tokio::time::timeout_at(deadline.min(tick), changes.changed());
+            let woken = self.unless_closing(woken).await?;
             if Instant::now() >= deadline {
                 return self.nothing(nothing).await;
             }

@@ -82,7 +82,12 @@ impl Parts {
             cursor: arguments.cursor,
         };
         let was_watched = self.ci_watch.contains(&query.pr);
-        let report = pulls::get_failing_tests(&self.pulls, &query, progress.as_deref()).await?;
+        let report = pulls::get_failing_tests(&self.pulls, &query, progress.as_deref());
+        let report = if query.wait {
+            self.unless_closing(report).await??
+        } else {
+            report.await?
+        };
         if !report.is_running() {
             self.ci_watch.remove(&query.pr);
         } else if query.wait {

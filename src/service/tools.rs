@@ -159,7 +159,7 @@ pub fn arguments_from_text(
             .and_then(Value::as_str);
         let wrong = |expected: &str| {
             ApiError::invalid(
-                format!("'{}' of {name} must be {expected}", field.replace('_', "-")),
+                format!("'{field}' of {name} must be {expected}"),
                 format!("{name} takes {}", names(tool)),
             )
         };
@@ -527,6 +527,9 @@ mod tests {
         );
         let error = read("create_pull_request", "files", &["a.rs"]).unwrap_err();
         let message = "'files' of create_pull_request must be a JSON list of objects";
+        assert_eq!(error.message, message);
+        let error = read("get_issue_details", "issue_number", &["abc"]).unwrap_err();
+        let message = "'issue_number' of get_issue_details must be a whole number";
         assert_eq!(error.message, message);
     }
 

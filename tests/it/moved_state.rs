@@ -29,7 +29,10 @@ fn an_owner_without_its_lock_or_journal_refuses_changes_until_they_are_back() {
         let (file, elsewhere) = (place.beside(suffix), place.beside("elsewhere"));
         fs::rename(&file, &elsewhere).expect("it is there");
         refused_as_moved(&server, 2);
-        assert_ne!(server.health()["status"], "ok");
+        let health = server.health();
+        assert_ne!(health["status"], "ok");
+        let mend = field(&health["problems"][0], "mend");
+        assert!(mend.contains("stop every issuecommand process"), "{health}");
         fs::rename(&elsewhere, &file).expect("it is ours");
         server
             .patch(&held, json!({"status": "in_progress", "note": suffix}))

@@ -289,6 +289,30 @@ fn a_wait_survives_the_owner() {
 }
 
 #[test]
+fn a_wait_does_not_hold_up_the_end_of_a_coordinator() {
+    let place = Place::with_issues(1);
+    let mut server = place.serve_synced();
+    let (holder, waiter) = (place.mcp().joined(), place.mcp().joined());
+    let claim = holder.claim("agent-a", 1).record();
+    let arguments = json!({"agent_id": "agent-b", "wait_seconds": 30});
+    let (_, answer) = waiter.send(
+        "tools/call",
+        json!({"name": "next_issue", "arguments": arguments}),
+    );
+    waiter.tool("system_health", json!({})).record();
+    let start = Instant::now();
+    server.process.terminate();
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    let release = json!({"claim_id": claim["claim"]["claim_id"]});
+    holder.tool("release_issue", release).record();
+    let line = answer
+        .recv_timeout(Duration::from_secs(15))
+        .expect("the next owner answers it");
+    assert!(line.contains("Issue 1"), "{line}");
+}
+
+#[test]
 fn a_stale_lock_file_is_no_lock() {
     let place = Place::with_issues(1);
     for remains in [
