@@ -111,10 +111,10 @@ pub async fn get_review_suggestions(
             "push a commit, or look at the base branch",
         ));
     }
-    let mut warnings = told(&context.warnings);
-    if cut {
-        warnings.push(files::cut_warning("the other files were not looked at"));
-    }
+    let lasting: Vec<Warning> = cut
+        .then(|| files::cut_warning("the other files were not looked at"))
+        .into_iter()
+        .collect();
     let wanted = |file: &ChangedFile| {
         let named = |name| patterns.iter().any(|pattern| pattern.matches(name));
         patterns.is_empty() || file.names().any(named)
@@ -132,7 +132,8 @@ pub async fn get_review_suggestions(
         query,
         pr,
         fetched_at: source.as_of(now),
-        warnings,
+        warnings: told(&context.warnings),
+        lasting,
     };
     frame.page(&looked, &context, position)
 }
@@ -251,7 +252,10 @@ struct Frame<'a> {
     query: &'a ReviewQuery,
     pr: String,
     fetched_at: Timestamp,
+    /// What this page alone warns of: what surrounds the pull request is asked for by the first one.
     warnings: Vec<Warning>,
+    /// What every page warns of.
+    lasting: Vec<Warning>,
 }
 
 impl Frame<'_> {
@@ -270,7 +274,7 @@ impl Frame<'_> {
             files: Vec::new(),
             omitted: Omitted::default(),
             untrusted: UNTRUSTED,
-            warnings: self.warnings,
+            warnings: [self.warnings, self.lasting.clone()].concat(),
             next_cursor: None,
             pr: self.pr,
         };
@@ -285,15 +289,14 @@ impl Frame<'_> {
         let portion = match self.query.include_diff {
             true => {
                 // The later pages of a window have a record without files to begin with, and no
-                // first page's words: as large whenever it is asked for.
+                // first page's words and warnings: as large whenever it is asked for.
                 let plain = ReviewSuggestions {
                     fetched_at: Timestamp::MAX,
                     first: None,
-                    warnings: Vec::new(),
+                    warnings: self.lasting,
                     ..answer.clone()
                 };
-                let room = self::around(&plain)? + bytes(&answer.warnings)?;
-                let room = limits::ANSWER_BYTES_MAX.saturating_sub(room);
+                let room = limits::ANSWER_BYTES_MAX.saturating_sub(self::around(&plain)?);
                 Some(Portion::of(
                     files,
                     position.round,

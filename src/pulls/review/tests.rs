@@ -168,7 +168,12 @@ fn pages(
                 0 => Timestamp::UNIX_EPOCH,
                 _ => Timestamp::MAX,
             },
-            warnings: told(&context.warnings),
+            // Further pages do not ask for what surrounds the pull request.
+            warnings: match position.is_first() {
+                true => told(&context.warnings),
+                false => Vec::new(),
+            },
+            lasting: vec![files::cut_warning("the other files were not looked at")],
         };
         let (answer, diff) = frame.page(looked, context, position).unwrap();
         let title = diff_title(&answer.pr, &answer.head_sha);
