@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::analyse::{FailedCheck, Reading, judge, summary};
 use super::report::{Evidence, NoCiReason, Status};
-use super::{ERROR_LINES_MAX, Filters, Query, TOOL, fill, frame};
+use super::{ERROR_LINES_MAX, Filters, Query, Start, TOOL, fill, frame};
 use crate::domain::Host;
 use crate::pulls::checks::{Check, CheckState, Checks, WorkflowRun};
 use crate::pulls::ci_log::{Failure, FailureKind};
@@ -335,7 +335,7 @@ fn extreme(filler: &str, bytes: usize, failures: usize) -> (Reading, Query, Vec<
 /// All pages of an answer, each of bearable size.
 fn pages(reading: &Reading, query: &Query, warnings: &[Warning]) -> Vec<Value> {
     let verdict = judge(reading, now());
-    let (mut all, mut start) = (Vec::new(), 0);
+    let (mut all, mut start) = (Vec::new(), Start::default());
     loop {
         let mut answer = frame(
             &reading.pull,
@@ -402,6 +402,38 @@ fn the_answer_stays_small_and_says_what_is_gone() {
             }
         }
     }
+}
+
+#[test]
+fn failures_that_come_in_between_end_the_pages() {
+    let of = |count: usize, kind| {
+        let name = |number: usize| format!("{kind:?} {number}");
+        let failures = (0..count).map(|number| Failure::new(kind, "f", &name(number), "no"));
+        failed("job", failures.collect())
+    };
+    let query = Query {
+        filters: Filters::default(),
+        ..extreme("x", 3, 1).1
+    };
+    let told = of(12, FailureKind::Build);
+    let page = |failed: Vec<FailedCheck>, cursor: Option<String>| {
+        let reading = reading(Vec::new(), failed);
+        let query = Query {
+            cursor,
+            ..query.clone()
+        };
+        let verdict = judge(&reading, now());
+        let start = query.start(TOOL, &reading.pull.head.sha)?;
+        let answer = frame(&reading.pull, &query, &verdict, Vec::new(), now());
+        fill(answer, &query, &verdict, start)
+    };
+    let cursor = page(vec![told.clone()], None).unwrap().next_cursor;
+    let later = of(1, FailureKind::Infra);
+    let same = page(vec![told.clone(), later], cursor.clone()).unwrap();
+    assert_eq!(same.failures.len(), 3, "what comes behind is told");
+    let earlier = of(1, FailureKind::Test);
+    let moved = page(vec![told, earlier], cursor).unwrap_err();
+    assert_eq!(moved.code, "head_moved");
 }
 
 /// All pages of the largest answer that can be built.
