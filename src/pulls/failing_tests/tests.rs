@@ -472,6 +472,49 @@ fn what_is_short_is_told_whole() {
 }
 
 #[test]
+fn each_annotation_is_a_failure() {
+    let annotation = |file: &str, line, title: &str, error: &str| {
+        Failure::new(FailureKind::Unknown, "", title, error).at(file, Some(line))
+    };
+    let all = || {
+        vec![
+            annotation("a.ts", 3, "cart > adds", "expected 1"),
+            annotation("a.ts", 3, "cart > takes", "expected 2"),
+            annotation("a.ts", 9, "", "unused"),
+            annotation("b.ts", 9, "", "unused"),
+            Failure::new(FailureKind::Unknown, "", "", "coverage fell"),
+        ]
+    };
+    let legs = vec![failed("one", all()), failed("two", all())];
+    let verdict = judge(&reading(Vec::new(), legs), now());
+    let told = verdict.failures.iter();
+    let told: Vec<(&str, usize)> = told.map(|it| (&*it.id, it.checks.len())).collect();
+    let expected = [
+        ("unknown:a.ts:3:cart > adds", 2),
+        ("unknown:a.ts:3:cart > takes", 2),
+        ("unknown:a.ts:9:unused", 2),
+        ("unknown:b.ts:9:unused", 2),
+        ("unknown:one", 1),
+        ("unknown:two", 1),
+    ];
+    assert_eq!(told, expected);
+    assert!(summary(&verdict).starts_with("2 jobs failed for a reason"));
+}
+
+#[test]
+fn a_command_with_a_masked_secret_is_not_proposed() {
+    let command = |own: &str| {
+        let failure = Failure::new(FailureKind::Test, "pytest", "t", "it failed");
+        let failure = failure.reproduced_by(own.to_owned());
+        let reading = reading(Vec::new(), vec![failed("job", vec![failure])]);
+        judge(&reading, now()).failures[0].reproduce.clone()
+    };
+    assert_eq!(command("pytest t.py").as_deref(), Some("pytest t.py"));
+    let masked = command("pytest '***_auth.py::t'");
+    assert_eq!(masked.as_deref(), Some("gh run rerun 9 --failed -R o/r"));
+}
+
+#[test]
 fn a_run_of_an_enterprise_server_is_started_again_there() {
     let lost = Failure::new(FailureKind::Infra, "", "", "shutdown signal");
     let mut reading = reading(Vec::new(), vec![failed("job", vec![lost])]);
