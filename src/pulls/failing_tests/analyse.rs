@@ -1,6 +1,6 @@
 //! From what was read to what it means. Pure.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -205,13 +205,17 @@ fn no_ci_reason(reading: &Reading, now: Timestamp) -> NoCiReason {
 fn merged(reading: &Reading) -> Vec<ReportedFailure> {
     let mut all: Vec<ReportedFailure> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
+    let shared = shared_names(reading);
     for failed in &reading.failed {
         let base = reading
             .failing_on_base
             .as_ref()
             .and_then(|base| base.get(&failed.check.name).copied());
         for failure in &failed.failures {
-            let id = identity(failure, &failed.check);
+            let id = match (identity(failure, &failed.check), &failure.reproduce) {
+                (name, Some(command)) if shared.contains(&name) => format!("{name}: {command}"),
+                (name, _) => name,
+            };
             if let Some(known) = places.get(&id).and_then(|place| all.get_mut(*place)) {
                 if !known.checks.contains(&failed.check.name) {
                     known.checks.push(failed.check.name.clone());
@@ -231,6 +235,27 @@ fn merged(reading: &Reading) -> Vec<ReportedFailure> {
     }
     all.sort_by_key(|failure| (failure.also_fails_on_base == Some(true), failure.kind));
     all
+}
+
+/// Names of which one report tells several tests: packages of Go, crates of Rust may each have a test
+/// of that name, and only the command tells them apart.
+fn shared_names(reading: &Reading) -> HashSet<String> {
+    let mut shared = HashSet::new();
+    for failed in &reading.failed {
+        let mut commands: HashMap<String, &str> = HashMap::new();
+        let is_test = |failure: &&Failure| failure.kind == FailureKind::Test;
+        for failure in failed.failures.iter().filter(is_test) {
+            let Some(command) = &failure.reproduce else {
+                continue;
+            };
+            let name = identity(failure, &failed.check);
+            let known = *commands.entry(name.clone()).or_insert(command);
+            if known != command {
+                shared.insert(name);
+            }
+        }
+    }
+    shared
 }
 
 /// Which attempt a check is of, where its workflow run was run again.

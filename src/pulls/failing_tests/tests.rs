@@ -472,6 +472,27 @@ fn what_is_short_is_told_whole() {
 }
 
 #[test]
+fn tests_of_one_name_in_two_packages_are_two() {
+    let test = |package: &str| {
+        let failure = Failure::new(FailureKind::Test, "go-test", "TestAdds", "no");
+        failure.reproduced_by(format!("go test {package} -run '^TestAdds$'"))
+    };
+    let ids = |legs: Vec<FailedCheck>| {
+        let failures = judge(&reading(Vec::new(), legs), now()).failures;
+        let ids = failures.into_iter().map(|it| (it.id, it.checks.len()));
+        ids.collect::<Vec<(String, usize)>>()
+    };
+    let named = |package: &str| format!("go-test:TestAdds: go test {package} -run '^TestAdds$'");
+    let both = failed("1.24", vec![test("./a"), test("./b")]);
+    assert_eq!(
+        ids(vec![both, failed("1.25", vec![test("./b")])]),
+        [(named("./a"), 1), (named("./b"), 2)]
+    );
+    let legs = ["1.24", "1.25"].map(|leg| failed(leg, vec![test("./a")]));
+    assert_eq!(ids(legs.to_vec()), [("go-test:TestAdds".to_owned(), 2)]);
+}
+
+#[test]
 fn each_annotation_is_a_failure() {
     let annotation = |file: &str, line, title: &str, error: &str| {
         Failure::new(FailureKind::Unknown, "", title, error).at(file, Some(line))
