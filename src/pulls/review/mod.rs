@@ -119,7 +119,7 @@ pub async fn get_review_suggestions(
         let named = |name| patterns.iter().any(|pattern| pattern.matches(name));
         patterns.is_empty() || file.names().any(named)
     };
-    let files: Vec<ChangedFile> = files.into_iter().filter(wanted).collect();
+    let (files, aside): (Vec<ChangedFile>, Vec<ChangedFile>) = files.into_iter().partition(wanted);
     if files.is_empty() {
         return Err(ApiError::invalid(
             "no changed file is named by files",
@@ -134,6 +134,7 @@ pub async fn get_review_suggestions(
         fetched_at: source.as_of(now),
         warnings: told(&context.warnings),
         lasting,
+        aside: &aside,
     };
     frame.page(&looked, &context, position)
 }
@@ -256,6 +257,8 @@ struct Frame<'a> {
     warnings: Vec<Warning>,
     /// What every page warns of.
     lasting: Vec<Warning>,
+    /// Changed files that were not asked for.
+    aside: &'a [ChangedFile],
 }
 
 impl Frame<'_> {
@@ -268,9 +271,10 @@ impl Frame<'_> {
         let mut answer = ReviewSuggestions {
             head_sha: self.pull.head_short().to_owned(),
             fetched_at: self.fetched_at,
-            first: position
-                .is_first()
-                .then(|| frame::first_page(self.pull, context, looked, &self.query.focus)),
+            first: position.is_first().then(|| {
+                let files = (looked, self.aside);
+                frame::first_page(self.pull, context, files, &self.query.focus)
+            }),
             files: Vec::new(),
             omitted: Omitted::default(),
             untrusted: UNTRUSTED,
