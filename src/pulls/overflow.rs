@@ -361,7 +361,12 @@ fn shorten(parent: &mut Map<String, Value>, name: &str, rule: &Rule) -> Vec<Valu
     };
     match rule.said {
         Said::Nothing => {}
-        Said::Count(field) => drop(parent.insert(field.to_owned(), Value::from(gone.len()))),
+        Said::Count(field) => {
+            // Some may not even have been gathered.
+            let before = parent.get(field).and_then(Value::as_u64).unwrap_or(0);
+            let count = before.saturating_add(gone.len() as u64);
+            parent.insert(field.to_owned(), Value::from(count));
+        }
         Said::Flag(field) => drop(parent.insert(field.to_owned(), Value::from(true))),
     }
     gone
@@ -655,6 +660,14 @@ mod tests {
             let code = code(&damaged, &own, &whole);
             assert_eq!(code, "invalid_argument", "{position}");
         }
+    }
+
+    #[test]
+    fn what_was_not_even_gathered_stays_counted() {
+        let mut answer = json!({"names": [1, 2, 3], "more": 4});
+        let rule = Rule::of(&["names"], 1, Said::Count("more"));
+        assert_eq!(cut(&mut answer, &[rule]).len(), 2);
+        assert_eq!(answer, json!({"names": [1], "more": 6}));
     }
 
     #[test]

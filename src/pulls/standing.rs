@@ -16,6 +16,9 @@ const STANDINGS_MAX: usize = 512;
 pub struct Standing {
     /// The head that all of this is about: of another head nothing of it need be true.
     pub(super) head_sha: String,
+    /// When something of it was last learned. Whoever takes it over from somebody else does not
+    /// learn it anew.
+    pub(super) learned_at: Option<Timestamp>,
     /// Checks fail.
     pub ci_fails: Option<bool>,
     /// Ids of the review threads that wait for its author: whoever resolves one takes out that one.
@@ -91,6 +94,7 @@ impl Standing {
 impl Pulls {
     /// Notes what was learned of a head of a pull request. What was known of another one goes.
     pub fn learn(&self, id: &PullId, head_sha: &str, learn: impl FnOnce(&mut Standing)) {
+        let now = self.now();
         let mut standings = self.standings();
         let key = id.to_string().to_lowercase();
         if standings.len() >= STANDINGS_MAX && !standings.contains_key(&key) {
@@ -103,6 +107,7 @@ impl Pulls {
                 ..Standing::default()
             };
         }
+        standing.learned_at = Some(now);
         learn(standing);
     }
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{Pulls, Standing};
 use crate::store::{Disk, StateFiles};
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// What is older than this is not worth telling.
 const AGE_MAX: Duration = Duration::from_secs(60 * 60);
 
@@ -21,7 +21,6 @@ const AGE_MAX: Duration = Duration::from_secs(60 * 60);
 struct Stored<Standings> {
     version: u32,
     host: String,
-    stored_at: Timestamp,
     standings: Standings,
 }
 
@@ -34,7 +33,6 @@ impl Pulls {
         let stored = Stored {
             version: VERSION,
             host: self.gh().host().to_string(),
-            stored_at: self.now(),
             standings: self.standings().clone(),
         };
         if stored.standings.is_empty() {
@@ -71,7 +69,8 @@ impl Pulls {
     }
 }
 
-/// What a file tells. That something was ready is left out: much may have happened since.
+/// What a file tells. What was learned too long ago is left out, through however many hands it went;
+/// and that something was ready: much may have happened since.
 fn readable(
     bytes: &[u8],
     host: &str,
@@ -85,10 +84,9 @@ fn readable(
     if stored.host != host {
         return Err("of another host");
     }
-    if now.duration_since(stored.stored_at).unsigned_abs() > AGE_MAX {
-        return Err("too old");
-    }
     let mut standings = stored.standings;
+    let is_fresh = |at: Timestamp| now.duration_since(at).unsigned_abs() <= AGE_MAX;
+    standings.retain(|_, standing| standing.learned_at.is_some_and(is_fresh));
     for standing in standings.values_mut() {
         standing.is_ready = false;
     }
@@ -107,10 +105,11 @@ mod tests {
             conflicts: Some(true),
             is_ready: true,
             reviews_waiting: vec!["2026-01-01T00:00:00Z".parse().unwrap()],
+            learned_at: Some("2026-01-02T11:30:00Z".parse().unwrap()),
             ..Standing::default()
         };
         let now: Timestamp = "2026-01-02T12:00:00Z".parse().unwrap();
-        let stored = json!({"version": 1, "host": "github.com", "stored_at": "2026-01-02T11:30:00Z",
+        let stored = json!({"version": 2, "host": "github.com",
             "standings": {"acme/api#2": standing}});
         let read = |stored: &Value| readable(stored.to_string().as_bytes(), "github.com", now);
         let read_with = |field: &str, value: Value| {
@@ -123,14 +122,26 @@ mod tests {
         assert_eq!(words, ["conflicts", "1 comment awaits you"]);
         assert!(!found["acme/api#2"].is_ready);
         for (field, value, reason) in [
-            ("version", json!(2), "of another version"),
+            ("version", json!(1), "of another version"),
             ("host", json!("ghe.example.com"), "of another host"),
-            ("stored_at", json!("2026-01-02T10:59:00Z"), "too old"),
-            ("stored_at", json!("2026-01-02T13:01:00Z"), "too old"),
             ("standings", json!([]), "damaged, or of another version"),
         ] {
             assert_eq!(read_with(field, value), Some(reason), "{field}");
         }
-        assert!(readable(b"{\"version\":1,", "github.com", now).is_err());
+        assert!(readable(b"{\"version\":2,", "github.com", now).is_err());
+        for (learned_at, is_told) in [
+            (json!("2026-01-02T11:01:00Z"), true),
+            (json!("2026-01-02T10:59:00Z"), false),
+            (json!("2026-01-02T13:01:00Z"), false),
+            (json!(null), false),
+        ] {
+            let mut stored = stored.clone();
+            stored["standings"]["acme/api#2"]["learned_at"] = learned_at.clone();
+            assert_eq!(
+                read(&stored).unwrap().len(),
+                usize::from(is_told),
+                "{learned_at}"
+            );
+        }
     }
 }

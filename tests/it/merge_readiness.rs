@@ -461,11 +461,13 @@ fn a_stack_that_github_keeps_is_judged_by_its_base_and_what_is_below() {
     let command = field(&answer["merge"], "command");
     assert!(command.contains("pulls/2/merge-async"), "{command}");
 
-    // Where stacks are not told by themselves, that is said.
+    // Where stacks are not told by themselves, that is said, and it is not called ready.
     place.github.change(|world| {
         world.repository("acme/api").merges.stacks_enabled = false;
         world.issue("acme/api", 2).touch();
     });
     let answer = asked(&server);
     assert_eq!(answer["warnings"][0]["source"], "native_stack", "{answer}");
+    assert_eq!(categories(&answer), ["stack_below_not_ready"], "{answer}");
+    assert_eq!(answer["ready_to_merge"], false);
 }

@@ -239,10 +239,13 @@ fn failures(log: &Log<'_>, report: &Report<'_>, failed_lines: &[usize]) -> Vec<F
 }
 
 /// What to pass to cargo to run this binary only: `-p api --lib`. Older cargo quoted it with apostrophes.
+/// It becomes a part of a command: whoever else wrote that line cannot put one of its own there.
 fn target<'a>(log: &'a Log<'_>, verdict: Range<usize>) -> Option<&'a str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b" _-./:@+".contains(&byte);
     let verdict = log.from(verdict.start).take(verdict.len());
-    let mut told = verdict.filter_map(|(_, line)| line.split_once(" failed, to rerun pass "));
-    Some(told.next()?.1.trim_matches(['`', '\'']))
+    let told = verdict.filter_map(|(_, line)| line.split_once(" failed, to rerun pass "));
+    let mut told = told.map(|(_, told)| told.trim_matches(['`', '\'']));
+    told.find(|told| told.starts_with('-') && told.bytes().all(plain))
 }
 
 /// The names that stand, indented, between the last `failures:` and the summary.

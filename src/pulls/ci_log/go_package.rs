@@ -138,7 +138,7 @@ pub(super) fn failure(name: &str, package: &str) -> Failure {
 }
 
 /// The pattern for exactly this test: a regular expression for each level of subtests.
-fn pattern(name: &str) -> String {
+pub(super) fn pattern(name: &str) -> String {
     let mut pattern = String::new();
     for part in name.split('/') {
         pattern.push_str(if pattern.is_empty() { "^" } else { "/^" });

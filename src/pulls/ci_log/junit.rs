@@ -1,9 +1,10 @@
 //! JUnit XML: the file that nearly every test runner can write, each in its own way.
 
+use super::javascript::literal;
 use super::pytest::Details;
 use super::python_trace::{is_installed_python, path_line};
 use super::xml::{Element, Step, first_line, push, walk};
-use super::{EXCERPT_LINES_MAX, FAILURES_MAX, Failure, FailureKind, shell_word};
+use super::{EXCERPT_LINES_MAX, FAILURES_MAX, Failure, FailureKind, go_package, shell_word};
 
 /// What CTest says of a test without a program.
 const NOT_BUILT: &str = "Unable to find executable";
@@ -246,7 +247,8 @@ impl Case {
             "pytest" => format!("pytest {}", word(test)),
             "jest" if self.class == NOT_LOADED => format!("npx jest {}", word(&self.name)),
             "jest" if !self.file.is_empty() => {
-                format!("npx jest {} -t {}", word(&self.file), word(&self.name))
+                let name = literal(&self.name);
+                format!("npx jest {} -t {}", word(&self.file), word(&name))
             }
             "vitest" => format!("npx vitest run {}", word(&self.class)),
             "nextest" => {
@@ -256,16 +258,8 @@ impl Case {
                 )
             }
             "go-test" => {
-                let parts: Vec<_> = self
-                    .name
-                    .split('/')
-                    .map(|part| format!("^{part}$"))
-                    .collect();
-                format!(
-                    "go test {} -run {}",
-                    word(&self.class),
-                    word(&parts.join("/"))
-                )
+                let pattern = go_package::pattern(&self.name);
+                format!("go test {} -run {}", word(&self.class), word(&pattern))
             }
             "maven" => {
                 let method = self.name.split(['(', '{', '[']).next().unwrap_or_default();
@@ -337,6 +331,19 @@ mod tests {
     #[test]
     fn every_recorded_file_gives_exactly_the_expected_failures() {
         super::super::tests::check("junit", "xml", parse_junit);
+    }
+
+    #[test]
+    fn names_are_no_patterns_in_commands() {
+        let case = "<testcase classname='p' name='T/a(b)' file='a.js'><failure/></testcase>";
+        let command = |head: &str| {
+            let file = format!("{head}{case}");
+            parse_junit(file.as_bytes()).remove(0).reproduce
+        };
+        let jest = command("<testsuites name='jest tests'>");
+        assert_eq!(jest.as_deref(), Some(r"npx jest a.js -t 'T/a\(b\)'"));
+        let go = command("<testsuite><property name='go.version'/>");
+        assert_eq!(go.as_deref(), Some(r"go test p -run '^T$/^a\(b\)$'"));
     }
 
     #[test]

@@ -134,12 +134,17 @@ fn inline_block(log: &Log<'_>, at: usize) -> Option<(Range<usize>, usize)> {
     Some((at..rerun, rerun))
 }
 
-/// `rails test path:line`; `bin/rails test path:line` since Rails 7.1.
+/// File and line of `rails test path:line`; `bin/rails test path:line` since Rails 7.1, which may name
+/// the program in full.
+fn rerun_place(line: &str) -> Option<(&str, u32)> {
+    let (before, place) = line.split_once("rails test ")?;
+    (before.is_empty() || before.ends_with('/'))
+        .then(|| path_and_line(place))
+        .flatten()
+}
+
 fn is_rerun(line: &str) -> bool {
-    line.split_once("rails test ")
-        .is_some_and(|(before, place)| {
-            (before.is_empty() || before.ends_with('/')) && path_and_line(place).is_some()
-        })
+    rerun_place(line).is_some()
 }
 
 /// With `--defer-output` Rails lists the commands after the summary, in the order of the failures.
@@ -198,22 +203,21 @@ fn failure(log: &Log<'_>, block: Range<usize>, rerun: Option<usize>) -> Failure 
     let outer = frames.next_back().or(inner);
     let error = message(body());
     let failure = Failure::new(FailureKind::Test, NAME, test, &error).shown_by(body());
-    let rerun = rerun.map(|at| log.line(at));
-    let rerun_place = rerun.and_then(|line| path_and_line(line.split_once(" test ")?.1));
-    let failure = match place.or(inner).or(rerun_place) {
+    let rerun = rerun.and_then(|at| rerun_place(log.line(at)));
+    let failure = match place.or(inner).or(rerun) {
         // Rails writes the same file absolute here and relative in its command.
-        Some((path, line)) => match rerun_place {
+        Some((path, line)) => match rerun {
             Some((relative, _)) if path.ends_with(relative) => failure.at(relative, Some(line)),
             _ => failure.at(without_dot(path), Some(line)),
         },
         None => failure,
     };
     match (rerun, place.or(outer)) {
-        // The line alone would not do where the application has no global `rails`.
-        (Some(line), _) if line.starts_with("rails ") => {
-            failure.reproduced_by(format!("bin/{line}"))
+        // Not the line itself: an application has no global `rails`, and a log may hold anything.
+        (Some((path, line)), _) => {
+            let place = shell_word(&format!("{path}:{line}"));
+            failure.reproduced_by(format!("bin/rails test {place}"))
         }
-        (Some(line), _) => failure.reproduced_by(line.to_owned()),
         (None, Some((path, _))) => {
             let (path, name) = (shell_word(without_dot(path)), shell_word(test));
             failure.reproduced_by(format!("ruby -Itest -Ilib {path} -n {name}"))

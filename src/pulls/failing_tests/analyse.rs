@@ -1,6 +1,6 @@
 //! From what was read to what it means. Pure.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -19,6 +19,8 @@ const REGISTRATION: Duration = Duration::from_secs(90);
 /// After a re-run GitHub shows fewer checks for about this long.
 const CALM: Duration = Duration::from_secs(12);
 
+/// What Actions writes in place of a secret.
+const MASKED: &str = "***";
 /// Most names of checks, and of tests, that are told elsewhere, and longest of them in characters.
 const NAMES_MAX: usize = 10;
 const NAME_CHARS_MAX: usize = 200;
@@ -203,13 +205,17 @@ fn no_ci_reason(reading: &Reading, now: Timestamp) -> NoCiReason {
 fn merged(reading: &Reading) -> Vec<ReportedFailure> {
     let mut all: Vec<ReportedFailure> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
+    let shared = shared_names(reading);
     for failed in &reading.failed {
         let base = reading
             .failing_on_base
             .as_ref()
             .and_then(|base| base.get(&failed.check.name).copied());
         for failure in &failed.failures {
-            let id = identity(failure, &failed.check);
+            let id = match (identity(failure, &failed.check), &failure.reproduce) {
+                (name, Some(command)) if shared.contains(&name) => format!("{name}: {command}"),
+                (name, _) => name,
+            };
             if let Some(known) = places.get(&id).and_then(|place| all.get_mut(*place)) {
                 if !known.checks.contains(&failed.check.name) {
                     known.checks.push(failed.check.name.clone());
@@ -231,6 +237,27 @@ fn merged(reading: &Reading) -> Vec<ReportedFailure> {
     all
 }
 
+/// Names of which one report tells several tests: packages of Go, crates of Rust may each have a test
+/// of that name, and only the command tells them apart.
+fn shared_names(reading: &Reading) -> HashSet<String> {
+    let mut shared = HashSet::new();
+    for failed in &reading.failed {
+        let mut commands: HashMap<String, &str> = HashMap::new();
+        let is_test = |failure: &&Failure| failure.kind == FailureKind::Test;
+        for failure in failed.failures.iter().filter(is_test) {
+            let Some(command) = &failure.reproduce else {
+                continue;
+            };
+            let name = identity(failure, &failed.check);
+            let known = *commands.entry(name.clone()).or_insert(command);
+            if known != command {
+                shared.insert(name);
+            }
+        }
+    }
+    shared
+}
+
 /// Which attempt a check is of, where its workflow run was run again.
 fn attempt(reading: &Reading, check: &Check) -> Option<u64> {
     let mut runs = reading.checks.workflow_runs.iter();
@@ -246,7 +273,8 @@ fn worst(one: Option<bool>, other: Option<bool>) -> Option<bool> {
     }
 }
 
-/// Tests and diagnostics are known by what they are, everything else by the job it struck.
+/// Tests and diagnostics are known by what they are, so is what is said of a place for a reason that
+/// nobody knows (annotations); everything else by the job it struck.
 fn identity(failure: &Failure, check: &Check) -> String {
     let place = || {
         let line = failure
@@ -261,6 +289,12 @@ fn identity(failure: &Failure, check: &Check) -> String {
             let code = Some(&failure.test).filter(|code| !code.is_empty());
             let code = code.map_or(String::new(), |code| format!(":{code}"));
             format!("{}{code}:{place}", failure.framework)
+        }
+        FailureKind::Unknown if failure.file.is_some() => {
+            let place = place().unwrap_or_default();
+            let said = [&*failure.test, &*failure.error];
+            let said = said.into_iter().find(|words| !words.is_empty());
+            format!("unknown:{place}:{}", said.unwrap_or_default())
         }
         kind => {
             let kind = serde_json::to_value(kind).unwrap_or_default();
@@ -282,6 +316,9 @@ fn reported(
         .as_ref()
         .zip(changed)
         .map(|(file, changed)| changed.iter().any(|path| is_same_file(file, path)));
+    // Actions writes asterisks for a secret: such a command names something else.
+    let own = failure.reproduce.clone();
+    let own = own.filter(|command| !command.contains(MASKED));
     // Where no command of its own is known, Actions can at least do it again: it proves a fix or
     // chance, and every failure there has a command.
     let rerun = || {
@@ -311,7 +348,7 @@ fn reported(
         source: failed.evidence,
         log_pending: failed.log_pending,
         log_url: failed.check.details_url.clone(),
-        reproduce: failure.reproduce.clone().or_else(rerun),
+        reproduce: own.or_else(rerun),
         more_checks: 0,
         cut: Vec::new(),
     }
@@ -341,12 +378,12 @@ pub(super) fn summary(verdict: &Verdict) -> String {
             "happened",
         ),
         (FailureKind::Timeout, "job", "jobs", "ran out of time"),
-        (FailureKind::Cancelled, "job", "jobs", "was cancelled"),
+        (FailureKind::Cancelled, "job", "jobs", "ended as cancelled"),
         (
             FailureKind::Unknown,
             "job",
             "jobs",
-            "failed for a reason that its log does not name",
+            "failed for a reason that no log names",
         ),
     ];
     for (kind, one, many, what) in kinds {
@@ -365,9 +402,16 @@ pub(super) fn summary(verdict: &Verdict) -> String {
             .iter()
             .filter(|it| it.also_fails_on_base == Some(true))
             .count();
-        let noun = if of_kind.len() == 1 { one } else { many };
-        let mut part = format!("{} {noun} {what}", of_kind.len());
-        if noun != "job" && noun != "jobs" {
+        // Several annotations may be of one job.
+        let counts_jobs = one == "job";
+        let count = if counts_jobs {
+            jobs.len()
+        } else {
+            of_kind.len()
+        };
+        let noun = if count == 1 { one } else { many };
+        let mut part = format!("{count} {noun} {what}");
+        if !counts_jobs {
             let jobs_noun = if jobs.len() == 1 { "job" } else { "jobs" };
             part.push_str(&format!(" in {} {jobs_noun}", jobs.len()));
         }

@@ -64,7 +64,7 @@ pub(super) async fn add(
                 continue;
             }
         };
-        let mut known = tests_of_run(failed, run);
+        let known = tests_of_run(failed, run);
         for artifact in choose(artifacts, &jobs, &mut downloads_left, warnings) {
             let reports = match source.test_reports(artifact.id).await {
                 Ok(reports) => reports,
@@ -77,8 +77,7 @@ pub(super) async fn add(
                 let reason = format!("{} reports are too large or damaged", reports.unread);
                 warnings.push(Warning::new(SOURCE, reason, EFFECT));
             }
-            let is_new = |it: &&Failure| known.insert((it.framework.clone(), it.test.clone()));
-            let new: Vec<Failure> = reports.failures.iter().filter(is_new).cloned().collect();
+            let new = told_anew(&artifact, &jobs, &reports.failures, &known);
             if !new.is_empty() {
                 tell(failed, uploaders(&artifact, &jobs), new);
             }
@@ -117,6 +116,20 @@ fn tests_of_run(failed: &[FailedCheck], run: u64) -> HashSet<(String, String)> {
     let tests = failures.filter(|failure| failure.kind == FailureKind::Test);
     let name = |failure: &Failure| (failure.framework.clone(), failure.test.clone());
     tests.map(name).collect()
+}
+
+/// What a report tells of these jobs. Where its name does not say whose it is, it may be that of a job
+/// whose log has told the same.
+fn told_anew(
+    artifact: &Artifact,
+    jobs: &[Check],
+    failures: &[Failure],
+    known: &HashSet<(String, String)>,
+) -> Vec<Failure> {
+    let is_named = jobs.iter().any(|job| is_named_after(artifact, job));
+    let is_new =
+        |it: &&Failure| is_named || !known.contains(&(it.framework.clone(), it.test.clone()));
+    failures.iter().filter(is_new).cloned().collect()
 }
 
 /// Artifacts worth a download: named as test reports, made by these jobs or after them, neither
@@ -239,12 +252,15 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_matrix_job_is_known_by_its_words() {
-        let job = |name: &str| Check {
+    fn job(name: &str) -> Check {
+        Check {
             name: name.to_owned(),
             ..super::super::tests::check("", crate::pulls::checks::CheckState::Fail)
-        };
+        }
+    }
+
+    #[test]
+    fn a_matrix_job_is_known_by_its_words() {
         let jobs = [job("test (3.11, linux)"), job("test (3.12, linux)")];
         let names = |artifact: &Artifact| -> Vec<String> {
             let found = uploaders(artifact, &jobs);
@@ -255,6 +271,16 @@ mod tests {
             ["test (3.12, linux)"]
         );
         assert_eq!(names(&artifact(1, "junit")).len(), 2);
+    }
+
+    #[test]
+    fn a_test_that_fails_in_several_legs_is_told_of_each() {
+        let legs = [job("test (3.11)"), job("test (3.12)")];
+        let failures = [Failure::new(FailureKind::Test, "pytest", "t", "no")];
+        let known = HashSet::from([("pytest".to_owned(), "t".to_owned())]);
+        let count = |name: &str| told_anew(&artifact(1, name), &legs, &failures, &known).len();
+        assert_eq!(count("junit-3.12"), 1);
+        assert_eq!(count("junit"), 0, "it may be of the leg that told it");
     }
 
     #[test]

@@ -343,11 +343,11 @@ async fn failing_on_base(
 }
 
 async fn changed_paths(source: &PullSource) -> Result<Vec<String>, Warning> {
+    const EFFECT: &str = "whether failures lie in changed files is not known";
     match files::fetch(source).await {
-        Ok((files, _)) => Ok(files.into_iter().map(|file| file.filename).collect()),
-        Err(error) => {
-            let effect = "whether failures lie in changed files is not known";
-            Err(Warning::new("files", error, effect))
-        }
+        // What is not among those that are told may be changed all the same.
+        Ok((_, true)) => Err(files::cut_warning(EFFECT)),
+        Ok((files, false)) => Ok(files.into_iter().map(|file| file.filename).collect()),
+        Err(error) => Err(Warning::new("files", error, EFFECT)),
     }
 }

@@ -19,6 +19,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 pub(super) use passes::Passes;
+use query::Start;
 pub use query::{ERROR_LINES_MAX, Filters, Query, Sources};
 pub use report::{FailedNames, FailingTests};
 use report::{Instructions, PollInfo, Status};
@@ -48,8 +49,8 @@ pub type Progress<'a> = &'a (dyn Fn(f64, String) + Send + Sync);
 /// Carries the request out.
 ///
 /// # Errors
-/// `head_moved` for a cursor of an older head, `invalid_argument` for one of another call; else as
-/// [`Pulls::open`].
+/// `head_moved` for a cursor of an older head, or when other failures were found since;
+/// `invalid_argument` for one of another call; else as [`Pulls::open`].
 pub async fn get_failing_tests(
     pulls: &Pulls,
     query: &Query,
@@ -183,14 +184,16 @@ fn fill(
     answer: FailingTests,
     query: &Query,
     verdict: &analyse::Verdict,
-    start: usize,
+    start: Start,
 ) -> Result<FailingTests, ApiError> {
+    let start = start.in_list(&verdict.failures)?;
     let mut answer = fit::frame(answer)?;
     let around = serde_json::to_string(&answer).map_or(0, |text| text.len());
     let mut page = Page::new(PAGE_SIZE).beside(around);
     for (place, failure) in verdict.failures.iter().enumerate().skip(start) {
         if !page.push(&fit::failure(failure, query.error_lines_max)?)? {
-            answer.next_cursor = Some(query.cursor_at(TOOL, &answer.commit, place));
+            let told = &verdict.failures[..place];
+            answer.next_cursor = Some(query.cursor_after(TOOL, &answer.commit, told));
             break;
         }
     }

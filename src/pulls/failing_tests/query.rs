@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::domain::ApiError;
+use super::report::ReportedFailure;
+use crate::domain::{ApiError, cursor};
 use crate::pulls::checks::Check;
 use crate::pulls::ci_log::EXCERPT_LINES_MAX;
 use crate::pulls::{PullId, head_cursor};
@@ -162,17 +163,23 @@ impl Query {
     ///
     /// # Errors
     /// `head_moved` for a cursor of another head, `invalid_argument` for one of another call.
-    pub(super) fn start(&self, tool: &str, head: &str) -> Result<usize, ApiError> {
+    pub(super) fn start(&self, tool: &str, head: &str) -> Result<Start, ApiError> {
         let Some(given) = &self.cursor else {
-            return Ok(0);
+            return Ok(Start::default());
         };
         let position = head_cursor::read(tool, &self.cursor_filters(), head, given)?;
-        position.parse().map_err(|_| head_cursor::damaged())
+        let start = position.split_once('.').and_then(|(place, told)| {
+            let told = u32::from_str_radix(told, 16).ok()?;
+            let place = place.parse().ok()?;
+            Some(Start { place, told })
+        });
+        start.ok_or_else(head_cursor::damaged)
     }
 
-    /// The cursor of a page that begins with this failure.
-    pub(super) fn cursor_at(&self, tool: &str, head: &str, place: usize) -> String {
-        head_cursor::make(tool, &self.cursor_filters(), head, &place.to_string())
+    /// The cursor of a page that begins behind these failures.
+    pub(super) fn cursor_after(&self, tool: &str, head: &str, told: &[ReportedFailure]) -> String {
+        let position = format!("{}.{:08x}", told.len(), digest(told));
+        head_cursor::make(tool, &self.cursor_filters(), head, &position)
     }
 
     fn cursor_filters(&self) -> impl Serialize {
@@ -208,6 +215,34 @@ impl Query {
         }
         arguments
     }
+}
+
+/// Where a page begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Start {
+    place: usize,
+    /// Names the failures that the pages before have told.
+    told: u32,
+}
+
+impl Start {
+    /// The place in these failures.
+    ///
+    /// # Errors
+    /// `head_moved` when others stand before it now: while checks run, failures come in between.
+    pub(super) fn in_list(self, failures: &[ReportedFailure]) -> Result<usize, ApiError> {
+        let told = failures.get(..self.place);
+        let is_same = |told: &[ReportedFailure]| told.is_empty() || digest(told) == self.told;
+        match told.is_some_and(is_same) {
+            true => Ok(self.place),
+            false => Err(head_cursor::head_moved("other failures were found")),
+        }
+    }
+}
+
+fn digest(failures: &[ReportedFailure]) -> u32 {
+    let ids: Vec<&str> = failures.iter().map(|failure| &*failure.id).collect();
+    cursor::fingerprint("failures", &ids)
 }
 
 /// Whether a name has this text in it; with a `*` the pattern is about the whole name, and the star
@@ -322,8 +357,8 @@ mod tests {
     fn a_page_belongs_to_a_head() {
         let mut query = query(Filters::default());
         let (old, new) = ("a".repeat(40), "b".repeat(40));
-        query.cursor = Some(query.cursor_at("t", &old, 10));
-        assert_eq!(query.start("t", &old).unwrap(), 10);
+        query.cursor = Some(query.cursor_after("t", &old, &[]));
+        assert_eq!(query.start("t", &old).unwrap().in_list(&[]).unwrap(), 0);
         assert_eq!(query.start("t", &new).unwrap_err().code, "head_moved");
         query.filters.compare_base = false;
         assert_eq!(query.start("t", &old).unwrap_err().code, "invalid_argument");

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::analyse::{FailedCheck, Reading, judge, summary};
 use super::report::{Evidence, NoCiReason, Status};
-use super::{ERROR_LINES_MAX, Filters, Query, TOOL, fill, frame};
+use super::{ERROR_LINES_MAX, Filters, Query, Start, TOOL, fill, frame};
 use crate::domain::Host;
 use crate::pulls::checks::{Check, CheckState, Checks, WorkflowRun};
 use crate::pulls::ci_log::{Failure, FailureKind};
@@ -335,7 +335,7 @@ fn extreme(filler: &str, bytes: usize, failures: usize) -> (Reading, Query, Vec<
 /// All pages of an answer, each of bearable size.
 fn pages(reading: &Reading, query: &Query, warnings: &[Warning]) -> Vec<Value> {
     let verdict = judge(reading, now());
-    let (mut all, mut start) = (Vec::new(), 0);
+    let (mut all, mut start) = (Vec::new(), Start::default());
     loop {
         let mut answer = frame(
             &reading.pull,
@@ -404,6 +404,38 @@ fn the_answer_stays_small_and_says_what_is_gone() {
     }
 }
 
+#[test]
+fn failures_that_come_in_between_end_the_pages() {
+    let of = |count: usize, kind| {
+        let name = |number: usize| format!("{kind:?} {number}");
+        let failures = (0..count).map(|number| Failure::new(kind, "f", &name(number), "no"));
+        failed("job", failures.collect())
+    };
+    let query = Query {
+        filters: Filters::default(),
+        ..extreme("x", 3, 1).1
+    };
+    let told = of(12, FailureKind::Build);
+    let page = |failed: Vec<FailedCheck>, cursor: Option<String>| {
+        let reading = reading(Vec::new(), failed);
+        let query = Query {
+            cursor,
+            ..query.clone()
+        };
+        let verdict = judge(&reading, now());
+        let start = query.start(TOOL, &reading.pull.head.sha)?;
+        let answer = frame(&reading.pull, &query, &verdict, Vec::new(), now());
+        fill(answer, &query, &verdict, start)
+    };
+    let cursor = page(vec![told.clone()], None).unwrap().next_cursor;
+    let later = of(1, FailureKind::Infra);
+    let same = page(vec![told.clone(), later], cursor.clone()).unwrap();
+    assert_eq!(same.failures.len(), 3, "what comes behind is told");
+    let earlier = of(1, FailureKind::Test);
+    let moved = page(vec![told, earlier], cursor).unwrap_err();
+    assert_eq!(moved.code, "head_moved");
+}
+
 /// All pages of the largest answer that can be built.
 pub(in crate::pulls) fn largest(letters: &str) -> Vec<String> {
     let (reading, query, warnings) = extreme(letters, 4_000, 12);
@@ -437,6 +469,70 @@ fn what_is_short_is_told_whole() {
         pages[0]["counts"]["missing_required"],
         json!(["0 xxx", "1 xxx", "2 xxx"])
     );
+}
+
+#[test]
+fn tests_of_one_name_in_two_packages_are_two() {
+    let test = |package: &str| {
+        let failure = Failure::new(FailureKind::Test, "go-test", "TestAdds", "no");
+        failure.reproduced_by(format!("go test {package} -run '^TestAdds$'"))
+    };
+    let ids = |legs: Vec<FailedCheck>| {
+        let failures = judge(&reading(Vec::new(), legs), now()).failures;
+        let ids = failures.into_iter().map(|it| (it.id, it.checks.len()));
+        ids.collect::<Vec<(String, usize)>>()
+    };
+    let named = |package: &str| format!("go-test:TestAdds: go test {package} -run '^TestAdds$'");
+    let both = failed("1.24", vec![test("./a"), test("./b")]);
+    assert_eq!(
+        ids(vec![both, failed("1.25", vec![test("./b")])]),
+        [(named("./a"), 1), (named("./b"), 2)]
+    );
+    let legs = ["1.24", "1.25"].map(|leg| failed(leg, vec![test("./a")]));
+    assert_eq!(ids(legs.to_vec()), [("go-test:TestAdds".to_owned(), 2)]);
+}
+
+#[test]
+fn each_annotation_is_a_failure() {
+    let annotation = |file: &str, line, title: &str, error: &str| {
+        Failure::new(FailureKind::Unknown, "", title, error).at(file, Some(line))
+    };
+    let all = || {
+        vec![
+            annotation("a.ts", 3, "cart > adds", "expected 1"),
+            annotation("a.ts", 3, "cart > takes", "expected 2"),
+            annotation("a.ts", 9, "", "unused"),
+            annotation("b.ts", 9, "", "unused"),
+            Failure::new(FailureKind::Unknown, "", "", "coverage fell"),
+        ]
+    };
+    let legs = vec![failed("one", all()), failed("two", all())];
+    let verdict = judge(&reading(Vec::new(), legs), now());
+    let told = verdict.failures.iter();
+    let told: Vec<(&str, usize)> = told.map(|it| (&*it.id, it.checks.len())).collect();
+    let expected = [
+        ("unknown:a.ts:3:cart > adds", 2),
+        ("unknown:a.ts:3:cart > takes", 2),
+        ("unknown:a.ts:9:unused", 2),
+        ("unknown:b.ts:9:unused", 2),
+        ("unknown:one", 1),
+        ("unknown:two", 1),
+    ];
+    assert_eq!(told, expected);
+    assert!(summary(&verdict).starts_with("2 jobs failed for a reason"));
+}
+
+#[test]
+fn a_command_with_a_masked_secret_is_not_proposed() {
+    let command = |own: &str| {
+        let failure = Failure::new(FailureKind::Test, "pytest", "t", "it failed");
+        let failure = failure.reproduced_by(own.to_owned());
+        let reading = reading(Vec::new(), vec![failed("job", vec![failure])]);
+        judge(&reading, now()).failures[0].reproduce.clone()
+    };
+    assert_eq!(command("pytest t.py").as_deref(), Some("pytest t.py"));
+    let masked = command("pytest '***_auth.py::t'");
+    assert_eq!(masked.as_deref(), Some("gh run rerun 9 --failed -R o/r"));
 }
 
 #[test]

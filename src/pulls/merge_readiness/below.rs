@@ -27,6 +27,8 @@ pub struct InStack {
     pub base: String,
     /// What is below and not merged yet, from the lowest.
     pub below: Vec<Below>,
+    /// Whether that is all of it.
+    pub is_all_known: bool,
 }
 
 #[derive(Deserialize)]
@@ -53,6 +55,10 @@ pub(super) async fn fetch(
         return Ok((Vec::new(), true));
     }
     let members = native_stack::members(source, stack).await?;
+    if !members.iter().any(|it| it.number == source.id.number) {
+        let reason = "the stack does not name this pull request any more";
+        return Err(GhError::Malformed(reason.to_owned()));
+    }
     let below = members
         .iter()
         .take_while(|member| member.number != source.id.number);

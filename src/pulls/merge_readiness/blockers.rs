@@ -184,15 +184,20 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// A merge takes the layers below along: each has to be ready.
+    /// A merge takes the layers below along: each has to be ready, and to be known as that.
     fn stack_below(&self) -> Option<Blocker> {
-        let below = &self.facts.in_stack.as_ref()?.below;
-        let lacking = below.iter().filter_map(|layer| {
+        let stack = self.facts.in_stack.as_ref()?;
+        let lacking = stack.below.iter().filter_map(|layer| {
             let lacks = layer.lacks?;
             Some((layer.number, format!("#{}: {lacks}", layer.number)))
         });
         let (numbers, names): (Vec<u64>, Vec<String>) = lacking.unzip();
-        let lowest = numbers.first()?;
+        let Some(lowest) = numbers.first() else {
+            let words = "whether the layers below it in the stack are ready could not be read";
+            let unread = Blocker::new(Category::StackBelowNotReady, Who::Author, words);
+            let action = "call again, or check_merge_readiness of each layer below";
+            return (!stack.is_all_known).then(|| unread.action(action));
+        };
         let words = match numbers.len() {
             1 => "a layer below it in the stack is not ready".to_owned(),
             count => format!("{count} layers below it in the stack are not ready"),

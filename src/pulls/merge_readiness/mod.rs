@@ -86,9 +86,13 @@ pub async fn check_merge_readiness(
     );
     required.mark(&mut checks);
     let mut warnings = Vec::new();
-    let in_stack = stack.as_ref().map(|stack| InStack {
-        base: stack.base.name.clone(),
-        below: known_below(below, &mut warnings),
+    let in_stack = stack.as_ref().map(|stack| {
+        let (below, is_all_known) = known_below(below, &mut warnings);
+        InStack {
+            base: stack.base.name.clone(),
+            below,
+            is_all_known,
+        }
     });
     if stack.is_none() && source.pull.stack.is_some() {
         let reason = "GitHub tells of the stack in a form that is not known here";
@@ -150,11 +154,11 @@ pub async fn check_merge_readiness(
     Ok((report, page))
 }
 
-/// The layers below, and a warning where they are not all known.
+/// The layers below and whether those are all; where they are not, a warning says so.
 fn known_below(
     found: Option<Result<(Vec<Below>, bool), GhError>>,
     warnings: &mut Vec<Warning>,
-) -> Vec<Below> {
+) -> (Vec<Below>, bool) {
     const EFFECT: &str = "whether all layers below are ready is unknown";
     match found {
         Some(Ok((below, is_all))) => {
@@ -162,13 +166,13 @@ fn known_below(
                 let reason = format!("more than {} layers below", below::LAYERS_MAX);
                 warnings.push(Warning::new("native_stack", reason, EFFECT));
             }
-            below
+            (below, is_all)
         }
         Some(Err(error)) => {
             warnings.push(Warning::new("native_stack", error, EFFECT));
-            Vec::new()
+            (Vec::new(), false)
         }
-        None => Vec::new(),
+        None => (Vec::new(), true),
     }
 }
 

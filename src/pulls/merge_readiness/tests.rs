@@ -450,6 +450,7 @@ fn in_a_stack_that_github_keeps_every_layer_below_has_to_be_ready() {
         Some(InStack {
             base: "main".to_owned(),
             below: below.collect(),
+            is_all_known: true,
         })
     };
     let case = |lacks: &[Option<&'static str>]| {
@@ -469,6 +470,14 @@ fn in_a_stack_that_github_keeps_every_layer_below_has_to_be_ready() {
     assert_eq!(report.rules_of.as_deref(), Some("main"));
     let admin = report.merge.admin.unwrap();
     assert_eq!((admin.may_bypass, admin.command), (Some(false), None));
+
+    let unread = case(&[None]).with(|case| {
+        if let Some(stack) = &mut case.in_stack {
+            stack.is_all_known = false;
+        }
+    });
+    let report = unread.comes_to(Verdict::Blocked, &not_ready);
+    assert_eq!(report.merge.command, None, "what is unknown is not ready");
 
     let report = case(&[None]).comes_to(Verdict::Ready, &[]);
     let path = "gh api -X PUT repos/acme/api/pulls/42/merge-async";

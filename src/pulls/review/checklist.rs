@@ -10,7 +10,7 @@ use crate::domain::text;
 use crate::pulls::PullRequest;
 use crate::pulls::areas::{self, Area};
 use crate::pulls::context::{Context, says_breaking};
-use crate::pulls::files::FileStatus;
+use crate::pulls::files::{ChangedFile, FileStatus};
 use crate::pulls::public_api::removed_names;
 use crate::pulls::secrets::mask;
 
@@ -113,19 +113,21 @@ const ASKED: [(&str, &str); 22] = [
     ),
 ];
 
-/// The questions, grouped by what they are about.
+/// The questions, grouped by what they are about. `aside` are changed files that were not asked for:
+/// nothing is asked about them, but what changed there did change.
 pub(super) fn checklist(
     pull: &PullRequest,
     context: &Context,
     looked: &[Looked],
+    aside: &[ChangedFile],
     focus: &[Focus],
 ) -> Vec<Section> {
     let mut list = List::default();
     of_points(&mut list, looked);
-    of_tests(&mut list, looked);
-    of_dependencies(&mut list, looked);
-    of_api(&mut list, pull, context, looked);
-    of_migrations(&mut list, looked);
+    of_tests(&mut list, looked, aside);
+    of_dependencies(&mut list, looked, aside);
+    of_api(&mut list, pull, context, (looked, aside));
+    of_migrations(&mut list, looked, aside);
     of_context(&mut list, pull, context);
     let wanted =
         |category: &str| focus.is_empty() || focus.iter().any(|focus| focus.name() == category);
@@ -194,10 +196,11 @@ fn of_points(list: &mut List, looked: &[Looked]) {
 }
 
 /// Code without a change of tests, and tests that are gone.
-fn of_tests(list: &mut List, looked: &[Looked]) {
-    let tested = looked.iter().any(|file| {
-        let is_test = file.area == Area::Tests && file.file.status != FileStatus::Removed;
-        is_test || file.file.adds_inline_tests()
+fn of_tests(list: &mut List, looked: &[Looked], aside: &[ChangedFile]) {
+    let mut all = looked.iter().map(|file| &file.file).chain(aside);
+    let tested = all.any(|file| {
+        let is_test = Area::of(&file.filename) == Area::Tests;
+        is_test && file.status != FileStatus::Removed || file.adds_inline_tests()
     });
     let code = looked.iter().filter(|file| {
         file.area.is_code()
@@ -250,14 +253,18 @@ fn test_place(path: &str) -> Option<String> {
 }
 
 /// A manifest without its lock file, and a lock file without a manifest.
-fn of_dependencies(list: &mut List, looked: &[Looked]) {
+fn of_dependencies(list: &mut List, looked: &[Looked], aside: &[ChangedFile]) {
     let changed = |locks: bool| -> Vec<String> {
         let files = looked.iter().filter(|file| file.area == Area::Dependencies);
         let files = files.filter(|file| areas::is_lock_file(&file.file.filename) == locks);
         files.map(|file| file.file.filename.clone()).collect()
     };
+    let has_aside = |locks: bool| {
+        let mut names = aside.iter().map(|file| &*file.filename);
+        names.any(|name| Area::of(name) == Area::Dependencies && areas::is_lock_file(name) == locks)
+    };
     let (manifests, locks) = (changed(false), changed(true));
-    if !locks.is_empty() && manifests.is_empty() {
+    if !locks.is_empty() && manifests.is_empty() && !has_aside(false) {
         list.ask(
             "deps",
             "a lock file changed and no manifest did: is the update meant?",
@@ -265,9 +272,8 @@ fn of_dependencies(list: &mut List, looked: &[Looked]) {
             locks,
         );
     } else if !manifests.is_empty() {
-        let guidance = locks
-            .is_empty()
-            .then(|| "no lock file changed with it".to_owned());
+        let is_alone = locks.is_empty() && !has_aside(true);
+        let guidance = is_alone.then(|| "no lock file changed with it".to_owned());
         list.ask(
             "deps",
             "a manifest changed: is each new or newer dependency wanted?",
@@ -277,9 +283,17 @@ fn of_dependencies(list: &mut List, looked: &[Looked]) {
     }
 }
 
-fn of_api(list: &mut List, pull: &PullRequest, context: &Context, looked: &[Looked]) {
-    let files: Vec<_> = looked.iter().map(|file| file.file.clone()).collect();
-    let gone = removed_names(&files);
+fn of_api(
+    list: &mut List,
+    pull: &PullRequest,
+    context: &Context,
+    (looked, aside): (&[Looked], &[ChangedFile]),
+) {
+    let all = looked.iter().map(|file| &file.file).chain(aside);
+    let files: Vec<ChangedFile> = all.cloned().collect();
+    // What only moved to a file that was not asked for is not gone.
+    let mut gone = removed_names(&files);
+    gone.retain(|gone| looked.iter().any(|file| file.file.filename == gone.path));
     if !gone.is_empty() {
         let places = gone
             .iter()
@@ -301,7 +315,9 @@ fn of_api(list: &mut List, pull: &PullRequest, context: &Context, looked: &[Look
         );
     }
     let marks = breaking_marks(pull, context);
-    let is_noted = looked.iter().any(|file| file.area == Area::Docs);
+    let is_noted = files
+        .iter()
+        .any(|file| Area::of(&file.filename) == Area::Docs);
     if !marks.is_empty() && !is_noted {
         list.ask("docs", "a breaking change is announced and no documentation changed: where do users read of it?", None, marks);
     }
@@ -319,8 +335,9 @@ pub(super) fn breaking_marks(pull: &PullRequest, context: &Context) -> Vec<Strin
 }
 
 /// Migrations of which one direction is missing.
-fn of_migrations(list: &mut List, looked: &[Looked]) {
-    let paths: Vec<&str> = looked.iter().map(|file| &*file.file.filename).collect();
+fn of_migrations(list: &mut List, looked: &[Looked], aside: &[ChangedFile]) {
+    let all = looked.iter().map(|file| &file.file).chain(aside);
+    let paths: Vec<&str> = all.map(|file| &*file.filename).collect();
     let lonely = looked.iter().filter(|file| {
         let name = &file.file.filename;
         file.area == Area::Migrations

@@ -7,6 +7,7 @@ use super::report::{FirstPage, Metadata, RelatedIssue, Surroundings, Totals};
 use crate::domain::{limits, text};
 use crate::pulls::PullRequest;
 use crate::pulls::context::Context;
+use crate::pulls::files::ChangedFile;
 use crate::pulls::secrets::mask;
 
 /// What of the answer this takes, in bytes: files and their diff are what it is asked for.
@@ -26,20 +27,20 @@ const HALVES_MAX: usize = 5;
 /// From which share on questions come without a hint where to look.
 const SHARE_WITHOUT_HINTS: usize = 16;
 
-/// What the first page says.
+/// What the first page says, of files that were asked for and beside others that were not.
 pub(super) fn first_page(
     pull: &PullRequest,
     context: &Context,
-    looked: &[Looked],
+    files: (&[Looked], &[ChangedFile]),
     focus: &[Focus],
 ) -> FirstPage {
-    let mut page = of_share(pull, context, looked, focus, 1);
+    let mut page = of_share(pull, context, files, focus, 1);
     for halved in 1..=HALVES_MAX {
         let bytes = serde_json::to_string(&page).map_or(0, |json| json.len());
         if bytes <= FRAME_BYTES_MAX {
             break;
         }
-        page = of_share(pull, context, looked, focus, 1 << halved);
+        page = of_share(pull, context, files, focus, 1 << halved);
     }
     page
 }
@@ -47,11 +48,11 @@ pub(super) fn first_page(
 fn of_share(
     pull: &PullRequest,
     context: &Context,
-    looked: &[Looked],
+    (looked, aside): (&[Looked], &[ChangedFile]),
     focus: &[Focus],
     share: usize,
 ) -> FirstPage {
-    let mut review_checklist = checklist(pull, context, looked, focus);
+    let mut review_checklist = checklist(pull, context, looked, aside, focus);
     if share > 1 {
         for section in &mut review_checklist {
             let kept = (CRITERIA_MAX / share).max(1);

@@ -111,15 +111,15 @@ pub async fn get_review_suggestions(
             "push a commit, or look at the base branch",
         ));
     }
-    let mut warnings = told(&context.warnings);
-    if cut {
-        warnings.push(files::cut_warning("the other files were not looked at"));
-    }
+    let lasting: Vec<Warning> = cut
+        .then(|| files::cut_warning("the other files were not looked at"))
+        .into_iter()
+        .collect();
     let wanted = |file: &ChangedFile| {
         let named = |name| patterns.iter().any(|pattern| pattern.matches(name));
         patterns.is_empty() || file.names().any(named)
     };
-    let files: Vec<ChangedFile> = files.into_iter().filter(wanted).collect();
+    let (files, aside): (Vec<ChangedFile>, Vec<ChangedFile>) = files.into_iter().partition(wanted);
     if files.is_empty() {
         return Err(ApiError::invalid(
             "no changed file is named by files",
@@ -132,7 +132,9 @@ pub async fn get_review_suggestions(
         query,
         pr,
         fetched_at: source.as_of(now),
-        warnings,
+        warnings: told(&context.warnings),
+        lasting,
+        aside: &aside,
     };
     frame.page(&looked, &context, position)
 }
@@ -251,7 +253,12 @@ struct Frame<'a> {
     query: &'a ReviewQuery,
     pr: String,
     fetched_at: Timestamp,
+    /// What this page alone warns of: what surrounds the pull request is asked for by the first one.
     warnings: Vec<Warning>,
+    /// What every page warns of.
+    lasting: Vec<Warning>,
+    /// Changed files that were not asked for.
+    aside: &'a [ChangedFile],
 }
 
 impl Frame<'_> {
@@ -264,13 +271,14 @@ impl Frame<'_> {
         let mut answer = ReviewSuggestions {
             head_sha: self.pull.head_short().to_owned(),
             fetched_at: self.fetched_at,
-            first: position
-                .is_first()
-                .then(|| frame::first_page(self.pull, context, looked, &self.query.focus)),
+            first: position.is_first().then(|| {
+                let files = (looked, self.aside);
+                frame::first_page(self.pull, context, files, &self.query.focus)
+            }),
             files: Vec::new(),
             omitted: Omitted::default(),
             untrusted: UNTRUSTED,
-            warnings: self.warnings,
+            warnings: [self.warnings, self.lasting.clone()].concat(),
             next_cursor: None,
             pr: self.pr,
         };
@@ -285,15 +293,14 @@ impl Frame<'_> {
         let portion = match self.query.include_diff {
             true => {
                 // The later pages of a window have a record without files to begin with, and no
-                // first page's words: as large whenever it is asked for.
+                // first page's words and warnings: as large whenever it is asked for.
                 let plain = ReviewSuggestions {
                     fetched_at: Timestamp::MAX,
                     first: None,
-                    warnings: Vec::new(),
+                    warnings: self.lasting,
                     ..answer.clone()
                 };
-                let room = self::around(&plain)? + bytes(&answer.warnings)?;
-                let room = limits::ANSWER_BYTES_MAX.saturating_sub(room);
+                let room = limits::ANSWER_BYTES_MAX.saturating_sub(self::around(&plain)?);
                 Some(Portion::of(
                     files,
                     position.round,

@@ -103,7 +103,7 @@ fn the_first_page_leaves_room_for_files_and_shows_no_secret() {
         )
     });
     let looked = look(files.collect(), &[]);
-    let page = frame::first_page(&pull, &context, &looked, &[]);
+    let page = frame::first_page(&pull, &context, (&looked, &[]), &[]);
     let json = serde_json::to_string(&page).unwrap();
     assert!(
         json.len() <= limits::ANSWER_BYTES_MAX * 3 / 8,
@@ -120,6 +120,49 @@ fn the_first_page_leaves_room_for_files_and_shows_no_secret() {
         Some(true),
         "the title says so"
     );
+}
+
+#[test]
+fn what_changed_in_files_that_were_not_asked_for_did_change() {
+    let (pull, _) = wordy("words");
+    let moved = |mark: &str| format!("@@ -1 +1 @@\n{mark}pub fn moved() {{}}");
+    let asked = || {
+        let all = vec![
+            file("src/a.rs", 5, &moved("-")),
+            file("migrations/1.up.sql", 1, ""),
+            file("Cargo.toml", 1, ""),
+        ];
+        let added = all.into_iter().map(|it| ChangedFile {
+            status: match it.filename.starts_with("migrations") {
+                true => FileStatus::Added,
+                false => it.status,
+            },
+            ..it
+        });
+        look(added.collect(), &[])
+    };
+    let aside = [
+        file("src/b.rs", 5, &moved("+")),
+        file("migrations/1.down.sql", 1, ""),
+        file("Cargo.lock", 1, ""),
+        file("tests/a.rs", 1, ""),
+        file("README.md", 1, ""),
+    ];
+    let told = |aside: &[ChangedFile]| {
+        let page = frame::first_page(&pull, &Context::default(), (&asked(), aside), &[]);
+        serde_json::to_string(&page.review_checklist).unwrap()
+    };
+    let (alone, with_others) = (told(&[]), told(&aside));
+    for words in [
+        "no test changed",
+        "no lock file changed",
+        "public names are gone",
+        "have no way back",
+        "no documentation changed",
+    ] {
+        assert!(alone.contains(words), "{words}: {alone}");
+        assert!(!with_others.contains(words), "{words}: {with_others}");
+    }
 }
 
 /// Files of every kind, each with `lines` at which there is something to see.
@@ -168,7 +211,13 @@ fn pages(
                 0 => Timestamp::UNIX_EPOCH,
                 _ => Timestamp::MAX,
             },
-            warnings: told(&context.warnings),
+            // Further pages do not ask for what surrounds the pull request.
+            warnings: match position.is_first() {
+                true => told(&context.warnings),
+                false => Vec::new(),
+            },
+            lasting: vec![files::cut_warning("the other files were not looked at")],
+            aside: &[],
         };
         let (answer, diff) = frame.page(looked, context, position).unwrap();
         let title = diff_title(&answer.pr, &answer.head_sha);
