@@ -321,8 +321,14 @@ async fn more_callers_than_a_batch_takes_share_few_syncs() {
         let mut stage = Stage::new();
         stage.until(Half::Task, 1).await;
         let count = 3 * BATCH_MAX + 1;
+        let begun = Instant::now();
         let callers = stage.callers(count);
         let (granted, errors) = results(callers).await;
+        let took = begun.elapsed();
+        assert!(
+            took < SLEEP_MAX / 2,
+            "who is left over waits {took:?} for the thread to look"
+        );
         assert!(errors.is_empty(), "{errors:?}");
         assert_eq!(granted, count);
         let mut syncs = 0;
