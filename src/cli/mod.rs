@@ -4,6 +4,7 @@
 mod doctor;
 mod files;
 mod flags;
+mod long_wait;
 mod mcp;
 mod output;
 mod render;

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::{files, flags, output, render};
+use super::{files, flags, long_wait, output, render};
 use crate::app::{Mode, Node, init_logging};
 use crate::domain::{ApiError, text};
 use crate::service::{
@@ -13,8 +13,6 @@ use crate::service::{
 
 /// Exit code of an ordinary refusal.
 const REFUSED: u8 = 4;
-/// Longest wait of a command for checks.
-const WAIT_MAX: Duration = Duration::from_secs(30 * 60);
 /// What takes longer than this shows that it goes on.
 const QUIET_TIME: Duration = Duration::from_secs(1);
 
@@ -211,15 +209,8 @@ fn carry_out(config: crate::app::Config, request: Request, json: bool) -> ExitCo
         runtime.block_on(async {
             let node = Node::new(config, Mode::Command, None, log_file);
             node.join();
-            let began = tokio::time::Instant::now();
-            let result = loop {
-                let call = node.call(Call::new(request.clone()));
-                let result = with_progress(&node, call).await;
-                let goes_on = result.as_ref().is_ok_and(|reply| goes_on(&request, reply));
-                if !goes_on || began.elapsed() >= wait_max(&request) {
-                    break result;
-                }
-            };
+            let call = async |request| with_progress(&node, node.call(Call::new(request))).await;
+            let result = long_wait::to_the_end(request, call).await;
             node.stop().await;
             result
         })
@@ -228,26 +219,6 @@ fn carry_out(config: crate::app::Config, request: Request, json: bool) -> ExitCo
         Ok(reply) => show(tool, &reply, json),
         Err(error) => output::fail(&error, json),
     }
-}
-
-/// How long a command waits for checks: one call of it may be shorter.
-fn wait_max(request: &Request) -> Duration {
-    match request {
-        Request::GetFailingTests(arguments) => {
-            (arguments.max_wait_seconds).map_or(WAIT_MAX, Duration::from_secs)
-        }
-        _ => WAIT_MAX,
-    }
-}
-
-/// Whether the user waits for checks that go on: one call ends after 45 s, a command need not.
-fn goes_on(request: &Request, reply: &Reply) -> bool {
-    let Request::GetFailingTests(arguments) = request else {
-        return false;
-    };
-    let record: serde_json::Value = serde_json::from_str(&reply.json()).unwrap_or_default();
-    let ends = record["status"] == "failed" && arguments.bail_on_first.unwrap_or(true);
-    arguments.wait == Some(true) && !ends && record["poll_info"].is_object()
 }
 
 /// A command's own log is about the user's command: only what is wrong.

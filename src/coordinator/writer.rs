@@ -303,28 +303,4 @@ fn handover(inbox: &Arc<Inbox<Message>>, answer: &Answer) -> Option<Handover> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_runtime_waits_for_disks_that_were_quick_of_late() {
-        let start = Instant::now();
-        let at = |milliseconds| start + Duration::from_millis(milliseconds);
-        let mut quickness = Quickness::new(start);
-        assert!(!quickness.is_quick(start), "nothing is known");
-        quickness.note(at(1), Duration::from_micros(50), false);
-        assert!(!quickness.is_quick(at(1)), "no sync, no evidence");
-        quickness.note(at(2), QUICK_BATCH_MAX, true);
-        assert!(quickness.is_quick(at(1_001)));
-        assert!(!quickness.is_quick(at(1_002)), "too long ago");
-        quickness.note(at(2_000), Duration::from_millis(50), true);
-        quickness.note(at(2_010), Duration::from_micros(100), true);
-        assert!(
-            !quickness.is_quick(at(2_999)),
-            "one quick sync is no promise"
-        );
-        assert!(quickness.is_quick(at(3_005)));
-        quickness.note(at(3_006), Duration::from_millis(300), false);
-        assert!(!quickness.is_quick(at(3_007)), "deciding counts too");
-    }
-}
+mod tests;

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use serde_json::{Value, json};
 
 use crate::github::{Fault, World};
-use crate::support::{Cost, Place, Server, field, issues};
+use crate::support::{Cost, Place, Server, ToolAnswer, field, holds, issues, until};
 
 const TOOL: &str = "get_failing_tests";
 const PYTEST: &str = "\
@@ -381,6 +381,69 @@ fn waiting_ends_with_the_first_failure() {
         assert_eq!(answer["status"], "failed", "{answer}");
         assert_eq!(answer["counts"]["running"], 1);
     });
+}
+
+#[test]
+fn a_wait_tells_what_it_sees_and_brings_the_failure() {
+    let (mut world, head) = world();
+    let merges = &mut world.repository("acme/api").merges;
+    merges.check_run(&head, "slow", "in_progress");
+    let place = Place::new(world);
+    let client = place.mcp().joined().synced();
+    let parameters = json!({
+        "name": TOOL,
+        "arguments": {"pr": "acme/api#2", "wait": true},
+        "_meta": {"progressToken": "wait-1"},
+    });
+    let (_, answer) = client.send("tools/call", parameters);
+    let told = || {
+        let all = client.notifications().into_iter();
+        let of_wait = all.filter(|it| it["params"]["progressToken"] == "wait-1");
+        of_wait
+            .map(|mut it| it["params"].take())
+            .collect::<Vec<_>>()
+    };
+    until("progress", || holds(!told().is_empty()));
+    let first = told().remove(0);
+    let message = field(&first, "message");
+    assert!(message.contains("1 check is not done"), "{first}");
+    assert!(answer.try_recv().is_err(), "the checks still run");
+    place.github.change(|world| {
+        let merges = &mut world.repository("acme/api").merges;
+        merges.check_run(&head, "test", "failure");
+        merges.log(&head, PYTEST);
+    });
+    let line = answer.recv_timeout(std::time::Duration::from_secs(30));
+    let answer: Value = serde_json::from_str(&line.expect("it ends")).expect("JSON");
+    let record = ToolAnswer::of(&answer["result"]).record();
+    assert_eq!(record["status"], "failed", "{record}");
+    let test = "tests/test_auth.py::test_login";
+    assert_eq!(record["failures"][0]["test"], test, "{record}");
+}
+
+#[test]
+fn a_command_waits_no_longer_than_it_may() {
+    let (mut world, head) = world();
+    let merges = &mut world.repository("acme/api").merges;
+    merges.check_run(&head, "slow", "in_progress");
+    let place = Place::new(world);
+    let _server = place.serve_synced();
+    place.github.clear_requests();
+    let wait = [
+        "--pr",
+        "acme/api#2",
+        "--wait",
+        "--max-wait-seconds",
+        "7",
+        "--json",
+    ];
+    let ran = place.cli(&[&["get-failing-tests"], &wait[..]].concat());
+    let answer = ran.json();
+    assert_eq!(answer["status"], "running", "{answer}");
+    assert_eq!(answer["poll_info"]["next_call"]["args"]["wait"], true);
+    let requests = place.github.requests();
+    let looks = requests.iter().filter(|it| it.path.contains("/check-runs"));
+    assert_eq!(looks.count(), 2, "at once and after 5 s: {requests:?}");
 }
 
 #[test]

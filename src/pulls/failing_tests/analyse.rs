@@ -100,7 +100,7 @@ impl Verdict {
     /// What is still waited for.
     pub fn expected(&self) -> String {
         if self.counts.running > 0 {
-            format!("{} checks are not done", self.counts.running)
+            not_done(self.counts.running)
         } else if self.failures.iter().any(|failure| failure.log_pending) {
             "the log of a failed job is not there yet".to_owned()
         } else if self.passed_for.is_some() {
@@ -364,6 +364,13 @@ fn is_same_file(logged: &str, changed: &str) -> bool {
     ends(&logged, changed) || ends(changed, &logged)
 }
 
+fn not_done(checks: usize) -> String {
+    match checks {
+        1 => "1 check is not done".to_owned(),
+        many => format!("{many} checks are not done"),
+    }
+}
+
 /// The state in a sentence.
 pub(super) fn summary(verdict: &Verdict) -> String {
     let mut parts: Vec<String> = Vec::new();
@@ -432,7 +439,7 @@ pub(super) fn summary(verdict: &Verdict) -> String {
     }
     let counts = &verdict.counts;
     if counts.running > 0 {
-        parts.push(format!("{} checks are not done", counts.running));
+        parts.push(not_done(counts.running));
     }
     if !counts.missing_required.is_empty() {
         let names = fit::in_words(&counts.missing_required);
