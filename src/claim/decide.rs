@@ -497,7 +497,7 @@ impl Ledger {
                 // The agent may have gone back to work on purpose; the same open pull request
                 // does not move the claim twice.
                 let known = claim.pr_url.as_ref() == Some(url);
-                if !working.needs_renewal() || known {
+                if !working.is_at_work() || known {
                     return Step::unchanged();
                 }
                 moved(claim, Status::PrSubmitted)
@@ -505,7 +505,8 @@ impl Ledger {
                     .pr_url(Some(url.clone()))
             }
             GitHubFact::PullRequestMerged(url) => {
-                if working == Status::PrMerged {
+                // Its agent may have told the merge without naming the pull request.
+                if working == Status::PrMerged && claim.pr_url.is_some() {
                     return Step::unchanged();
                 }
                 moved(claim, Status::PrMerged)
@@ -516,7 +517,7 @@ impl Ledger {
                 if working == Status::PrMerged || claim.pr_url.as_ref() != Some(url) {
                     return Step::unchanged();
                 }
-                let to = if working.needs_renewal() {
+                let to = if working.is_at_work() {
                     working
                 } else {
                     Status::InProgress

@@ -79,10 +79,11 @@ impl Claim {
         }
     }
 
-    /// Whether its agent's silence makes it stale: not while a pull request is open, which then
-    /// holds the lease, also when changes are asked for.
+    /// Whether its agent's silence makes it stale. Not when it has a pull request, which then holds
+    /// the lease, also when changes are asked for; whatever status an agent reports without one, it
+    /// goes on renewing its lease by its calls.
     pub fn needs_renewal(&self) -> bool {
-        self.status.needs_renewal() && self.pr_url.is_none()
+        self.status.is_active() && self.status != Status::Stale && self.pr_url.is_none()
     }
 
     /// Sets the status and adds the step to the history, which keeps its first and newest steps.

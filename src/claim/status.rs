@@ -58,8 +58,8 @@ impl Status {
         !matches!(self, Status::Closed | Status::Released)
     }
 
-    /// Whether the agent's silence makes a claim with this status stale.
-    pub fn needs_renewal(self) -> bool {
+    /// Whether its agent works on the issue: nothing was submitted yet, or it came back.
+    pub fn is_at_work(self) -> bool {
         matches!(self, Status::Claimed | Status::InProgress)
     }
 

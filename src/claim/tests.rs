@@ -319,6 +319,25 @@ fn a_dead_sessions_claims_are_handed_on_under_new_ids() {
 }
 
 #[test]
+fn a_merge_told_without_a_pull_request_holds_no_lease() {
+    let mut world = World::new();
+    let claim = world.granted("a", 1, None);
+    world.update(&claim, by("a"), Status::PrMerged);
+    world.pass(121 * MINUTE);
+    assert_eq!(world.status(1), Some(Status::Stale));
+    let commit = World::commit_into(world.now, &mut world.changes);
+    world.ledger.revive(&agent("a"), world.now, commit);
+    assert_eq!(world.status(1), Some(Status::PrMerged));
+    // GitHub tells which one it was: that holds it.
+    world.observe(
+        1,
+        GitHubFact::PullRequestMerged("https://github.com/acme/api/pull/9".into()),
+    );
+    world.pass(500 * MINUTE);
+    assert_eq!(world.status(1), Some(Status::PrMerged));
+}
+
+#[test]
 fn silence_makes_stale_and_the_next_call_revives() {
     let mut world = World::new();
     let claim = world.granted("a", 1, None);

@@ -106,8 +106,13 @@ impl Book {
                 if page.shown != *from {
                     return Err(format!("moves from {from}, but it was {}", page.shown));
                 }
+                // What was submitted has a pull request, which holds the lease. A merge may be told
+                // without one.
                 let becomes_stale = *to == Status::Stale
-                    && matches!(page.shown, Status::Claimed | Status::InProgress);
+                    && matches!(
+                        page.shown,
+                        Status::Claimed | Status::InProgress | Status::PrMerged
+                    );
                 if !becomes_stale && !may_follow(page.working, *to) {
                     return Err(format!("{to} must not follow {}", page.working));
                 }

@@ -37,11 +37,9 @@ impl Held {
         }
     }
 
-    /// Whether silence makes it stale: an open pull request holds the lease.
+    /// Whether silence makes it stale: a pull request holds the lease, and nothing else does.
     pub fn needs_renewal(&self) -> bool {
-        matches!(self.status, Status::Claimed | Status::InProgress)
-            && self.stale_since.is_none()
-            && self.pull.is_none()
+        self.stale_since.is_none() && self.pull.is_none()
     }
 }
 

@@ -394,7 +394,9 @@ impl Model {
                         moved.pull = Some(Some(url))
                     });
                 }
-                GitHubFact::PullRequestMerged(url) if status != Status::PrMerged => {
+                GitHubFact::PullRequestMerged(url)
+                    if status != Status::PrMerged || pull.is_none() =>
+                {
                     self.shift(issue, Status::PrMerged, |moved| {
                         moved.pull = Some(Some(url))
                     });
