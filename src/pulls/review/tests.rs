@@ -299,6 +299,32 @@ fn every_page_is_small_and_all_of_them_show_every_line_once() {
     }
 }
 
+/// A part of a large hunk may be so small that the first page has room for it: the line behind it is
+/// long.
+#[test]
+fn warnings_of_the_first_page_alone_do_not_move_where_pages_end() {
+    let (pull, _) = wordy("few words");
+    let context = Context {
+        warnings: vec![Warning::new("graphql", "x".repeat(150), "it is unknown"); 4],
+        ..Context::default()
+    };
+    let query = ReviewQuery {
+        focus: Vec::new(),
+        files: Vec::new(),
+        include_diff: true,
+        diff_lines_max: DIFF_LINES_MAX,
+    };
+    for small in 60..110 {
+        let lines = "+a line of fifty bytes as people write them in code\n".repeat(small)
+            + &format!("+{}\n", "\"".repeat(390)).repeat(12);
+        let hunk = format!("@@ -1,0 +1,{} @@\n{lines}", small + 12);
+        let looked = look(vec![file("notes.txt", 5, hunk.trim_end())], &[]);
+        let pages = pages("o/r#2", &pull, &context, &looked, &query);
+        let shown: usize = pages.iter().map(|(_, diff)| lines_of(diff)).sum();
+        assert_eq!(shown, small + 12, "{small}");
+    }
+}
+
 /// Added lines of a diff, without the headings of files.
 fn lines_of(diff: &str) -> usize {
     let added = diff.lines().filter(|line| line.starts_with('+'));
