@@ -666,6 +666,27 @@ fn checks_of_other_apps_are_told_in_their_own_words() {
 }
 
 #[test]
+fn annotations_that_were_not_read_are_told_of() {
+    let (mut world, head) = failing();
+    let merges = &mut world.repository("acme/api").merges;
+    merges.check_run(&head, "style", "failure");
+    for line in 1..=101 {
+        merges.annotate(&head, "src/a.rs", line, &format!("problem {line}"));
+    }
+    let place = Place::new(world);
+    let server = place.serve_synced();
+    let arguments = json!({"pr": "acme/api#2", "sources": ["annotations"]});
+    let answer = server.tool(TOOL, arguments).expect(200);
+    let warnings = answer["warnings"].as_array().expect("there are some");
+    let told: Vec<_> = warnings
+        .iter()
+        .filter(|it| it["source"] == "annotations")
+        .collect();
+    assert_eq!(told.len(), 1, "{answer}");
+    assert_eq!(told[0]["reason"], "a check has more than 100");
+}
+
+#[test]
 fn arguments_choose_what_is_looked_at() {
     let (world, _) = failing();
     let place = Place::new(world);

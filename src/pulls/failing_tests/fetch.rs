@@ -15,11 +15,13 @@ use crate::gh::GhError;
 use crate::pulls::checks::{
     self, ACTIONS_APP_ID, Check, CheckState, Checks, Freshness, WorkflowRun,
 };
-use crate::pulls::ci_log::{Confidence, Failure, FailureKind, JobLog};
+use crate::pulls::ci_log::{Confidence, FAILURES_MAX, Failure, FailureKind, JobLog};
 use crate::pulls::{PullSource, Warning, files, required};
 
 /// Logs read for one answer. A matrix of hundreds of legs fails in all of them for one reason.
 const LOGS_MAX: usize = 20;
+/// Annotations read of one check: linters may report hundreds.
+const ANNOTATIONS_MAX: usize = 100;
 /// Who reports what no parser reads.
 pub(super) const UNKNOWN_FRAMEWORK: &str = "";
 
@@ -198,7 +200,12 @@ async fn look_into(
     }
     let (annotated, warning) = match sources.annotations {
         true => match annotations(source, job).await {
-            Ok(annotated) => (annotated, warning),
+            Ok((annotated, false)) => (annotated, warning),
+            Ok((annotated, true)) => {
+                let reason = format!("a check has more than {ANNOTATIONS_MAX}");
+                let new = Warning::new("annotations", reason, "those after them are not read");
+                (annotated, warning.or(Some(new)))
+            }
             Err(error) => {
                 let effect = "annotations of a job are not known";
                 let new = Warning::new("annotations", error, effect);
@@ -222,7 +229,18 @@ async fn look_into(
 /// What the log of a job tells; none where there is no log (yet).
 async fn log(source: &PullSource, job: u64) -> (Option<Arc<JobLog>>, Option<Warning>) {
     match source.job_log(job).await {
-        Ok(report) => (Some(report), None),
+        Ok(report) => {
+            let is_full = report.failures.len() >= FAILURES_MAX;
+            let warning = is_full.then(|| {
+                let reason = format!("a log names {FAILURES_MAX} failures, and maybe more");
+                Warning::new(
+                    "job_logs",
+                    reason,
+                    "further failures of the job are not told",
+                )
+            });
+            (Some(report), warning)
+        }
         // Logs go after 90 days.
         Err(GhError::Gone(_)) => (Some(Arc::default()), None),
         Err(GhError::NotFound(_)) => (None, None),
@@ -277,13 +295,15 @@ struct Annotation {
     message: String,
 }
 
-async fn annotations(source: &PullSource, job: u64) -> Result<Vec<Failure>, GhError> {
+/// What annotations tell, and whether there are more of them than were read.
+async fn annotations(source: &PullSource, job: u64) -> Result<(Vec<Failure>, bool), GhError> {
     let path = source
         .path()
         .then("check-runs")
         .then(job)
         .then("annotations");
-    let (all, _) = source.list::<Annotation>(&path, None, 100).await?;
+    let list = source.list::<Annotation>(&path, None, ANNOTATIONS_MAX);
+    let (all, has_more) = list.await?;
     let told = all.iter().filter(|annotation| {
         // The runner's own annotation of a failed step says nothing of the cause.
         annotation.annotation_level == "failure"
@@ -292,7 +312,7 @@ async fn annotations(source: &PullSource, job: u64) -> Result<Vec<Failure>, GhEr
                 .message
                 .starts_with("Process completed with exit code")
     });
-    Ok(told.map(failure_of).collect())
+    Ok((told.map(failure_of).collect(), has_more))
 }
 
 fn failure_of(annotation: &Annotation) -> Failure {
