@@ -29,15 +29,7 @@ pub async fn serve_stdio(server: McpServer) -> io::Result<()> {
     let (reader, writer) = rmcp::transport::io::stdio_pipes();
     let (ended, mut end) = watch::channel(false);
     let (tell, unreadable) = mpsc::channel(UNREADABLE_MAX);
-    let reader = JsonLines {
-        inner: reader,
-        line: Vec::new(),
-        checked: Vec::new(),
-        given: 0,
-        overlong: false,
-        unreadable: tell,
-        ended,
-    };
+    let reader = JsonLines::new(reader, tell, ended);
     let transport = Answering {
         inner: AsyncRwTransport::new_server(reader, writer),
         unreadable,
@@ -113,6 +105,18 @@ struct JsonLines<R> {
 }
 
 impl<R> JsonLines<R> {
+    fn new(inner: R, unreadable: mpsc::Sender<String>, ended: watch::Sender<bool>) -> Self {
+        Self {
+            inner,
+            line: Vec::new(),
+            checked: Vec::new(),
+            given: 0,
+            overlong: false,
+            unreadable,
+            ended,
+        }
+    }
+
     fn take(&mut self, mut bytes: &[u8]) {
         while let Some(end) = memchr::memchr(b'\n', bytes) {
             let (rest_of_line, later) = bytes.split_at(end + 1);
@@ -197,15 +201,7 @@ mod tests {
     async fn read(input: &[u8], chunk: usize) -> (Vec<u8>, Vec<String>) {
         let (tell, mut unreadable) = mpsc::channel(UNREADABLE_MAX);
         let (ended, end) = watch::channel(false);
-        let mut lines = JsonLines {
-            inner: in_chunks(input, chunk),
-            line: Vec::new(),
-            checked: Vec::new(),
-            given: 0,
-            overlong: false,
-            unreadable: tell,
-            ended,
-        };
+        let mut lines = JsonLines::new(in_chunks(input, chunk), tell, ended);
         let mut output = Vec::new();
         lines.read_to_end(&mut output).await.unwrap();
         assert!(*end.borrow());

@@ -13,7 +13,7 @@ const TOOLS: [(&str, Largest); 9] = [
     ("resolve_review_thread", comments::resolve::largest),
     ("manage_stacked_prs", stack::largest::answers),
     ("detect_merge_conflicts", conflicts::largest::answers),
-    ("check_merge_readiness", merge_readiness::tests::largest),
+    ("check_merge_readiness", merge_readiness::largest::answers),
     ("analyze_pr_impact", impact::tests::largest_pages),
     ("get_review_suggestions", review::tests::largest),
     ("create_pull_request", create::largest),

@@ -205,13 +205,8 @@ fn nobody_hears_of_pull_requests_that_nobody_works_on() {
     assert!(events_since(&server, 0, "ci.failed").is_empty());
 }
 
-/// Until `get_my_claims` says this of the claim.
-fn until_waiting(server: &Server, words: &Value) {
-    until(&words.to_string(), || holds(waiting(server) == *words));
-}
-
-#[test]
-fn claims_tell_all_that_waits_for_them_from_one_question() {
+/// A pull request whose checks passed and on which two threads wait, and its head.
+fn green_with_two_threads() -> (World, String) {
     let (mut world, head) = world();
     let repository = world.repository("acme/api");
     repository
@@ -221,6 +216,17 @@ fn claims_tell_all_that_waits_for_them_from_one_question() {
     let pull = world.issue("acme/api", 2);
     pull.thread("lea", "src/db.rs", 42, "This can inject SQL.");
     pull.thread("kim", "src/db.rs", 43, "Name it better.");
+    (world, head)
+}
+
+/// Until `get_my_claims` says this of the claim.
+fn until_waiting(server: &Server, words: &Value) {
+    until(&words.to_string(), || holds(waiting(server) == *words));
+}
+
+#[test]
+fn claims_tell_all_that_waits_for_them_from_one_question() {
+    let (world, _) = green_with_two_threads();
     let place = Place::new(world).with("SYNC_INTERVAL_MINUTES", 0.01);
     let server = place.serve_synced();
     submitted(&server);
@@ -295,15 +301,8 @@ fn claims_tell_all_that_waits_for_them_from_one_question() {
 
 #[test]
 fn what_tools_learned_goes_with_the_head_and_with_what_is_resolved() {
-    let (mut world, head) = world();
-    let repository = world.repository("acme/api");
-    repository
-        .merges
-        .forget_checks(&head)
-        .check_run(&head, "test", "success");
+    let (mut world, _) = green_with_two_threads();
     let pull = world.issue("acme/api", 2);
-    pull.thread("lea", "src/db.rs", 42, "This can inject SQL.");
-    pull.thread("kim", "src/db.rs", 43, "Name it better.");
     let threads = pull.reviews().threads.iter();
     let threads: Vec<String> = threads.map(|thread| thread.node_id()).collect();
     // No sync comes by itself.

@@ -63,11 +63,12 @@ use formats::Format;
 use presence::Presence;
 use reproduce::Commands;
 
+use super::shell::shell_word;
 pub use archive::{ArchiveError, TestReports};
 pub use failure::{
     Confidence, EXCERPT_LINES_MAX, FAILURES_MAX, Failure, FailureKind, LINE_CHARS_MAX, Run, cut,
-    shell_word,
 };
+
 pub use infra::{classify, first_error};
 pub use junit::parse_junit;
 pub use log::Log;

@@ -2,7 +2,7 @@
 
 use crate::domain::Host;
 use crate::pulls::PullRequest;
-use crate::pulls::shell::{quote, short};
+use crate::pulls::shell::{shell_word, short};
 
 /// The repository's remote in the clone: git's own default.
 const REMOTE: &str = "origin";
@@ -19,8 +19,9 @@ pub struct Place<'a> {
 /// What solves conflicts. `unlocated` ones are looked for first.
 pub fn steps(pull: &PullRequest, place: Place<'_>, unlocated: bool) -> Vec<String> {
     let target = place.target;
-    let branch = |name: &str| quote(&format!("+refs/heads/{name}:refs/remotes/{REMOTE}/{name}"));
-    let merged = quote(&format!("{REMOTE}/{target}"));
+    let branch =
+        |name: &str| shell_word(&format!("+refs/heads/{name}:refs/remotes/{REMOTE}/{name}"));
+    let merged = shell_word(&format!("{REMOTE}/{target}"));
     let sha = short(&pull.head.sha);
     let mut steps = Vec::new();
     let local = if pull.is_from_fork() {
@@ -37,7 +38,7 @@ pub fn steps(pull: &PullRequest, place: Place<'_>, unlocated: bool) -> Vec<Strin
             branch(target),
             branch(head)
         ));
-        let name = quote(head);
+        let name = shell_word(head);
         steps.push(format!(
             "git -c checkout.defaultRemote={REMOTE} switch {name}"
         ));
@@ -58,7 +59,7 @@ pub fn steps(pull: &PullRequest, place: Place<'_>, unlocated: bool) -> Vec<Strin
 
 fn push(pull: &PullRequest, place: Place<'_>, local: &str) -> String {
     let head = &pull.head.name;
-    let refspec = quote(&format!("{local}:refs/heads/{head}"));
+    let refspec = shell_word(&format!("{local}:refs/heads/{head}"));
     if !pull.is_from_fork() {
         return format!("git push {} {refspec}", REMOTE);
     }
@@ -66,7 +67,7 @@ fn push(pull: &PullRequest, place: Place<'_>, local: &str) -> String {
         return "# the fork is gone: push the branch elsewhere and open a new pull request"
             .to_owned();
     };
-    let url = quote(&format!("https://{}/{}.git", place.host, fork.full_name));
+    let url = shell_word(&format!("https://{}/{}.git", place.host, fork.full_name));
     let push = format!("git push {url} {refspec}");
     if pull.maintainer_can_modify {
         push

@@ -1,6 +1,6 @@
 //! What GitHub refuses while a pull request is made, with the next step.
 
-use super::super::shell::quote;
+use super::super::shell::shell_word;
 use super::NewPullRequest;
 use super::files::Act;
 use crate::domain::{ApiError, Category};
@@ -88,7 +88,7 @@ pub(super) fn branch_missing(ask: &NewPullRequest) -> ApiError {
     } else {
         format!(
             "push it: git push -u origin {}; or give files",
-            quote(&ask.head.branch)
+            shell_word(&ask.head.branch)
         )
     };
     ApiError::new(

@@ -11,11 +11,13 @@ mod blockers;
 mod case;
 mod commands;
 mod graph;
+#[cfg(test)]
+pub(super) mod largest;
 mod merge;
 mod policy;
 mod report;
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;
 
 use std::time::Duration;
 

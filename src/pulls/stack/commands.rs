@@ -14,7 +14,7 @@ use super::judge::{Status, Strategy, Verdict};
 use super::obstacle::obstacle;
 use crate::domain::{ApiError, Host, RepoName};
 use crate::gh::ApiPath;
-use crate::pulls::shell::{quote, short};
+use crate::pulls::shell::{shell_word, short};
 
 /// One command of the plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -178,7 +178,7 @@ impl Plan<'_> {
                 let command = format!(
                     "gh api{} -X DELETE {}",
                     self.hostname(),
-                    quote(&path.to_string())
+                    shell_word(&path.to_string())
                 );
                 self.add(None, command, "delete the base again");
             }
@@ -186,7 +186,7 @@ impl Plan<'_> {
     }
 
     fn create_branch(&self, branch: &str, oid: &str) -> String {
-        let reference = quote(&format!("ref=refs/heads/{branch}"));
+        let reference = shell_word(&format!("ref=refs/heads/{branch}"));
         let (hostname, path) = (self.hostname(), self.path().then("refs"));
         format!("gh api{hostname} -X POST {path} -f {reference} -f sha={oid}")
     }
@@ -200,7 +200,7 @@ impl Plan<'_> {
         };
         let remote = &self.setting.remote;
         let branch =
-            |name: &str| quote(&format!("+refs/heads/{name}:refs/remotes/{remote}/{name}"));
+            |name: &str| shell_word(&format!("+refs/heads/{name}:refs/remotes/{remote}/{name}"));
         for (verdict, layer) in layers.iter().filter(|(verdict, _)| verdict.moves()) {
             if let Some(landing) = &verdict.landing
                 && !landing
@@ -246,7 +246,7 @@ impl Plan<'_> {
                 .unwrap_or_default(),
             _ => format!("{remote}/{}", landing.branch),
         };
-        let (local, onto) = (quote(&local), quote(&onto));
+        let (local, onto) = (shell_word(&local), shell_word(&onto));
         if layer.from_fork {
             let command = format!("git switch -C {local} {sha}");
             self.add(
@@ -255,7 +255,7 @@ impl Plan<'_> {
                 "a branch of its own for the fork's commits",
             );
         } else {
-            let backup = quote(&format!("backup/{}-{}", layer.head, short(&layer.head_sha)));
+            let backup = shell_word(&format!("backup/{}-{}", layer.head, short(&layer.head_sha)));
             let switch = format!("git -c checkout.defaultRemote={remote} switch {local}");
             self.add(
                 number,
@@ -293,15 +293,15 @@ impl Plan<'_> {
         }
         let ranges = format!("git range-diff {old_base}..{sha} {onto}..{local}");
         self.add(number, ranges, "check: the own commits before and after");
-        let head = quote(&layer.head);
+        let head = shell_word(&layer.head);
         let push = match layer.head_repo.as_deref().filter(|_| layer.from_fork) {
             Some(fork) => {
                 let url = format!("https://{}/{fork}.git", self.setting.host);
-                let lease = quote(&format!(
+                let lease = shell_word(&format!(
                     "--force-with-lease=refs/heads/{}:{sha}",
                     layer.head
                 ));
-                let refspec = quote(&format!(
+                let refspec = shell_word(&format!(
                     "{}:refs/heads/{}",
                     local_branch(layer),
                     layer.head
@@ -309,7 +309,7 @@ impl Plan<'_> {
                 format!("git push {lease} {url} {refspec}")
             }
             None => {
-                let lease = quote(&format!("--force-with-lease={}:{sha}", layer.head));
+                let lease = shell_word(&format!("--force-with-lease={}:{sha}", layer.head));
                 format!("git push {lease} {remote} {head}")
             }
         };
@@ -330,7 +330,7 @@ impl Plan<'_> {
         if self.setting.native {
             return;
         }
-        let (number, base) = (layer.number, quote(&landing.branch));
+        let (number, base) = (layer.number, shell_word(&landing.branch));
         let command = format!("gh pr edit {number} -R {} --base {base}", self.gh_repo());
         self.add(Some(number), command, "give it its new base");
     }

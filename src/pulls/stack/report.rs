@@ -11,7 +11,7 @@ use super::judge::{Status, Strategy, Verdict};
 use super::reasons::{explain, reason};
 use crate::domain::limits;
 use crate::pulls::native_stack::NativeStack;
-use crate::pulls::shell::{quote, short};
+use crate::pulls::shell::{shell_word, short};
 use crate::pulls::{RollupState, Warning, overflow, short as short_words};
 
 /// Room that a transport may need around the answer.
@@ -403,8 +403,8 @@ fn rebase_strategy(
     let layer = material.stack.layer(verdict.number)?;
     let (landing, old_base) = (verdict.landing.as_ref()?, verdict.old_base.as_ref()?);
     let unknown = verdict.status == Status::OldBaseUnknown;
-    let branch = quote(&layer.head);
-    let onto = quote(&format!("{}/{}", material.setting.remote, landing.branch));
+    let branch = shell_word(&layer.head);
+    let onto = shell_word(&format!("{}/{}", material.setting.remote, landing.branch));
     let subjects = verdict.own_list.iter().flat_map(|(subjects, _)| subjects);
     Some(RebaseStrategy {
         pr: layer.number,
