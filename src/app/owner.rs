@@ -61,7 +61,7 @@ pub struct Owner {
 fn storage(error: &StoreError, files: &StateFiles) -> ApiError {
     let code = match error {
         StoreError::Io { .. } => "state_unavailable",
-        StoreError::Damaged { .. } => "state_damaged",
+        StoreError::Damaged { .. } | StoreError::JournalMissing { .. } => "state_damaged",
         StoreError::Newer { .. } => "state_newer",
         StoreError::Moved { .. } => "state_moved",
     };

@@ -193,7 +193,7 @@ fn read_header(file: &str, line: &[u8]) -> Result<Header, StoreError> {
 }
 
 /// The name of a journal that is being made.
-fn temporary_name(name: &str) -> String {
+pub(super) fn temporary_name(name: &str) -> String {
     format!("{name}.new")
 }
 

@@ -48,6 +48,14 @@ pub enum StoreError {
         /// What is wrong.
         reason: String,
     },
+    /// The current journal is not there, although there is a state that it belongs to.
+    #[error("{file} is missing: the changes after the one with number {last_seq} would be in it")]
+    JournalMissing {
+        /// Name of the file.
+        file: String,
+        /// Number of the last change that the other files have.
+        last_seq: u64,
+    },
     /// A file was moved, deleted or replaced while this process used it.
     #[error("{file} was moved, deleted or replaced while it was in use")]
     Moved {
@@ -82,11 +90,18 @@ impl StoreError {
                 "nothing was changed: restore {file} from a backup, or move it away together with \
                  the other files of the same name to begin anew (active claims are then forgotten)"
             ),
-            Self::Moved { .. } => {
-                "stop every issuecommand process of this state file, then put its \
-                                   files back together or begin anew without them"
-                    .to_owned()
-            }
+            Self::JournalMissing { file, last_seq } => format!(
+                "nothing was changed: put {file} back or restore it from a backup; where it is \
+                 lost, a {file} of this one line goes on from what the other files have, without \
+                 the changes that were in it: {{\"journal_version\":{},\"first_seq\":{}}}",
+                journal::VERSION,
+                last_seq + 1
+            ),
+            Self::Moved { file } => format!(
+                "put {file} back, or stop every issuecommand process of this state file and start \
+                 one again: it goes on from the files that are there then; asking again does not \
+                 help"
+            ),
             Self::Newer { .. } => {
                 "install the newer issuecommand again, or use another STATE_FILE_PATH".to_owned()
             }

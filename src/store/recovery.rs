@@ -86,6 +86,7 @@ struct Loaded {
 
 fn load(disk: &dyn Disk, files: &StateFiles, policy: LeasePolicy) -> Result<Loaded, StoreError> {
     let snapshot = snapshot::read(disk, files)?;
+    let has_snapshot = snapshot.is_some();
     let (image, history) = snapshot.map_or_else(
         || (LedgerImage::default(), HistoryPosition::default()),
         |snapshot| (snapshot.state, snapshot.history),
@@ -97,24 +98,34 @@ fn load(disk: &dyn Disk, files: &StateFiles, policy: LeasePolicy) -> Result<Load
     let name = files.journal();
     let mut current = read_journal(disk, &name)?;
     let firsts = files.old_journals(&names);
+    let is_new = !has_snapshot && firsts.is_empty();
+    // Only between two names of a rotation is there no current journal: the old one is set aside,
+    // of which no snapshot has been written yet, and the next one waits for its name.
+    let was_set_aside = firsts.last().is_some_and(|first| *first > ledger.seq())
+        && names.contains(&journal::temporary_name(&name));
     let mut read_old = Vec::new();
     for (index, first_seq) in firsts.iter().enumerate() {
         // A cut journal ends where the next one begins; what the snapshot covers is not read.
         let next = firsts.get(index + 1).copied().or(current.first_seq);
         if next.is_none_or(|next| next > ledger.seq() + 1) {
             let name = files.old_journal(*first_seq);
-            let changes = read_journal(disk, &name)?.changes;
-            replay(&mut ledger, &name, changes, &mut replayed)?;
+            let mut old = read_journal(disk, &name)?;
+            replay(&mut ledger, &name, &mut old, &mut replayed)?;
             read_old.push(name);
         }
+    }
+    if current.first_seq.is_none() && !is_new && !was_set_aside {
+        return Err(StoreError::JournalMissing {
+            file: name,
+            last_seq: ledger.seq(),
+        });
     }
     if current.torn {
         notes.push(format!(
             "{name}: an unfinished write at its end was cut off"
         ));
     }
-    let changes = std::mem::take(&mut current.changes);
-    replay(&mut ledger, &name, changes, &mut replayed)?;
+    replay(&mut ledger, &name, &mut current, &mut replayed)?;
     let surplus = replayed.len().saturating_sub(limits::FEED_EVENTS_MAX);
     replayed.drain(..surplus);
     Ok(Loaded {
@@ -135,26 +146,29 @@ fn read_journal(disk: &dyn Disk, name: &str) -> Result<journal::Parsed, StoreErr
     }
 }
 
+/// Applies what the journal has and the ledger does not know. A journal that begins later than it
+/// should is damage even when nothing is in it: changes before it are gone.
 fn replay(
     ledger: &mut Ledger,
     file: &str,
-    changes: Vec<Recorded>,
+    journal: &mut journal::Parsed,
     replayed: &mut Vec<Recorded>,
 ) -> Result<(), StoreError> {
-    for recorded in changes {
+    if let Some(first_seq) = journal.first_seq
+        && first_seq > ledger.seq() + 1
+    {
+        return Err(StoreError::Damaged {
+            file: file.to_owned(),
+            line: 1,
+            reason: format!(
+                "it begins with change {first_seq}, but the state before it ends with {}: a \
+                 journal or the snapshot between them is missing",
+                ledger.seq()
+            ),
+        });
+    }
+    for recorded in std::mem::take(&mut journal.changes) {
         if recorded.seq > ledger.seq() {
-            if recorded.seq != ledger.seq() + 1 {
-                return Err(StoreError::Damaged {
-                    file: file.to_owned(),
-                    line: 1,
-                    reason: format!(
-                        "it begins with change {}, but the state before it ends with {}: a journal \
-                         or the snapshot between them is missing",
-                        recorded.seq,
-                        ledger.seq()
-                    ),
-                });
-            }
             ledger.apply(&recorded);
         }
         replayed.push(recorded);

@@ -210,6 +210,58 @@ fn damage_in_the_middle_stops_the_start_and_nothing_is_overwritten() {
 }
 
 #[test]
+fn a_missing_journal_is_damage_and_no_empty_one() {
+    let place = Place::with_issues(3);
+    let server = place.serve_synced();
+    let first = server.granted("agent-a", 1);
+    server.stop();
+    let server = place.serve();
+    let second = server.granted("agent-a", 2);
+    server.kill();
+    let mut both = vec![first.clone(), second];
+    both.sort();
+    let (journal, next) = (
+        place.beside("journal.jsonl"),
+        place.beside("journal.jsonl.new"),
+    );
+    let good = fs::read(&journal).expect("there is a journal");
+    fs::remove_file(&journal).expect("it is there");
+    let ran = assert_refused_untouched(&place, &["state.journal.jsonl is missing", "backup"]);
+    let doctor = place.cli(&["doctor"]);
+    assert!(doctor.text().contains("is missing"), "{doctor:?}");
+    // What is told for a journal that is lost is true.
+    let header = ran
+        .stderr
+        .lines()
+        .find_map(|line| line.find('{').map(|at| &line[at..]));
+    let header = header.expect("the line that is needed is told");
+    fs::write(&journal, format!("{header}\n")).expect("it can be written");
+    let server = place.serve();
+    assert_eq!(ids(&server.claims()), [first]);
+    server.kill();
+    // A journal that begins too late is no better, though nothing is in it.
+    let late = "{\"journal_version\":1,\"first_seq\":999}\n";
+    fs::write(&journal, late).expect("it can be written");
+    assert_refused_untouched(&place, &["state.journal.jsonl, line 1", "999"]);
+    // A power failure between the two names of a rotation leaves none either, and loses nothing.
+    let text = String::from_utf8_lossy(&good);
+    let begins: Value = text
+        .lines()
+        .next()
+        .and_then(|line| serde_json::from_str(line).ok())
+        .expect("a journal begins with its header");
+    let set_aside = format!(
+        "journal-{:012}.jsonl",
+        begins["first_seq"].as_u64().expect("a number")
+    );
+    fs::remove_file(&journal).expect("it is there");
+    fs::write(place.beside(&set_aside), &good).expect("it can be written");
+    assert_refused_untouched(&place, &["state.journal.jsonl is missing"]);
+    fs::write(&next, "").expect("it can be written");
+    assert_eq!(ids(&place.serve().claims()), both);
+}
+
+#[test]
 fn a_damaged_snapshot_stops_the_start() {
     let place = Place::with_issues(2);
     let server = place.serve_synced();
