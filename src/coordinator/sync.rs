@@ -155,10 +155,7 @@ impl Syncer {
 
     async fn sync_once(&self) -> Result<Option<GhError>, SyncError> {
         let shared = &*self.0;
-        if shared.gh.login().is_none() {
-            shared.gh.version().await?;
-            shared.gh.account().await?;
-        }
+        shared.gh.sign_in().await?;
         shared.coordinator.set_viewer(shared.gh.login());
         let mut changed = 0;
         let mut problem = None;

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, OnceCell};
@@ -60,6 +61,8 @@ pub struct GhStatus {
     pub breaker: &'static str,
     /// The last failure that has not been followed by a success.
     pub problem: Option<GhError>,
+    /// Whether GitHub has answered anything yet.
+    pub answered: bool,
 }
 
 struct Ready {
@@ -88,10 +91,13 @@ struct Inner {
     ready: OnceCell<Ready>,
     account: std::sync::Mutex<Option<Account>>,
     problem: std::sync::Mutex<Option<GhError>>,
+    answered: AtomicBool,
+    /// Whoever asks who is logged in, so that GitHub is asked once.
+    signing_in: Mutex<()>,
     /// One call at a time until gh is known to work: old versions rewrite their configuration.
     first: Mutex<()>,
     /// This server's GraphQL lacks issue dependencies.
-    pub(super) no_dependencies: std::sync::atomic::AtomicBool,
+    pub(super) no_dependencies: AtomicBool,
 }
 
 /// What GitHub's interface answers.
@@ -166,8 +172,10 @@ impl Gh {
             ready: OnceCell::new(),
             account: std::sync::Mutex::default(),
             problem: std::sync::Mutex::default(),
+            answered: AtomicBool::new(false),
+            signing_in: Mutex::new(()),
             first: Mutex::new(()),
-            no_dependencies: std::sync::atomic::AtomicBool::new(false),
+            no_dependencies: AtomicBool::new(false),
         };
         Self(Arc::new(inner), Urgency::Asked)
     }
@@ -183,7 +191,7 @@ impl Gh {
         &self.0.settings.host
     }
 
-    pub(super) fn lacks_dependencies(&self) -> &std::sync::atomic::AtomicBool {
+    pub(super) fn lacks_dependencies(&self) -> &AtomicBool {
         &self.0.no_dependencies
     }
 
@@ -207,6 +215,7 @@ impl Gh {
             rate_limit: self.0.gate.rate_limit(),
             breaker,
             problem: lock(&self.0.problem).clone(),
+            answered: self.0.answered.load(Ordering::Relaxed),
         }
     }
 
@@ -283,6 +292,24 @@ impl Gh {
         Ok(account)
     }
 
+    /// Learns who is logged in. GitHub is asked once, however many want to know at a time.
+    pub async fn sign_in(&self) -> Result<(), GhError> {
+        let _alone = self.0.signing_in.lock().await;
+        if self.login().is_some() {
+            return Ok(());
+        }
+        let signed_in = async {
+            self.version().await?;
+            self.account().await.map(drop)
+        };
+        let result = signed_in.await;
+        if let Err(error) = &result {
+            // Of whatever kind: nothing else is known of GitHub.
+            *lock(&self.0.problem) = Some(error.clone());
+        }
+        result
+    }
+
     /// Makes a call: waits for its turn, runs gh, repeats what may be repeated.
     pub(super) async fn call(&self, mut call: Call<'_>) -> Result<Response, GhError> {
         if self.1 == Urgency::Background {
@@ -294,7 +321,10 @@ impl Gh {
             let result = self.call_once(&call).await;
             self.note_problem(result.as_ref().err());
             let error = match result {
-                Ok(response) => return Ok(response),
+                Ok(response) => {
+                    self.0.answered.store(true, Ordering::Relaxed);
+                    return Ok(response);
+                }
                 Err(error) => error,
             };
             let pause = match &error {

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use super::ci_watch::CiWatch;
@@ -80,6 +81,8 @@ pub(super) struct Parts {
     pub ci_watch: CiWatch,
     pub settings: DeskSettings,
     pub started: Instant,
+    /// Whether health has seen to it that GitHub was asked.
+    pub first_ask: OnceCell<()>,
     pub closing: CancellationToken,
 }
 
@@ -100,6 +103,7 @@ impl Desk {
             ci_watch: CiWatch::default(),
             settings,
             started: Instant::now(),
+            first_ask: OnceCell::new(),
             closing: CancellationToken::new(),
         }))
     }

@@ -1,5 +1,7 @@
 //! `system_health`: how everything is, and how to mend what is not well.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::Reply;
@@ -56,7 +58,29 @@ struct Problem {
     mend: String,
 }
 
+/// How long an answer is held up for the first word of GitHub.
+const FIRST_ASK_PATIENCE: Duration = Duration::from_secs(3);
+
 impl Parts {
+    /// Has GitHub asked once if nobody has: a process whose catalogue is fresh asks nothing for a
+    /// while, and what was not asked is not known to be well.
+    async fn ask_once(&self) {
+        let ask = || async {
+            let status = self.gh.status();
+            if status.answered || status.problem.is_some() {
+                return;
+            }
+            let (gh, closing) = (self.gh.clone(), self.closing.clone());
+            // It goes on when it lasts longer than this answer can wait.
+            let asking = tokio::spawn(async move {
+                // What comes of it is in the status.
+                let _ = closing.run_until_cancelled(gh.sign_in()).await;
+            });
+            let _ = tokio::time::timeout(FIRST_ASK_PATIENCE, asking).await;
+        };
+        self.first_ask.get_or_init(ask).await;
+    }
+
     pub(super) async fn system_health(&self) -> Result<Reply, ApiError> {
         let (ended, active, stale, agents, last_sync, storage) = self
             .read(|view| {
@@ -77,6 +101,7 @@ impl Parts {
                 )
             })
             .await?;
+        self.ask_once().await;
         let report = self.syncer.reports().borrow().clone();
         let gh = self.gh.status();
         let mut problems = Vec::new();
@@ -85,6 +110,12 @@ impl Parts {
             problems.push(Problem {
                 what: error.message,
                 mend: error.suggestion,
+            });
+        } else if !gh.answered {
+            problems.push(Problem {
+                what: "GitHub has been asked and has not answered yet".to_owned(),
+                mend: "look again in a moment; issuecommand doctor tells more if it lasts"
+                    .to_owned(),
             });
         }
         if let Some(StorageProblem { what, mend }) = storage {

@@ -57,6 +57,50 @@ fn trouble_with_gh_is_told_apart() {
     assert_finds(&place.cli(&["doctor"]), &["gh auth login"]);
 }
 
+/// Health of a command that owns the state for its one call.
+#[track_caller]
+fn assert_health(place: &Place, status: &str, words: &[&str]) {
+    let ran = place.cli(&["system-health", "--json"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let health = ran.json();
+    assert_eq!(health["status"], status, "{health}");
+    for word in words {
+        assert!(
+            health.to_string().contains(word),
+            "'{word}' is missing: {health}"
+        );
+    }
+}
+
+#[test]
+fn health_is_not_well_before_github_was_asked() {
+    let mut place = Place::with_issues(1);
+    assert_health(&place, "ok", &["\"user\":\"octo\""]);
+    // The catalogue is fresh from now on: nothing but health itself asks.
+    place.serve_synced().stop();
+    assert_health(&place, "ok", &["\"user\":\"octo\""]);
+    place.github.inject(Fault::unauthorized());
+    assert_health(&place, "degraded", &["gh auth login"]);
+    place.github.clear_faults();
+    place.github.inject(Fault::stall());
+    assert_health(&place, "degraded", &["has not answered yet"]);
+    let server = place.serve();
+    let started = std::time::Instant::now();
+    assert_eq!(server.health()["status"], "degraded");
+    assert!(started.elapsed().as_secs() < 2, "it is waited for once");
+    server.kill();
+    place.github.clear_faults();
+    place.set("GH_PATH", "/nonexistent/gh");
+    assert_health(&place, "degraded", &["/nonexistent/gh", "GH_PATH"]);
+    let gh = fake_gh(
+        &place,
+        "2.60.0",
+        "echo 'please run:  gh auth login' >&2; exit 4",
+    );
+    place.set("GH_PATH", gh.display());
+    assert_health(&place, "degraded", &["gh auth login"]);
+}
+
 #[test]
 fn a_login_that_is_missing_or_revoked_is_found() {
     let mut place = Place::with_issues(1);
