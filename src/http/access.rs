@@ -1,12 +1,13 @@
-//! Who may ask: Host and Origin of every request, and the key where one is set.
+//! Who may ask: Host and Origin of every request, and the key where one is set; and how large a
+//! request's head may be.
 //!
 //! A web page in the user's browser must not reach the claims, neither by DNS rebinding (a foreign
 //! Host) nor by a cross-site request (a foreign Origin).
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, Request, header};
 use subtle::ConstantTimeEq as _;
 
-use crate::domain::{ApiError, Category};
+use crate::domain::{ApiError, Category, limits};
 
 /// The rules of one listener.
 pub struct Access {
@@ -90,6 +91,36 @@ impl Access {
     pub(super) fn needs_key(&self) -> bool {
         self.api_key.is_some()
     }
+}
+
+/// Refuses a head that is too large, in words: hyper's own limits lie above and have none.
+pub(super) fn check_size<B>(request: &Request<B>) -> Result<(), ApiError> {
+    /// What stands between the parts of a line, and at its end.
+    const AROUND: usize = 4;
+    let target = request.uri();
+    let first_line = request.method().as_str().len()
+        + target.path().len()
+        + target.query().map_or(0, |query| query.len() + 1)
+        + AROUND
+        + "HTTP/1.1".len();
+    let lines = request.headers().iter();
+    let bytes = lines.fold(first_line, |bytes, (name, value)| {
+        bytes + name.as_str().len() + value.len() + AROUND
+    });
+    let count = request.headers().len();
+    if bytes <= limits::HEAD_BYTES_MAX && count <= limits::HEADERS_MAX {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        Category::User,
+        "head_too_large",
+        format!(
+            "the head of the request has {count} headers and {bytes} bytes; {} and {} are allowed",
+            limits::HEADERS_MAX,
+            limits::HEAD_BYTES_MAX
+        ),
+        "send fewer and shorter headers, and long arguments in the body: POST /api/tools/NAME",
+    ))
 }
 
 fn bearer(headers: &HeaderMap) -> &[u8] {

@@ -138,6 +138,7 @@ fn status_of(error: &ApiError) -> StatusCode {
         "method_not_allowed" => StatusCode::METHOD_NOT_ALLOWED,
         "request_timeout" => StatusCode::REQUEST_TIMEOUT,
         "body_too_large" => StatusCode::PAYLOAD_TOO_LARGE,
+        "head_too_large" => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         "unsupported_media_type" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "rate_limited" | "secondary_limit" => StatusCode::TOO_MANY_REQUESTS,
         "storage_unavailable"

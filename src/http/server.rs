@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::access::Access;
+use super::access::{self, Access};
 use super::body::{self, ResponseBody};
 use super::events::{self, EventSource};
 use super::idle::{Activity, RunningBody, WatchedStream};
@@ -102,6 +102,7 @@ impl HttpState {
     }
 
     async fn route(&self, request: Request<Incoming>) -> Result<Response<ResponseBody>, ApiError> {
+        access::check_size(&request)?;
         self.access.check_source(request.headers())?;
         let path = request.uri().path().to_owned();
         let matched = router::find(request.method(), &path)?;
@@ -266,8 +267,8 @@ async fn accept(listener: TcpListener, state: Arc<HttpState>) {
         .header_read_timeout(None)
         // Answers are short: copying one behind its head is cheaper than a gathering write.
         .writev(false)
-        .max_buf_size(64 << 10)
-        .max_headers(64);
+        .max_buf_size(limits::HEAD_BYTES_WALL)
+        .max_headers(limits::HEADERS_WALL);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,

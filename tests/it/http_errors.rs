@@ -226,6 +226,34 @@ fn a_body_over_the_limit_is_refused_and_the_connection_survives() {
 }
 
 #[test]
+fn a_head_over_the_limit_is_refused_in_words() {
+    let place = Place::with_issues(1);
+    let server = place.serve();
+    let mut survivor = Survivor::on(&server);
+    let long = |bytes: usize| "y".repeat(bytes);
+    // Just below the limit is no matter.
+    let fits = long((64 << 10) - 200);
+    let answer = survivor
+        .0
+        .request("GET", "/api/claims", &[("x-long", &fits)], b"");
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    for bytes in [64 << 10, 80_000, 100_000, 120_000] {
+        let answer = survivor.check(431, "GET", "/api/claims", &[("x-long", &long(bytes))], b"");
+        assert_eq!(answer.json()["code"], "head_too_large");
+    }
+    let names: Vec<_> = (0..70).map(|index| format!("x-{index}")).collect();
+    let many: Vec<_> = names.iter().map(|name| (name.as_str(), "y")).collect();
+    survivor.check(431, "GET", "/api/claims", &many, b"");
+    let path = format!("/api/claims?agent_id={}", long(60_000));
+    let large = [("x-long", long(8_000))];
+    let large: Vec<_> = large
+        .iter()
+        .map(|(name, text)| (*name, text.as_str()))
+        .collect();
+    survivor.check(431, "GET", &path, &large, b"");
+}
+
+#[test]
 fn many_requests_share_a_connection() {
     let place = Place::with_issues(1);
     let server = place.serve();
