@@ -25,6 +25,14 @@ pub enum CoordinatorError {
         /// What to do.
         suggestion: String,
     },
+    /// The files of the state were moved or replaced: nothing can be stored until a person acts.
+    #[error("the change could not be stored: {message}")]
+    Moved {
+        /// Which file.
+        message: String,
+        /// What to do.
+        suggestion: String,
+    },
     /// Too many requests wait.
     #[error("too many requests are waiting")]
     Overloaded,
@@ -45,6 +53,10 @@ impl CoordinatorError {
                 suggestion.clone(),
             )
             .retry_after(2),
+            // Asking again changes nothing.
+            Self::Moved { suggestion, .. } => {
+                ApiError::new(Category::User, "state_moved", message, suggestion.clone())
+            }
             Self::Overloaded => ApiError::new(
                 Category::Api,
                 "overloaded",
@@ -190,8 +202,15 @@ impl Coordinator {
 
 /// What callers are told when the disk failed.
 pub(super) fn storage_error(error: &StoreError) -> CoordinatorError {
-    CoordinatorError::Storage {
-        message: error.to_string(),
-        suggestion: error.suggestion(),
+    let (message, suggestion) = (error.to_string(), error.suggestion());
+    match error {
+        StoreError::Moved { .. } => CoordinatorError::Moved {
+            message,
+            suggestion,
+        },
+        _ => CoordinatorError::Storage {
+            message,
+            suggestion,
+        },
     }
 }

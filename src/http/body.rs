@@ -148,7 +148,7 @@ fn status_of(error: &ApiError) -> StatusCode {
         | "owner_unavailable" => StatusCode::SERVICE_UNAVAILABLE,
         "gh_missing" | "gh_too_old" | "gh_broken" | "not_authenticated" | "github_failed"
         | "github_unavailable" | "rejected" => StatusCode::BAD_GATEWAY,
-        "internal" | "history_unreadable" => StatusCode::INTERNAL_SERVER_ERROR,
+        "internal" | "history_unreadable" | "state_moved" => StatusCode::INTERNAL_SERVER_ERROR,
         _ => match error.category {
             Category::User => StatusCode::BAD_REQUEST,
             Category::Logical => StatusCode::CONFLICT,

@@ -8,8 +8,12 @@ use serde_json::json;
 use crate::support::{Place, Server, field};
 
 fn refused_as_moved(server: &Server, number: u64) {
-    let error = server.claim("agent-b", number).expect(503);
-    assert_eq!(error["code"], "storage_unavailable", "{error}");
+    let answer = server.claim("agent-b", number);
+    let error = answer.expect(500);
+    assert_eq!(error["code"], "state_moved", "{error}");
+    // Asking again does not help: nothing says that it would.
+    assert_eq!(answer.header("retry-after"), None);
+    assert!(error["retry_after"].is_null(), "{error}");
     assert!(
         field(&error, "error").contains("was moved, deleted or replaced"),
         "{error}"
