@@ -81,51 +81,96 @@ fn wanted(headers: &HeaderMap, query: Option<&str>) -> Result<Wanted, ApiError> 
             )
         })
     };
-    for (name, value) in query_pairs(query) {
-        match name.as_str() {
-            "since" => wanted.since = Some(number(&value)?),
-            "repo" => wanted.repo = Some(value.parse()?),
-            "agent_id" => wanted.agent_id = Some(value.parse()?),
+    for (name, value) in query_pairs(query)? {
+        let is_first = match name.as_str() {
+            "since" => wanted.since.replace(number(&value)?).is_none(),
+            "repo" => wanted.repo.replace(value.parse()?).is_none(),
+            "agent_id" => wanted.agent_id.replace(value.parse()?).is_none(),
             _ => {
                 return Err(ApiError::invalid(
                     "unknown query parameter",
                     "/sse takes since, repo and agent_id",
                 ));
             }
+        };
+        if !is_first {
+            return Err(ApiError::invalid(
+                format!("'{name}' is given more than once"),
+                "give it once; without it the stream has everything",
+            ));
         }
     }
     // A browser that reconnects knows better than its address.
-    if let Some(last) = headers
-        .get("last-event-id")
-        .and_then(|value| value.to_str().ok())
-    {
-        wanted.since = Some(number(last)?);
+    if let Some(last) = headers.get("last-event-id") {
+        wanted.since = Some(number(last.to_str().unwrap_or_default())?);
     }
     Ok(wanted)
 }
 
-/// Events that are no longer in memory, and whether some are not even on disk.
+/// Why a reader does not go on exactly where it asked to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gap {
+    /// Events after the one it named are not even on disk.
+    NotKept,
+    /// It named one that has not happened: the state was begun anew or restored.
+    Ahead {
+        /// What it named.
+        since: u64,
+        /// The newest one there is.
+        newest: u64,
+    },
+}
+
+impl Gap {
+    /// The event that tells of it. A reader that is ahead gets the newest id to resume after.
+    fn frame(self) -> Bytes {
+        let (id, reason) = match self {
+            Self::NotKept => (
+                String::new(),
+                "some events in between are no longer kept".to_owned(),
+            ),
+            Self::Ahead { since, newest } => (
+                format!("id: {newest}\n"),
+                format!(
+                    "{since} is ahead of the newest event, {newest}: the state was begun anew or \
+                     restored"
+                ),
+            ),
+        };
+        let next = "read GET /api/claims for what is so now; the events from now on follow";
+        lagged_frame(&id, &reason, Some(next))
+    }
+}
+
+fn lagged_frame(id: &str, reason: &str, suggestion: Option<&str>) -> Bytes {
+    let mut data = serde_json::json!({ "reason": reason });
+    if let Some(suggestion) = suggestion {
+        data["suggestion"] = suggestion.into();
+    }
+    Bytes::from(format!("{id}event: lagged\ndata: {data}\n\n"))
+}
+
+/// Events that are no longer in memory, and what is missing even on disk.
 async fn missed_on_disk(
     source: &EventSource,
     wanted: &mut Wanted,
     subscription: &Subscription,
-) -> Result<(Vec<FeedEvent>, bool), ApiError> {
+) -> Result<(Vec<FeedEvent>, Option<Gap>), ApiError> {
     let Some(since) = wanted.since else {
-        return Ok((Vec::new(), false));
+        return Ok((Vec::new(), None));
     };
     let first_in_memory = subscription.missed.first().map(|event| event.recorded.seq);
-    if first_in_memory == Some(since + 1) {
-        return Ok((Vec::new(), false));
+    if first_in_memory.is_some_and(|first| since.checked_add(1) == Some(first)) {
+        return Ok((Vec::new(), None));
     }
     let newest = source.coordinator.read(|view| view.ledger.seq()).await;
     let newest = newest.map_err(|error| error.to_api())?;
     if since == newest {
-        return Ok((Vec::new(), false));
+        return Ok((Vec::new(), None));
     }
     if since > newest {
-        // The state was begun anew or restored: the reader is told and goes on from here.
         wanted.since = Some(newest);
-        return Ok((Vec::new(), true));
+        return Ok((Vec::new(), Some(Gap::Ahead { since, newest })));
     }
     let (disk, files) = (source.disk.clone(), source.files.clone());
     let read = tokio::task::spawn_blocking(move || read_changes_since(&*disk, &files, since)).await;
@@ -149,7 +194,7 @@ async fn missed_on_disk(
         .map(FeedEvent::new)
         .collect();
     let first = older.first().map_or(until, |event| event.recorded.seq);
-    Ok((older, first > since + 1))
+    Ok((older, (first > since + 1).then_some(Gap::NotKept)))
 }
 
 struct Reader {
@@ -164,14 +209,13 @@ impl Reader {
     async fn run(
         mut self,
         older: Vec<FeedEvent>,
-        gap: bool,
+        gap: Option<Gap>,
         subscription: Subscription,
     ) -> Result<(), Gone> {
         self.send(Bytes::from_static(b"retry: 1000\n: connected\n\n"))
             .await?;
-        if gap {
-            self.lagged("some events in between are no longer kept")
-                .await?;
+        if let Some(gap) = gap {
+            self.send(gap.frame()).await?;
         }
         let mut last = self.wanted.since.unwrap_or(0);
         for event in &older {
@@ -211,9 +255,7 @@ impl Reader {
     }
 
     async fn lagged(&mut self, reason: &str) -> Result<(), Gone> {
-        let data = serde_json::json!({ "reason": reason });
-        self.send(Bytes::from(format!("event: lagged\ndata: {data}\n\n")))
-            .await
+        self.send(lagged_frame("", reason, None)).await
     }
 
     async fn send(&mut self, frame: Bytes) -> Result<(), Gone> {
@@ -243,7 +285,7 @@ mod tests {
     async fn an_idle_stream_beats_every_fifteen_seconds() {
         let feed = Feed::new(Vec::new());
         let (reader, mut channel) = reader();
-        let running = tokio::spawn(reader.run(Vec::new(), false, feed.subscribe(None)));
+        let running = tokio::spawn(reader.run(Vec::new(), None, feed.subscribe(None)));
         let started = Instant::now();
         let mut seen = Vec::new();
         while seen.len() < 4 {
@@ -264,7 +306,7 @@ mod tests {
         let feed = Feed::new(Vec::new());
         let (reader, _channel) = reader();
         let started = Instant::now();
-        let ended = reader.run(Vec::new(), false, feed.subscribe(None)).await;
+        let ended = reader.run(Vec::new(), None, feed.subscribe(None)).await;
         assert!(ended.is_err());
         let beats = HEARTBEAT * BUFFER as u32;
         assert_eq!(started.elapsed(), beats + READER_PATIENCE);

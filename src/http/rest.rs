@@ -1,5 +1,7 @@
 //! The REST routes: path, query and body become a tool's arguments, a reply becomes a response.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header};
 use percent_encoding::percent_decode_str;
@@ -83,9 +85,11 @@ fn with_claim_id(
             ));
         }
     };
-    let from_query = arguments_from_text(tool, query_pairs(request.query))?;
+    let from_query = arguments_from_text(tool, query_pairs(request.query)?)?;
     for (name, value) in from_query {
-        arguments.entry(name).or_insert(value);
+        if arguments.insert(name.clone(), value).is_some() {
+            return Err(given_twice(&name, "the body and the query"));
+        }
     }
     match arguments.get("claim_id").and_then(Value::as_str) {
         Some(other) if other != claim_id => Err(ApiError::invalid(
@@ -104,26 +108,45 @@ fn from_query(
     request: &RestRequest<'_>,
     extra: Vec<(String, String)>,
 ) -> Result<Request, ApiError> {
-    let mut pairs = query_pairs(request.query);
-    pairs.retain(|(name, _)| extra.iter().all(|(fixed, _)| fixed != name));
+    let mut pairs = query_pairs(request.query)?;
+    if let Some((name, _)) = pairs
+        .iter()
+        .find(|(name, _)| extra.iter().any(|(fixed, _)| fixed == name))
+    {
+        return Err(given_twice(name, "the path and the query"));
+    }
     pairs.extend(extra);
     let arguments: Map<String, Value> = arguments_from_text(tool, pairs)?;
     Request::from_value(tool, Value::Object(arguments))
 }
 
+fn given_twice(name: &str, places: &str) -> ApiError {
+    ApiError::invalid(
+        format!("'{name}' is given in {places}"),
+        "give it in one place only",
+    )
+}
+
 /// The pairs of a query string, decoded.
-pub(super) fn query_pairs(query: Option<&str>) -> Vec<(String, String)> {
+pub(super) fn query_pairs(query: Option<&str>) -> Result<Vec<(String, String)>, ApiError> {
     let pairs = query
         .unwrap_or_default()
         .split('&')
         .filter(|pair| !pair.is_empty());
-    let split = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    split
-        .map(|(name, value)| {
-            (
-                decode(&name.replace('+', " ")),
-                decode(&value.replace('+', " ")),
+    let part = |text: &str| {
+        let spaced = text.replace('+', " ");
+        let decoded = percent_decode_str(&spaced).decode_utf8();
+        decoded.map(Cow::into_owned).map_err(|_| {
+            ApiError::invalid(
+                "the query is not UTF-8",
+                "write names and values as UTF-8, percent-encoded",
             )
+        })
+    };
+    pairs
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            Ok((part(name)?, part(value)?))
         })
         .collect()
 }

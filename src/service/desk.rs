@@ -357,6 +357,21 @@ pub(super) fn note(field: &str, given: Option<String>) -> Result<Option<Arc<str>
     Ok(Some(note.into()))
 }
 
+/// A label or a milestone that is looked for: one that no issue can have is a slip, and an empty
+/// list would hide it.
+pub(super) fn sought(field: &str, given: &str) -> Result<(), ApiError> {
+    // GitHub's own bound for the title of a milestone; labels are shorter.
+    const CHARS_MAX: usize = 255;
+    let is_name = !given.trim().is_empty() && !given.contains(char::is_control);
+    if is_name && given.chars().count() <= CHARS_MAX {
+        return Ok(());
+    }
+    Err(ApiError::invalid(
+        format!("{field} must be 1 to {CHARS_MAX} characters without control characters"),
+        "write it as GitHub shows it, or leave it out",
+    ))
+}
+
 /// An issue number.
 pub(super) fn issue_number(number: u64) -> Result<u64, ApiError> {
     // GitHub's numbers are 32 bit integers.

@@ -9,12 +9,12 @@ use serde_json::value::RawValue;
 
 use super::Reply;
 use super::arguments::{FetchIssues, GetIssueDetails, ListOpenIssues, ListRepos};
-use super::desk::{Parts, cached, issue_number};
+use super::desk::{Parts, cached, issue_number, sought};
 use super::next::bounded;
 use crate::claim::{Claim, Status};
 use crate::coordinator::{CatalogueUpdate, RepoUpdate, View};
 use crate::domain::cursor::{self, Page};
-use crate::domain::{AgentId, ApiError, Category, IssueSummary, RepoName, text};
+use crate::domain::{AgentId, ApiError, Category, IssueSummary, RepoName, RepoPattern, text};
 use crate::gh::{IssueDetails, LinkedIssue};
 
 /// Longest comment handed on, in bytes.
@@ -121,6 +121,14 @@ impl Parts {
             Some(given) => Some(cursor::read("list_repos", &filters, given)?.parse::<RepoName>()?),
             None => None,
         };
+        if let Some(owner) = &arguments.owner
+            && format!("{owner}/*").parse::<RepoPattern>().is_err()
+        {
+            return Err(ApiError::invalid(
+                "owner must be the name of a GitHub account",
+                "write it without a slash, for example octo-org, or leave it out for all",
+            ));
+        }
         self.catalogue_ready().await?;
         let owner = arguments.owner;
         let (rows, synced_at, now) = self
@@ -160,6 +168,12 @@ impl Parts {
         };
         let skip = cursor::read_number("list_open_issues", &filters, arguments.cursor.as_deref())?;
         let repo = self.repo(&arguments.repo)?;
+        for (field, given) in [
+            ("label", &arguments.label),
+            ("milestone", &arguments.milestone),
+        ] {
+            given.iter().try_for_each(|given| sought(field, given))?;
+        }
         self.catalogue_ready().await?;
         let labels: Vec<String> = arguments.label.into_iter().collect();
         let listing = Listing {
@@ -180,6 +194,9 @@ impl Parts {
         };
         let repo = self.repo(&arguments.repo)?;
         let labels = arguments.labels.unwrap_or_default();
+        labels
+            .iter()
+            .try_for_each(|label| sought("labels", label))?;
         match arguments.state.as_deref().unwrap_or("open") {
             "open" => {
                 let skip =

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::arguments::NextIssue;
-use super::desk::{Parts, Progress, cached, required_agent};
+use super::desk::{Parts, Progress, cached, required_agent, sought};
 use super::{Reply, ReplyKind, refusal};
 use crate::claim::{Claim, Exclusion, PassedBy, Status};
 use crate::coordinator::{CatalogueUpdate, NextGrant, NextOutcome, NextQuery, Operation};
@@ -81,6 +81,12 @@ impl Parts {
                 ),
                 "call again to wait longer",
             ));
+        }
+        for label in arguments.labels.iter().flatten() {
+            sought("labels", label)?;
+        }
+        if let Some(milestone) = &arguments.milestone {
+            sought("milestone", milestone)?;
         }
         let started = Instant::now();
         let deadline = started + Duration::from_secs(wait_seconds);

@@ -189,7 +189,13 @@ pub fn arguments_from_text(
             }
             _ => Value::String(text),
         };
-        arguments.insert(field, value);
+        let is_list = value.is_array();
+        if arguments.insert(field.clone(), value).is_some() && !is_list {
+            return Err(ApiError::invalid(
+                format!("'{field}' of {name} is given more than once"),
+                "give it once: only lists take several values",
+            ));
+        }
     }
     Ok(arguments)
 }
@@ -524,6 +530,11 @@ mod tests {
         assert_eq!(
             files,
             json!([{"path": "a,b"}, {"path": "c"}, {"path": "d"}])
+        );
+        let error = read("list_repos", "limit", &["1", "2"]).unwrap_err();
+        assert_eq!(
+            error.message,
+            "'limit' of list_repos is given more than once"
         );
         let error = read("create_pull_request", "files", &["a.rs"]).unwrap_err();
         let message = "'files' of create_pull_request must be a JSON list of objects";

@@ -228,6 +228,33 @@ fn a_slow_reader_is_cut_and_the_others_go_on() {
 }
 
 #[test]
+fn a_reader_that_is_ahead_is_told_so() {
+    let place = Place::with_issues(2);
+    let server = place.serve_synced();
+    let mut events = server.events("", None);
+    cycle(&server, 1);
+    let newest = read(&mut events, 3)[2].id.expect("every event has an id");
+    for since in [newest + 1_000, u64::MAX] {
+        let mut ahead = server.events(&format!("?since={since}"), None);
+        let told = ahead.read().expect("it is told");
+        assert_eq!((told.kind.as_str(), told.id), ("lagged", Some(newest)));
+        let reason = field(&told.data, "reason");
+        assert!(
+            reason.contains("ahead of the newest event") && reason.contains(&newest.to_string()),
+            "{reason}"
+        );
+        assert!(!field(&told.data, "suggestion").is_empty());
+    }
+    let mut ahead = server.events("", Some(newest + 1));
+    assert_eq!(
+        ahead.read().map(|event| event.kind),
+        Some("lagged".to_owned())
+    );
+    cycle(&server, 2);
+    assert_eq!(ahead.read().and_then(|event| event.id), Some(newest + 1));
+}
+
+#[test]
 fn the_stream_is_not_cached_or_closed_by_the_way() {
     let place = Place::with_issues(1);
     let server = place.serve();

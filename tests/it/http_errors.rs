@@ -254,6 +254,49 @@ fn a_head_over_the_limit_is_refused_in_words() {
 }
 
 #[test]
+fn queries_say_each_thing_once_and_in_words() {
+    let place = Place::with_issues(1);
+    let server = place.serve_synced();
+    let id = server.granted("agent-a", 1);
+    let mut survivor = Survivor::on(&server);
+    for path in [
+        "/api/claims?limit=1&limit=2",
+        "/api/claims?agent_id=a&agent_id=b",
+        "/api/claims/history?since=2026-01-01T00:00:00Z&since=2026-01-01T00:00:00Z",
+        "/api/repos?owner=acme&owner=octo",
+        "/api/repos?owner=%00",
+        "/api/repos?owner=acme%2Fapi",
+        "/api/repos?owner=%ff",
+        "/api/repos?%ff=acme",
+        "/api/repos/acme/api/issues?label=bug&label=docs",
+        "/api/repos/acme/api/issues?label=%07",
+        "/api/repos/acme/api/issues?label=",
+        "/api/repos/acme/api/issues?milestone=a%0Ab",
+        "/api/repos/acme/api/issues?repo=acme%2Fother",
+        "/api/issues/acme/api/1?comments=1&comments=2",
+        "/api/issues/acme/api/1?issue_number=2",
+        "/sse?since=1&since=2",
+        "/sse?agent_id=%00",
+        "/sse?repo=acme%2Fapi&repo=acme%2Fother",
+    ] {
+        survivor.check(400, "GET", path, &[], b"");
+    }
+    for body in [
+        json!({"agent_id": "a", "labels": ["\u{0}"]}),
+        json!({"agent_id": "a", "milestone": ""}),
+    ] {
+        survivor.post(400, "/api/claims/next", &body.to_string());
+    }
+    let path = format!("/api/claims/{id}");
+    let twice = format!("{path}?reason=one&reason=two");
+    survivor.check(400, "DELETE", &twice, &[], b"");
+    let both = format!("{path}?note=one");
+    let note = br#"{"status":"in_progress","note":"two"}"#;
+    survivor.check(400, "PATCH", &both, &[JSON], note);
+    assert_eq!(server.claims()[0]["status"], "claimed");
+}
+
+#[test]
 fn many_requests_share_a_connection() {
     let place = Place::with_issues(1);
     let server = place.serve();
