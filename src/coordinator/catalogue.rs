@@ -286,6 +286,10 @@ impl Catalogue {
                 reconciled_at: None,
                 closes_elsewhere: Vec::new(),
             });
+        if update.synced_at.is_some() {
+            // GitHub's own spelling; a look at one issue may have brought another.
+            entry.name = update.name.clone();
+        }
         entry.private = update.private.unwrap_or(entry.private);
         entry.synced_at = update.synced_at.unwrap_or(entry.synced_at);
         entry.issues_cursor = entry.issues_cursor.max(update.issues_cursor);

@@ -302,7 +302,8 @@ impl Core {
         self.with_ledger(|ledger, commit| ledger.execute(command, now, commit))
     }
 
-    /// Grants an issue that the catalogue knows as open and looked at lately enough.
+    /// Grants an issue that the catalogue knows as open and looked at lately enough. The record
+    /// has the repository as GitHub writes it, however the caller did.
     fn claim(
         &mut self,
         mut grant: Grant,
@@ -319,9 +320,10 @@ impl Core {
                 fresh_within
                     .is_none_or(|limit| age <= limit)
                     .then_some(())?;
-                entry.issues.get(&grant.key.number)
+                let issue = entry.issues.get(&grant.key.number)?;
+                Some((issue, &entry.name))
             });
-            let Some(issue) = known else {
+            let Some((issue, repo)) = known else {
                 // Asking is a sign of life, whatever comes of it.
                 self.with_ledger(|ledger, commit| ledger.revive(&grant.agent_id, now, commit));
                 return ClaimAnswer::Unknown;
@@ -330,6 +332,7 @@ impl Core {
             let found = view.rules.warnings(&candidate);
             warnings.extend(found.iter().map(crate::claim::Exclusion::explain));
             grant.title = issue.title.clone();
+            grant.key.repo = repo.clone();
         }
         let outcome = self.command(&Command::Grant(grant), now);
         ClaimAnswer::Decided { outcome, warnings }

@@ -28,6 +28,20 @@ pub struct FetchedIssue {
     pub author: Option<String>,
 }
 
+impl FetchedIssue {
+    /// Its repository as GitHub spells it, which may be other than in `known`.
+    pub fn repo(&self, known: &RepoName) -> RepoName {
+        // https://HOST/OWNER/NAME/issues/NUMBER
+        let mut parts = self.url.rsplit('/').skip(2);
+        let told = match (parts.next(), parts.next()) {
+            (Some(name), Some(owner)) => format!("{owner}/{name}").parse().ok(),
+            _ => None,
+        };
+        told.filter(|told| told == known)
+            .unwrap_or_else(|| known.clone())
+    }
+}
+
 /// What became of an issue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IssueLookup {

@@ -134,7 +134,7 @@ impl Parts {
         issue: &FetchedIssue,
     ) -> Result<(), ApiError> {
         let repos = vec![RepoUpdate::of_issues(
-            repo.clone(),
+            issue.repo(repo),
             vec![issue.summary.clone()],
         )];
         let update = CatalogueUpdate {

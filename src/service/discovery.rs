@@ -369,6 +369,7 @@ impl Parts {
                 if comments == 0 {
                     details.comments.clear();
                 }
+                let repo = details.issue.repo(&repo);
                 self.refresh(&repo, &details).await?;
                 self.details_reply(&filters, &repo, &details).await
             }

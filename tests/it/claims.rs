@@ -40,6 +40,47 @@ fn a_claim_is_granted_once_and_its_holder_is_named() {
 }
 
 #[test]
+fn a_repository_is_one_and_the_same_however_it_is_spelled() {
+    const SPELLINGS: [&str; 4] = ["acme/api", "ACME/API", "Acme/Api", "aCmE/aPi"];
+    let place = Place::with_issues(4);
+    let server = place.serve_synced();
+    let answers = all_at_once(16, |index| {
+        server.claim_in(SPELLINGS[index % 4], &format!("agent-{index}"), 1)
+    });
+    let won: Vec<_> = answers.iter().filter(|it| it.status == 201).collect();
+    assert_eq!(won.len(), 1);
+    assert_eq!(won[0].json()["repo"], "acme/api");
+    for answer in answers.iter().filter(|it| it.status != 201) {
+        assert_eq!(answer.status, 409, "{}", answer.text());
+        assert_eq!(answer.json()["owner"], won[0].json()["agent_id"]);
+    }
+    // Over MCP, by two agents' processes.
+    let [first, second] = [place.mcp(), place.mcp()];
+    let claim =
+        |repo: &str, agent: &str| json!({"agent_id": agent, "repo": repo, "issue_number": 2});
+    let granted = first.tool("claim_issue", claim("ACME/api", "one")).record();
+    assert_eq!(granted["claim"]["repo"], "acme/api", "{granted}");
+    let refused = second
+        .tool("claim_issue", claim("acme/API", "two"))
+        .record();
+    assert_eq!(refused["owner"], "one", "{refused}");
+    // An issue and a repository that the catalogue does not know yet.
+    place.github.change(|world| {
+        world.repository("acme/api").add_issue("New");
+        world.add_repository("acme/New").add_issue("New as well");
+    });
+    let unknown = server.claim_in("ACME/API", "agent-a", 5).expect(201);
+    assert_eq!(unknown["repo"], "acme/api");
+    let elsewhere = server.claim_in("acme/nEW", "agent-a", 1).expect(201);
+    assert_eq!(elsewhere["repo"], "acme/New");
+    assert_eq!(server.claim_in("ACME/NEW", "agent-b", 1).status, 409);
+    let listed = server.get("/api/repos").expect(200).to_string();
+    assert!(listed.contains("\"acme/New\""), "{listed}");
+    let details = server.get("/api/issues/ACME/new/1").expect(200);
+    assert_eq!(details["repo"], "acme/New");
+}
+
+#[test]
 fn the_claim_tool_answers_a_lost_race_without_an_error() {
     let place = Place::with_issues(1);
     let server = place.serve_synced();
