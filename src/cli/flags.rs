@@ -1,6 +1,7 @@
 //! Flags: those of the configuration, and words for wrong ones.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 
 use crate::app::VARIABLES;
 use crate::domain::{ApiError, text};
@@ -11,6 +12,33 @@ pub(super) type Overrides = HashMap<&'static str, String>;
 
 /// Not flags: an argument vector can be read by every process of the machine.
 const SECRETS: [&str; 2] = ["GITHUB_TOKEN", "API_KEY"];
+
+/// The arguments as text. What is none is refused: a name that was read in part would be another
+/// one.
+pub(super) fn readable(argv: &[OsString]) -> Result<Vec<String>, ApiError> {
+    let mut given: Vec<String> = Vec::with_capacity(argv.len());
+    for (index, argument) in argv.iter().enumerate() {
+        let Some(readable) = argument.to_str() else {
+            let shown = argument.to_string_lossy();
+            let shown = text::one_line(text::cut(&shown, 60).0);
+            let place = match given.last().filter(|before| before.starts_with("--")) {
+                Some(flag) => format!("the value of {flag}, '{shown}',"),
+                None => format!("argument {}, '{shown}',", index + 1),
+            };
+            return Err(not_utf8(&place));
+        };
+        given.push(readable.to_owned());
+    }
+    Ok(given)
+}
+
+/// The error for something that is no text.
+pub(super) fn not_utf8(what: &str) -> ApiError {
+    ApiError::invalid(
+        format!("{what} is not UTF-8"),
+        "write it in UTF-8; look at the locale and the encoding of the terminal or script",
+    )
+}
 
 /// Puts the name of the command first: flags of the configuration may stand before it.
 pub(super) fn command_first(given: &mut [String]) {

@@ -18,6 +18,9 @@ mod serve;
 mod tool;
 mod watch;
 
+use std::cell::RefCell;
+use std::env::VarError;
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -91,8 +94,12 @@ struct Watch {
 struct Tools {}
 
 /// Runs the program; `argv` begins with its own name.
-pub fn run(argv: Vec<String>) -> ExitCode {
-    let mut given = argv.into_iter().skip(1).collect::<Vec<_>>();
+pub fn run(argv: impl Iterator<Item = OsString>) -> ExitCode {
+    let argv: Vec<OsString> = argv.skip(1).collect();
+    let mut given = match flags::readable(&argv) {
+        Ok(given) => given,
+        Err(error) => return output::fail(&error, argv.iter().any(|word| word == "--json")),
+    };
     flags::command_first(&mut given);
     let wants_tool = given
         .first()
@@ -143,13 +150,26 @@ fn list_tools() -> String {
 /// The configuration: flags over environment over `.env` over defaults.
 fn configuration(overrides: &flags::Overrides) -> Result<Config, ApiError> {
     let dotenv = read_dotenv(Path::new(".env"))?;
+    let unreadable = RefCell::new(None);
+    let environment = |name: &str| match std::env::var(name) {
+        Ok(value) => Some(value).filter(|value| !value.is_empty()),
+        Err(VarError::NotPresent) => None,
+        Err(VarError::NotUnicode(_)) => {
+            unreadable.borrow_mut().get_or_insert(name.to_owned());
+            None
+        }
+    };
     let lookup = |name: &str| {
         let flag = overrides.get(name).cloned();
-        let environment = || std::env::var(name).ok().filter(|value| !value.is_empty());
-        flag.or_else(environment)
+        flag.or_else(|| environment(name))
             .or_else(|| dotenv.get(name).cloned())
     };
-    Config::read(&lookup)
+    let config = Config::read(&lookup);
+    match unreadable.take() {
+        // Whatever else is wrong may follow from it.
+        Some(name) => Err(flags::not_utf8(&format!("the environment's {name}"))),
+        None => config,
+    }
 }
 
 /// A runtime for a command. One thread serves all connections and, while the disk is quick, stores

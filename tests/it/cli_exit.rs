@@ -119,6 +119,40 @@ fn exit_codes_tell_whose_turn_it_is() {
 }
 
 #[test]
+fn words_that_are_no_text_are_refused() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let place = Place::with_issues(1);
+    let run = |arguments: &[&str], last: &[u8], agent_id: Option<&[u8]>| {
+        let (mut command, _) = place.command(arguments);
+        command.arg(OsStr::from_bytes(last));
+        if let Some(agent_id) = agent_id {
+            command.env("AGENT_ID", OsStr::from_bytes(agent_id));
+        }
+        let output = command.output().expect("it starts");
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(output.stdout.is_empty() && told.contains("UTF-8"), "{told}");
+        assert!(!told.contains("panic"), "{told}");
+        told
+    };
+    let told = run(&["get-my-claims", "--agent-id"], b"agent-\xff", None);
+    assert!(told.contains("--agent-id"), "{told}");
+    run(&["get-my-claims"], b"--agent-id=agent-\xff", None);
+    run(&["list-repos", "--http-port"], b"\xff", None);
+    run(&["serve", "--state-file-path"], b"/tmp/\xff.json", None);
+    run(&["watch", "--agent-id"], b"\xff", None);
+    run(&[], b"\xff", None);
+    let json = run(&["get-my-claims", "--json", "--agent-id"], b"\xff", None);
+    let json: Value = serde_json::from_str(&json).expect("it is JSON");
+    assert_eq!(json["code"], "invalid_argument");
+    let told = run(&["get-my-claims"], b"--json", Some(b"agent-\xff"));
+    assert!(told.contains("AGENT_ID"), "{told}");
+    assert!(place.lock().is_none(), "nothing was begun");
+}
+
+#[test]
 fn a_reader_that_closes_the_pipe_is_no_error_to_tell_of() {
     let place = Place::with_issues(60);
     let server = place.serve_synced();
