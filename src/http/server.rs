@@ -12,6 +12,7 @@ use hyper::body::{Body as _, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
+use rmcp::model::{ErrorData, JsonRpcError, RequestId};
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::net::TcpListener;
@@ -28,7 +29,7 @@ use super::router::{self, RouteId};
 use super::{forward, openapi};
 use crate::coordinator::Coordinator;
 use crate::domain::{ApiError, Category, limits};
-use crate::mcp::McpServer;
+use crate::mcp::{McpServer, check_message, with_next_step};
 use crate::service::{Call, Request as ToolRequest, Service, SystemHealth};
 use crate::store::{Disk, StateFiles};
 
@@ -158,28 +159,35 @@ impl HttpState {
         }
     }
 
-    /// The library answers every body that is no message with 415; that is for the media type.
+    /// The library answers every body that is no message with 415, and its refusals tell no next
+    /// step.
     async fn mcp(&self, request: Request<Incoming>) -> Result<Response<ResponseBody>, ApiError> {
         let (parts, incoming) = request.into_parts();
         let is_json = rest::check_media_type(&parts.headers, true).is_ok();
         let body = body::read(incoming).await?;
-        if parts.method == Method::POST
-            && is_json
-            && let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(&body)
-        {
-            let answer = json_rpc_error(-32700, &format!("not valid JSON: {error}"));
-            return Ok(body::json(StatusCode::BAD_REQUEST, answer));
+        if parts.method == Method::POST && is_json {
+            let message = serde_json::from_slice::<serde_json::Value>(&body);
+            let checked = match &message {
+                Ok(message) => check_message(message),
+                Err(error) => Err((
+                    ErrorData::parse_error(
+                        format!("not valid JSON: {error}; send one message as the body"),
+                        None,
+                    ),
+                    None,
+                )),
+            };
+            if let Err((error, id)) = checked {
+                return Ok(json_rpc_error(StatusCode::BAD_REQUEST, error, id));
+            }
         }
         let request = Request::from_parts(parts, Full::new(body));
         let response = self.mcp.handle(request).await;
-        if is_json && response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
-            let answer = json_rpc_error(-32600, "not a JSON-RPC message of this protocol");
-            return Ok(body::json(StatusCode::BAD_REQUEST, answer));
+        let response = response.map(BodyExt::boxed_unsync);
+        if response.status().is_client_error() && !is_stream(response.headers()) {
+            return Ok(explained(response).await);
         }
-        if response.status().is_client_error() && !has_words_for_programs(response.headers()) {
-            return Ok(as_json_rpc(response.map(BodyExt::boxed_unsync)).await);
-        }
-        Ok(response.map(BodyExt::boxed_unsync))
+        Ok(response)
     }
 
     async fn system_health(&self) -> Result<serde_json::Value, ApiError> {
@@ -210,36 +218,59 @@ impl HttpState {
     }
 }
 
-fn has_words_for_programs(headers: &HeaderMap) -> bool {
+fn is_stream(headers: &HeaderMap) -> bool {
     let content_type = headers.get(header::CONTENT_TYPE);
     let content_type = content_type.and_then(|value| value.to_str().ok());
-    content_type.is_some_and(|given| {
-        ["application/json", "text/event-stream"]
-            .iter()
-            .any(|known| given.starts_with(known))
-    })
+    content_type.is_some_and(|given| given.starts_with("text/event-stream"))
 }
 
-/// The library's refusal in plain words as an error of the protocol, with the same status.
-async fn as_json_rpc(response: Response<ResponseBody>) -> Response<ResponseBody> {
-    let (mut parts, body) = response.into_parts();
+/// The library's refusal, in plain words or as an error of the protocol, as such an error with its
+/// next step and the same status.
+async fn explained(response: Response<ResponseBody>) -> Response<ResponseBody> {
+    let (parts, body) = response.into_parts();
     let Ok(words) = body.collect().await.map(|body| body.to_bytes());
-    let words = String::from_utf8_lossy(&words);
-    let words = match words.trim() {
-        "" => parts.status.canonical_reason().unwrap_or("refused"),
-        words => words,
+    let (error, id) = match serde_json::from_slice::<JsonRpcError>(&words) {
+        Ok(told) => (with_next_step(told.error), told.id),
+        Err(_) => {
+            let words = String::from_utf8_lossy(&words);
+            let words = match words.trim() {
+                "" => parts.status.canonical_reason().unwrap_or("refused"),
+                words => words,
+            };
+            let next = match parts.status {
+                StatusCode::NOT_FOUND => "send initialize again, or no Mcp-Session-Id",
+                StatusCode::NOT_ACCEPTABLE => {
+                    "send the header Accept: application/json, text/event-stream"
+                }
+                StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+                    "send the header Content-Type: application/json"
+                }
+                _ => "send what MCP's Streamable HTTP asks for",
+            };
+            (
+                ErrorData::invalid_request(format!("{words}; {next}"), None),
+                None,
+            )
+        }
     };
-    parts.headers.remove(header::CONTENT_LENGTH);
-    let json = HeaderValue::from_static("application/json");
-    parts.headers.insert(header::CONTENT_TYPE, json);
-    let answer = json_rpc_error(-32600, words);
-    Response::from_parts(parts, Full::new(answer.into()).boxed_unsync())
+    let mut explained = json_rpc_error(parts.status, error, id);
+    let headers = explained.headers_mut();
+    for (name, value) in &parts.headers {
+        if name != header::CONTENT_LENGTH && name != header::CONTENT_TYPE {
+            headers.append(name, value.clone());
+        }
+    }
+    explained
 }
 
-/// An error of the protocol for a request whose id could not be read.
-fn json_rpc_error(code: i32, message: &str) -> String {
-    let error = serde_json::json!({ "code": code, "message": message });
-    serde_json::json!({ "jsonrpc": "2.0", "id": null, "error": error }).to_string()
+/// An error of the protocol; `None` for a request whose id could not be read.
+fn json_rpc_error(
+    status: StatusCode,
+    error: ErrorData,
+    id: Option<RequestId>,
+) -> Response<ResponseBody> {
+    let answer = serde_json::json!({ "jsonrpc": "2.0", "id": id, "error": error });
+    body::json(status, answer.to_string())
 }
 
 impl HttpServer {

@@ -6,9 +6,11 @@
 //! then hide the text from the model.
 
 mod prompts;
+mod protocol;
 mod resources;
 mod server;
 mod stdio;
 
+pub use protocol::{check_message, with_next_step};
 pub use server::{Activity, McpServer};
 pub use stdio::serve_stdio;

@@ -8,15 +8,15 @@ use rmcp::model::{
     GetPromptRequestParams, GetPromptResponse, Implementation, InitializeRequestParams,
     InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
     ListToolsResult, MetaObject, PaginatedRequestParams, ProgressNotificationParam,
-    ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, Tool,
-    ToolAnnotations,
+    ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
+    SubscribeRequestParams, Tool, ToolAnnotations, UnsubscribeRequestParams,
 };
 use rmcp::service::{NotificationContext, RequestContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{prompts, resources};
+use super::{prompts, protocol, resources};
 use crate::domain::{ApiError, RequestId, SessionRef};
 use crate::service::{Call, Progress, Reply, Request, Service, tool, tools};
 
@@ -260,8 +260,33 @@ impl ServerHandler for McpServer {
                 let message = format!("the params of {method} must be {parameters}");
                 ErrorData::new(ErrorCode::INVALID_PARAMS, message, None)
             }
-            None => ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method, None),
+            None => protocol::unknown_method(&method),
         })
+    }
+
+    #[expect(deprecated, reason = "older clients ask it, and want an answer")]
+    async fn set_level(
+        &self,
+        _request: rmcp::model::SetLevelRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        Err(protocol::unknown_method("logging/setLevel"))
+    }
+
+    async fn subscribe(
+        &self,
+        _request: SubscribeRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        Err(protocol::unknown_method("resources/subscribe"))
+    }
+
+    async fn unsubscribe(
+        &self,
+        _request: UnsubscribeRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        Err(protocol::unknown_method("resources/unsubscribe"))
     }
 
     async fn list_prompts(

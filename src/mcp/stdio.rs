@@ -4,7 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use rmcp::model::{ErrorCode, ErrorData};
+use rmcp::model::{ErrorCode, ErrorData, JsonRpcMessage, RequestId};
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
 use rmcp::transport::async_rw::AsyncRwTransport;
@@ -12,9 +12,9 @@ use rmcp::{RoleServer, ServiceExt as _};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::{mpsc, watch};
 
-use super::McpServer;
+use super::{McpServer, protocol};
 
-/// Lines that are no JSON and wait to be answered, at most; of more, some get no answer.
+/// Lines that are no message and wait to be answered, at most; of more, some get no answer.
 const UNREADABLE_MAX: usize = 16;
 /// Longest line that is read; the library leaves longer ones out, and does not say so.
 const LINE_BYTES_MAX: usize = 16 << 20;
@@ -56,10 +56,14 @@ pub async fn serve_stdio(server: McpServer) -> io::Result<()> {
     }
 }
 
-/// The library's transport, which answers lines that are no JSON as well: it leaves them out.
+/// Why a line is no message, and the id to answer under.
+type Unreadable = (ErrorData, Option<RequestId>);
+
+/// The library's transport, which answers lines that are no message as well: the library leaves them
+/// out or tells no next step.
 struct Answering<T> {
     inner: T,
-    unreadable: mpsc::Receiver<String>,
+    unreadable: mpsc::Receiver<Unreadable>,
 }
 
 impl<T: Transport<RoleServer>> Transport<RoleServer> for Answering<T> {
@@ -67,20 +71,22 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Answering<T> {
 
     fn send(
         &mut self,
-        item: TxJsonRpcMessage<RoleServer>,
+        mut item: TxJsonRpcMessage<RoleServer>,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
+        if let JsonRpcMessage::Error(answer) = &mut item {
+            answer.error = protocol::with_next_step(answer.error.clone());
+        }
         self.inner.send(item)
     }
 
     async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
         loop {
-            let problem = tokio::select! {
+            let (error, id) = tokio::select! {
                 biased;
-                Some(problem) = self.unreadable.recv() => problem,
+                Some(unreadable) = self.unreadable.recv() => unreadable,
                 message = self.inner.receive() => return message,
             };
-            let error = ErrorData::new(ErrorCode::PARSE_ERROR, problem, None);
-            let answer = TxJsonRpcMessage::<RoleServer>::error(error, None);
+            let answer = TxJsonRpcMessage::<RoleServer>::error(error, id);
             self.inner.send(answer).await.ok()?;
         }
     }
@@ -90,7 +96,7 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Answering<T> {
     }
 }
 
-/// Lets whole lines of JSON through, reports the others, and tells when the input has ended.
+/// Lets whole lines with a message through, reports the others, and tells when the input has ended.
 struct JsonLines<R> {
     inner: R,
     /// A line that has no end yet.
@@ -100,12 +106,12 @@ struct JsonLines<R> {
     given: usize,
     /// The line is longer than may be: the rest of it is left out.
     overlong: bool,
-    unreadable: mpsc::Sender<String>,
+    unreadable: mpsc::Sender<Unreadable>,
     ended: watch::Sender<bool>,
 }
 
 impl<R> JsonLines<R> {
-    fn new(inner: R, unreadable: mpsc::Sender<String>, ended: watch::Sender<bool>) -> Self {
+    fn new(inner: R, unreadable: mpsc::Sender<Unreadable>, ended: watch::Sender<bool>) -> Self {
         Self {
             inner,
             line: Vec::new(),
@@ -139,24 +145,39 @@ impl<R> JsonLines<R> {
         }
         self.overlong = true;
         self.line = Vec::new();
-        let problem = format!("a message is at most {LINE_BYTES_MAX} bytes; send less at once");
-        let _ = self.unreadable.try_send(problem);
+        self.tell(no_json(format!(
+            "a message is at most {LINE_BYTES_MAX} bytes; send less at once"
+        )));
+    }
+
+    /// A client that sends nothing else is told often enough.
+    fn tell(&self, unreadable: Unreadable) {
+        let _ = self.unreadable.try_send(unreadable);
     }
 
     fn check_line(&mut self) {
         let text = self.line.strip_prefix(b"\xEF\xBB\xBF");
         let text = text.unwrap_or(&self.line).trim_ascii();
+        if text.is_empty() {
+            self.line.clear();
+            return;
+        }
         // Read whole, as the library does: it leaves out what is nested too deep as well.
-        match serde_json::from_slice::<serde_json::Value>(text) {
-            Err(error) if !text.is_empty() => {
-                let problem = format!("not valid JSON: {error}; send one message a line");
-                // A client that sends nothing else is told often enough.
-                let _ = self.unreadable.try_send(problem);
+        let checked = serde_json::from_slice(text)
+            .map_err(|error| no_json(format!("not valid JSON: {error}; send one message a line")))
+            .and_then(|message| protocol::check_message(&message));
+        match checked {
+            Ok(()) => self.checked.append(&mut self.line),
+            Err(unreadable) => {
+                self.tell(unreadable);
                 self.line.clear();
             }
-            _ => self.checked.append(&mut self.line),
         }
     }
+}
+
+fn no_json(problem: String) -> Unreadable {
+    (ErrorData::new(ErrorCode::PARSE_ERROR, problem, None), None)
 }
 
 impl<R: AsyncRead + Unpin> AsyncRead for JsonLines<R> {
@@ -206,17 +227,32 @@ mod tests {
         lines.read_to_end(&mut output).await.unwrap();
         assert!(*end.borrow());
         let told = std::iter::from_fn(|| unreadable.try_recv().ok());
+        let told = told.map(|(error, _)| error.message.into_owned());
         (output, told.collect())
     }
 
+    fn line(id: u64) -> Vec<u8> {
+        format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"ping\"}}\n").into_bytes()
+    }
+
     #[tokio::test]
-    async fn only_lines_of_json_come_through() {
-        let input: &[u8] = b"{\"a\":1}\r\n\n{\"b\":\n\xEF\xBB\xBF[2]\n\xff\n{\"cut\":";
+    async fn only_lines_with_a_message_come_through() {
+        let mark: &[u8] = b"\xEF\xBB\xBF";
+        let (one, two) = (line(1), line(2));
+        let input = [
+            one.as_slice(),
+            b"\r\n{\"b\":\n",
+            mark,
+            &two,
+            b"[2]\n\xff\n{\"cut\":",
+        ]
+        .concat();
         for chunk in [1, 3, 100] {
-            let (output, told) = read(input, chunk).await;
-            assert_eq!(output, b"{\"a\":1}\r\n\n\xEF\xBB\xBF[2]\n");
-            assert_eq!(told.len(), 2);
+            let (output, told) = read(&input, chunk).await;
+            assert_eq!(output, [one.as_slice(), mark, &two].concat());
+            assert_eq!(told.len(), 3);
             assert!(told[0].starts_with("not valid JSON: EOF"), "{}", told[0]);
+            assert!(told[1].starts_with("a list of messages"), "{}", told[1]);
         }
     }
 
@@ -224,9 +260,10 @@ mod tests {
     async fn what_the_library_would_leave_out_is_told_and_costs_no_other_message() {
         let long = [b"\"".as_slice(), &vec![b'a'; LINE_BYTES_MAX], b"\"\n"].concat();
         let deep = format!("{}{}\n", "[".repeat(200), "]".repeat(200));
-        let input = [b"1\n".as_slice(), &long, b"2\n", deep.as_bytes(), b"3\n"].concat();
+        let (one, two, three) = (line(1), line(2), line(3));
+        let input = [one.as_slice(), &long, &two, deep.as_bytes(), &three].concat();
         let (output, told) = read(&input, CHUNK_BYTES).await;
-        assert_eq!(output, b"1\n2\n3\n");
+        assert_eq!(output, [one, two, three].concat());
         assert_eq!(told.len(), 2);
         assert!(told[0].starts_with("a message is at most"), "{}", told[0]);
         assert!(told[1].contains("recursion limit"), "{}", told[1]);

@@ -156,6 +156,16 @@ fn both_eras_work_over_http() {
             "{era:?}: {}",
             unknown.text()
         );
+        for method in ["tool/call", "logging/setLevel", "resources/subscribe"] {
+            let unknown = client
+                .post(method, json!({"level": "info", "uri": "x"}))
+                .text();
+            assert!(unknown.contains("-32601"), "{era:?}: {unknown}");
+            assert!(
+                unknown.contains("; did you mean") || unknown.contains("; the methods are"),
+                "{era:?}: {unknown}"
+            );
+        }
     }
     assert_eq!(server.claims().len(), 3);
 }
@@ -218,7 +228,8 @@ fn malformed_posts_are_answered_and_the_connection_survives() {
         );
         let error = answer.json();
         assert_eq!(error["jsonrpc"], "2.0", "{body}: {error}");
-        assert!(error["error"]["message"].is_string(), "{body}: {error}");
+        let told = error["error"]["message"].as_str().unwrap_or_default();
+        assert!(told.contains("; "), "{body}: no next step in {error}");
         assert_eq!(
             connection.request("GET", "/api/health", &[], b"").status,
             200,

@@ -95,8 +95,17 @@ fn every_era_is_spoken() {
         assert_eq!(all["claims"], json!([]));
         let unknown = client.call("tools/call", json!({"name": "take_issue", "arguments": {}}));
         assert!(unknown["error"]["code"].is_i64(), "{era:?}: {unknown}");
-        let unknown = client.call("no/such/method", json!({}));
-        assert_eq!(unknown["error"]["code"], -32601, "{era:?}: {unknown}");
+        for (method, next) in [
+            ("no/such/method", "; the methods are"),
+            ("tool/call", "; did you mean tools/call?"),
+            ("tasks/get", "; "),
+            ("subscriptions/listen", "; "),
+        ] {
+            let unknown = client.call(method, json!({"notifications": {}, "taskId": "x"}));
+            assert_eq!(unknown["error"]["code"], -32601, "{era:?}: {unknown}");
+            let told = unknown["error"]["message"].as_str().unwrap_or_default();
+            assert!(told.contains(next), "{era:?}: {unknown}");
+        }
     }
 }
 
@@ -112,6 +121,24 @@ fn lines_that_are_no_message_are_answered_and_the_next_ones_too() {
         });
         assert_eq!(told["error"]["code"], -32700, "{era:?}: {told}");
         assert!(told.get("id").is_none_or(Value::is_null), "{told}");
+        let no_messages = [
+            "[]",
+            "null",
+            "{}",
+            r#"{"method":"notifications/initialized"}"#,
+            r#"{"jsonrpc":"2.0","id":"x","method":5}"#,
+        ];
+        no_messages.iter().for_each(|line| client.write_line(line));
+        let told = until("each of them is answered", || {
+            let mut told = client.notifications();
+            told.retain(|it| it["error"]["code"] == -32600);
+            (told.len() == no_messages.len()).then_some(told)
+        });
+        for answer in &told {
+            let words = answer["error"]["message"].as_str().unwrap_or_default();
+            assert!(words.contains("; "), "no next step in {answer}");
+        }
+        assert_eq!(told[4]["id"], "x");
         for (method, parameters) in [
             ("tools/call", json!({"name": 5})),
             (
