@@ -13,7 +13,7 @@ use crate::domain::ApiError;
 use crate::gh::{Gh, locate};
 use crate::http::OwnerClient;
 use crate::service::{Call, Request, SystemHealth};
-use crate::store::{FolderDisk, StateFiles, read_lock_info, recover_check};
+use crate::store::{FolderDisk, StateFiles, check_writable, read_lock_info, recover_check};
 
 /// How one check came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -186,13 +186,14 @@ async fn check_state(config: &Config) -> Vec<Check> {
         let told = format!("{path}, in use by the owner");
         return vec![Check::ok("state file", told), owner];
     }
-    let state = match recover_check(&*disk, &files, config.leases) {
-        Ok(active) => Check::ok("state file", format!("{path}, {active} active claims")),
-        Err(error) => Check::problem(
-            "state file",
-            &ApiError::invalid(error.to_string(), error.suggestion()),
-        ),
-    };
+    let state =
+        match check_writable(&files).and_then(|()| recover_check(&*disk, &files, config.leases)) {
+            Ok(active) => Check::ok("state file", format!("{path}, {active} active claims")),
+            Err(error) => Check::problem(
+                "state file",
+                &ApiError::invalid(error.to_string(), error.suggestion()),
+            ),
+        };
     vec![
         state,
         Check::ok("owner", "none runs: the next process becomes it"),

@@ -5,6 +5,10 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Access, OFlags, access};
+
+use super::{StoreError, io_error};
+
 /// Tells one file from another, whatever their names are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileId {
@@ -103,7 +107,17 @@ impl Disk for FolderDisk {
 
     fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
         let mut bytes = Vec::new();
-        match File::open(self.path(name)) {
+        // A pipe of this name must not hold the start up until somebody writes into it.
+        let flags = OFlags::NONBLOCK.bits().cast_signed();
+        let opened = OpenOptions::new()
+            .read(true)
+            .custom_flags(flags)
+            .open(self.path(name));
+        match opened {
+            Ok(file) if !file.metadata()?.is_file() => Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "it is no ordinary file",
+            )),
             Ok(mut file) => file.read_to_end(&mut bytes).map(|_| Some(bytes)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -161,6 +175,30 @@ impl DiskFile for RealFile {
     fn set_len(&mut self, length: u64) -> io::Result<()> {
         self.0.set_len(length)
     }
+}
+
+/// Whether this user may change the files of the state, which are not touched.
+///
+/// # Errors
+/// What cannot be opened for writing, the folder itself included.
+pub fn check_writable(files: &StateFiles) -> Result<(), StoreError> {
+    let allowed = access(&files.folder, Access::WRITE_OK | Access::EXEC_OK);
+    let allowed = allowed.map_err(io::Error::from);
+    allowed.map_err(io_error("write to", "the state folder"))?;
+    for name in [files.lock(), files.snapshot(), files.journal()] {
+        let mut options = OpenOptions::new();
+        match options
+            .read(true)
+            .write(true)
+            .open(files.folder.join(&name))
+        {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(io_error("write to", &name)(error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// The names of all files of one state file `X.json`.

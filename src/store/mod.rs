@@ -18,7 +18,7 @@ mod lock;
 mod recovery;
 mod snapshot;
 
-pub use disk::{Disk, DiskFile, FileId, FolderDisk, StateFiles};
+pub use disk::{Disk, DiskFile, FileId, FolderDisk, StateFiles, check_writable};
 pub use history::{HistoryFilter, HistoryPage, HistoryReader};
 pub use journal::{Journal, JournalLine, parse_lines};
 pub use lock::{LockError, LockInfo, OwnerLock, read_lock_info};
@@ -82,6 +82,9 @@ impl StoreError {
                 "free space on the disk of the state file; nothing was lost and work goes on by \
                  itself when there is room"
                     .to_owned()
+            }
+            Self::Io { source, file, .. } if source.kind() == std::io::ErrorKind::Unsupported => {
+                format!("nothing was changed: move {file} away, it has the name of a state file")
             }
             Self::Io { .. } => "make the folder of STATE_FILE_PATH readable and writable for this \
                                 user; nothing was lost"

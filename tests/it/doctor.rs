@@ -114,6 +114,31 @@ fn a_login_that_is_missing_or_revoked_is_found() {
 }
 
 #[test]
+fn what_has_the_name_of_a_state_file_and_is_none_is_found_and_holds_nothing_up() {
+    let place = Place::with_issues(1);
+    let lock = place.beside("lock");
+    std::fs::create_dir(&lock).expect("the folder can be written to");
+    assert_finds(&place.cli(&["doctor"]), &["state.lock"]);
+    std::fs::remove_dir(&lock).expect("it is empty");
+    std::os::unix::fs::symlink("state.lock", &lock).expect("the folder can be written to");
+    assert_finds(&place.cli(&["doctor"]), &["state.lock"]);
+    assert_finds(&place.cli(&["serve"]), &["state.lock", "STATE_FILE_PATH"]);
+    std::fs::remove_file(&lock).expect("it is there");
+    for name in ["state.json", "state.journal.jsonl"] {
+        let pipe = place.folder().join(name);
+        let made = rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU);
+        made.expect("the folder can be written to");
+        for command in ["serve", "get-all-claims", "doctor"] {
+            let ran = place.cli(&[command]);
+            assert_finds(&ran, &[name, "no ordinary file", "move"]);
+            assert_eq!(ran.code, Some(2), "{ran:?}");
+        }
+        std::fs::remove_file(&pipe).expect("it is there");
+    }
+    assert_eq!(place.cli(&["doctor"]).code, Some(0));
+}
+
+#[test]
 fn trouble_with_state_and_port_is_found() {
     let mut place = Place::with_issues(1);
     std::fs::write(place.state_file(), "{ not json").expect("it can be written");
