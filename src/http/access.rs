@@ -4,7 +4,7 @@
 //! A web page in the user's browser must not reach the claims, neither by DNS rebinding (a foreign
 //! Host) nor by a cross-site request (a foreign Origin).
 
-use http::{HeaderMap, Request, header};
+use http::{HeaderMap, Request, Uri, header};
 use subtle::ConstantTimeEq as _;
 
 use crate::domain::{ApiError, Category, limits};
@@ -29,14 +29,22 @@ impl Access {
         }
     }
 
-    /// Host and Origin.
-    pub(super) fn check_source(&self, headers: &HeaderMap) -> Result<(), ApiError> {
-        let text = |name| match headers.get(name) {
-            None => Ok(None),
-            Some(value) => value.to_str().map(Some).map_err(|_| forbidden_host()),
+    /// Host and Origin, and the host of an address that is written out.
+    pub(super) fn check_source(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), ApiError> {
+        let text = |name| {
+            let mut values = headers.get_all(name).iter();
+            match (values.next(), values.next()) {
+                (None, _) => Ok(None),
+                (Some(value), None) => value.to_str().map(Some).map_err(|_| forbidden_host()),
+                // Which of them counts would be anybody's guess.
+                (Some(_), Some(_)) => Err(forbidden_host()),
+            }
         };
         let host = text(header::HOST)?;
-        if !self.any_host && !host.is_some_and(is_loopback_authority) {
+        let written_out = uri.authority().map(http::uri::Authority::as_str);
+        let is_ours = host.is_some_and(is_loopback_authority)
+            && written_out.is_none_or(is_loopback_authority);
+        if !self.any_host && !is_ours {
             return Err(forbidden_host());
         }
         let Some(origin) = text(header::ORIGIN)? else {
@@ -175,10 +183,14 @@ mod tests {
     fn check(pairs: &[(&'static str, &str)]) -> bool {
         let mut headers = HeaderMap::new();
         for (name, value) in pairs {
-            headers.insert(*name, value.parse().unwrap());
+            headers.append(*name, value.parse().unwrap());
         }
+        check_at("/api/claims", &headers)
+    }
+
+    fn check_at(uri: &str, headers: &HeaderMap) -> bool {
         Access::new(None, "t".to_owned(), true)
-            .check_source(&headers)
+            .check_source(&uri.parse().unwrap(), headers)
             .is_ok()
     }
 
@@ -204,6 +216,10 @@ mod tests {
         }
         assert!(!check(&[]), "a request without Host");
         let host = ("host", "localhost:3100");
+        assert!(!check(&[host, ("host", "evil.example")]), "two Hosts");
+        let headers = HeaderMap::from_iter([(header::HOST, "localhost".parse().unwrap())]);
+        assert!(check_at("http://127.0.0.1:3100/api/claims", &headers));
+        assert!(!check_at("http://evil.example/api/claims", &headers));
         assert!(check(&[host, ("origin", "http://localhost:5173")]));
         for origin in [
             "https://evil.example",

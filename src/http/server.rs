@@ -29,7 +29,7 @@ use super::router::{self, RouteId};
 use super::{forward, openapi};
 use crate::coordinator::Coordinator;
 use crate::domain::{ApiError, Category, limits};
-use crate::mcp::{McpServer, check_message, with_next_step};
+use crate::mcp::{McpServer, flaw_of, with_next_step};
 use crate::service::{Call, Request as ToolRequest, Service, SystemHealth};
 use crate::store::{Disk, StateFiles};
 
@@ -104,7 +104,7 @@ impl HttpState {
 
     async fn route(&self, request: Request<Incoming>) -> Result<Response<ResponseBody>, ApiError> {
         access::check_size(&request)?;
-        self.access.check_source(request.headers())?;
+        self.access.check_source(request.uri(), request.headers())?;
         let path = request.uri().path().to_owned();
         let matched = router::find(request.method(), &path)?;
         match matched.route {
@@ -166,18 +166,14 @@ impl HttpState {
         let is_json = rest::check_media_type(&parts.headers, true).is_ok();
         let body = body::read(incoming).await?;
         if parts.method == Method::POST && is_json {
-            let message = serde_json::from_slice::<serde_json::Value>(&body);
-            let checked = match &message {
-                Ok(message) => check_message(message),
-                Err(error) => Err((
-                    ErrorData::parse_error(
-                        format!("not valid JSON: {error}; send one message as the body"),
-                        None,
-                    ),
-                    None,
-                )),
+            let flaw = match serde_json::from_slice(&body) {
+                Ok(message) => flaw_of(&message),
+                Err(error) => {
+                    let words = format!("not valid JSON: {error}; send one message as the body");
+                    Some((ErrorData::parse_error(words, None), None))
+                }
             };
-            if let Err((error, id)) = checked {
+            if let Some((error, id)) = flaw {
                 return Ok(json_rpc_error(StatusCode::BAD_REQUEST, error, id));
             }
         }

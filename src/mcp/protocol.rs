@@ -55,10 +55,10 @@ pub fn with_next_step(mut error: ErrorData) -> ErrorData {
     error
 }
 
-/// A message that the library would not take: what is wrong, and the id to answer under.
-pub fn check_message(message: &Value) -> Result<(), (ErrorData, Option<RequestId>)> {
+/// What is wrong with a message that the library would not take, and the id to answer under.
+pub fn flaw_of(message: &Value) -> Option<(ErrorData, Option<RequestId>)> {
     if ClientJsonRpcMessage::deserialize(message).is_ok() {
-        return Ok(());
+        return None;
     }
     let is_of_version = message["jsonrpc"] == "2.0";
     // The library passes over notifications of other protocols.
@@ -67,7 +67,7 @@ pub fn check_message(message: &Value) -> Result<(), (ErrorData, Option<RequestId
         && message.get("id").is_none()
         && message["method"].as_str().is_some_and(foreign)
     {
-        return Ok(());
+        return None;
     }
     let flaw = match message {
         Value::Array(_) => "a list of messages is not taken; send one message at a time",
@@ -85,7 +85,7 @@ pub fn check_message(message: &Value) -> Result<(), (ErrorData, Option<RequestId
     };
     let id = message.get("id").cloned();
     let id = id.and_then(|id| serde_json::from_value(id).ok());
-    Err((ErrorData::new(ErrorCode::INVALID_REQUEST, flaw, None), id))
+    Some((ErrorData::new(ErrorCode::INVALID_REQUEST, flaw, None), id))
 }
 
 #[cfg(test)]
@@ -112,7 +112,6 @@ mod tests {
 
     #[test]
     fn what_is_no_message_is_told_apart() {
-        let check = |message: Value| check_message(&message);
         for good in [
             json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}),
             json!({"jsonrpc": "2.0", "id": "a", "method": "no/such"}),
@@ -120,7 +119,7 @@ mod tests {
             json!({"jsonrpc": "2.0", "method": "$/lsp"}),
             json!({"jsonrpc": "2.0", "id": 1, "result": {}}),
         ] {
-            assert_eq!(check(good.clone()), Ok(()), "{good}");
+            assert_eq!(flaw_of(&good), None, "{good}");
         }
         for bad in [
             json!([]),
@@ -135,10 +134,10 @@ mod tests {
             json!({"jsonrpc": "2.0", "id": {}, "method": "tools/list"}),
             json!({"jsonrpc": "2.0", "id": null, "method": "tools/list"}),
         ] {
-            let (error, id) = check(bad.clone()).unwrap_err();
+            let (error, id) = flaw_of(&bad).unwrap();
             assert_eq!(error.code, ErrorCode::INVALID_REQUEST);
             assert!(error.message.contains("; "), "{}", error.message);
-            let expected = (bad["id"] == 7).then(|| RequestId::Number(7));
+            let expected = (bad["id"] == 7).then_some(RequestId::Number(7));
             assert_eq!(id, expected, "{bad}");
         }
     }

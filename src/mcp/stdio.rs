@@ -4,7 +4,9 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use rmcp::model::{ErrorCode, ErrorData, JsonRpcMessage, RequestId};
+use rmcp::model::{
+    ClientRequest, ErrorCode, ErrorData, GetMeta as _, JsonRpcMessage, ProtocolVersion, RequestId,
+};
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
 use rmcp::transport::async_rw::AsyncRwTransport;
@@ -32,6 +34,7 @@ pub async fn serve_stdio(server: McpServer) -> io::Result<()> {
     let reader = JsonLines::new(reader, tell, ended);
     let transport = Answering {
         inner: AsyncRwTransport::new_server(reader, writer),
+        is_open: false,
         unreadable,
     };
     let serving = async {
@@ -63,6 +66,9 @@ type Unreadable = (ErrorData, Option<RequestId>);
 /// out or tells no next step.
 struct Answering<T> {
     inner: T,
+    /// A request has come that opens the conversation. Before it the library gives a client up that
+    /// sends anything but requests.
+    is_open: bool,
     unreadable: mpsc::Receiver<Unreadable>,
 }
 
@@ -84,7 +90,17 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Answering<T> {
             let (error, id) = tokio::select! {
                 biased;
                 Some(unreadable) = self.unreadable.recv() => unreadable,
-                message = self.inner.receive() => return message,
+                message = self.inner.receive() => match message? {
+                    JsonRpcMessage::Request(request) => {
+                        self.is_open |= opens(&request.request);
+                        return Some(JsonRpcMessage::Request(request));
+                    }
+                    message if self.is_open => return Some(message),
+                    _ => {
+                        tracing::debug!("what comes before the first request is left out");
+                        continue;
+                    }
+                },
             };
             let answer = TxJsonRpcMessage::<RoleServer>::error(error, id);
             self.inner.send(answer).await.ok()?;
@@ -93,6 +109,26 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Answering<T> {
 
     async fn close(&mut self) -> Result<(), Self::Error> {
         self.inner.close().await
+    }
+}
+
+/// Whether a request opens the conversation: an older client's greeting, or any other one that says
+/// which version it speaks.
+fn opens(request: &ClientRequest) -> bool {
+    let meta = request.get_meta();
+    match request {
+        ClientRequest::InitializeRequest(_) => true,
+        ClientRequest::PingRequest(_) | ClientRequest::DiscoverRequest(_) => false,
+        _ => {
+            let is_whole = |version: &ProtocolVersion| {
+                ProtocolVersion::KNOWN_VERSIONS.contains(version)
+                    && meta
+                        .missing_required_keys(&ProtocolVersion::V_2026_07_28)
+                        .is_empty()
+            };
+            meta.protocol_version()
+                .is_some_and(|version| is_whole(&version))
+        }
     }
 }
 
@@ -163,12 +199,15 @@ impl<R> JsonLines<R> {
             return;
         }
         // Read whole, as the library does: it leaves out what is nested too deep as well.
-        let checked = serde_json::from_slice(text)
-            .map_err(|error| no_json(format!("not valid JSON: {error}; send one message a line")))
-            .and_then(|message| protocol::check_message(&message));
-        match checked {
-            Ok(()) => self.checked.append(&mut self.line),
-            Err(unreadable) => {
+        let flaw = match serde_json::from_slice(text) {
+            Ok(message) => protocol::flaw_of(&message),
+            Err(error) => Some(no_json(format!(
+                "not valid JSON: {error}; send one message a line"
+            ))),
+        };
+        match flaw {
+            None => self.checked.append(&mut self.line),
+            Some(unreadable) => {
                 self.tell(unreadable);
                 self.line.clear();
             }

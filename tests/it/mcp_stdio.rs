@@ -162,6 +162,35 @@ fn lines_that_are_no_message_are_answered_and_the_next_ones_too() {
 }
 
 #[test]
+fn what_comes_before_the_greeting_ends_nothing() {
+    let place = Place::with_issues(0);
+    for era in ERAS {
+        let client = place.mcp_of(era);
+        for line in [
+            r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#,
+            r#"{"jsonrpc":"2.0","id":900,"result":{}}"#,
+            r#"{"jsonrpc":"2.0","id":901,"method":"ping"}"#,
+            r#"{"jsonrpc":"2.0","id":902,"method":"tools/list"}"#,
+            r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":902}}"#,
+        ] {
+            client.write_line(line);
+        }
+        if let Era::Legacy(_) = era {
+            client.initialize();
+        }
+        let listed = client.result("tools/list", json!({}));
+        assert!(listed["tools"].is_array(), "{era:?}: {listed}");
+        let early = client.notifications();
+        let refused = early.iter().find(|it| it["id"] == 902);
+        let words = refused.map(|it| it["error"]["message"].to_string());
+        assert!(
+            words.is_some_and(|words| words.contains("; send initialize first")),
+            "{era:?}: {early:?}"
+        );
+    }
+}
+
+#[test]
 fn the_tool_list_is_complete() {
     let place = Place::with_issues(0);
     for era in ERAS {
