@@ -135,7 +135,9 @@ fn words(data: &str) -> String {
     let at = at
         .map(|at| at.strftime("%H:%M:%SZ").to_string())
         .unwrap_or_default();
-    let mut line = format!("{at:<10} {:<21}", word("type").unwrap_or_default());
+    // What is no change has no type: the stream itself says why there is a gap.
+    let kind = word("type").unwrap_or_else(|| "lagged".to_owned());
+    let mut line = format!("{at:<10} {kind:<21}");
     if let Some(pr) = word("pr") {
         line.push_str(&format!(" {pr}"));
     } else if let Some(repo) = word("repo") {

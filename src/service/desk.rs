@@ -345,12 +345,15 @@ pub(super) fn note(field: &str, given: Option<String>) -> Result<Option<Arc<str>
     };
     let strange =
         |character: char| character.is_control() && !matches!(character, '\n' | '\t' | '\r');
-    if note.len() > limits::NOTE_BYTES_MAX || note.contains(strange) {
+    if note.contains(strange) {
         return Err(ApiError::invalid(
-            format!(
-                "{field} must be text of at most {} bytes",
-                limits::NOTE_BYTES_MAX
-            ),
+            format!("{field} has control characters in it"),
+            "send plain text; line breaks and tabs may be in it",
+        ));
+    }
+    if note.len() > limits::NOTE_BYTES_MAX {
+        return Err(ApiError::invalid(
+            format!("{field} is longer than {} bytes", limits::NOTE_BYTES_MAX),
             "shorten it; long explanations belong into the issue or the pull request",
         ));
     }
