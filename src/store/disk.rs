@@ -5,6 +5,8 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, OFlags};
+
 /// Tells one file from another, whatever their names are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileId {
@@ -43,6 +45,14 @@ pub trait Disk: Send + Sync {
     fn id(&self, name: &str) -> io::Result<Option<FileId>>;
     /// The whole content of a file; `None` when it does not exist.
     fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>>;
+    /// The same of a file that anybody may have put there: an error when it has more than
+    /// `bytes_max` bytes, or is a link or anything else than a file.
+    fn read_small(&self, name: &str, bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
+        match self.read(name)? {
+            Some(bytes) if bytes.len() > bytes_max => Err(too_large(bytes_max)),
+            read => Ok(read),
+        }
+    }
     /// Writes a new file (or an old one anew) and syncs it.
     fn write_synced(&self, name: &str, bytes: &[u8]) -> io::Result<()>;
     /// Renames; the target is replaced in one step.
@@ -53,6 +63,11 @@ pub trait Disk: Send + Sync {
     fn list(&self) -> io::Result<Vec<String>>;
     /// Makes renames and new files survive power loss.
     fn sync_folder(&self) -> io::Result<()>;
+}
+
+fn too_large(bytes_max: usize) -> io::Error {
+    let words = format!("it has more than {bytes_max} bytes");
+    io::Error::new(io::ErrorKind::FileTooLarge, words)
 }
 
 /// A real folder.
@@ -107,6 +122,32 @@ impl Disk for FolderDisk {
             Ok(mut file) => file.read_to_end(&mut bytes).map(|_| Some(bytes)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
+        }
+    }
+
+    fn read_small(&self, name: &str, bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
+        // Opening a pipe that nobody writes to would wait for ever.
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let opened = rustix::fs::open(self.path(name), flags, Mode::empty());
+        let file = match opened {
+            Ok(file) => File::from(file),
+            Err(rustix::io::Errno::NOENT) => return Ok(None),
+            Err(rustix::io::Errno::LOOP) => {
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a link"));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
+        }
+        let mut bytes = Vec::new();
+        let most = u64::try_from(bytes_max)
+            .unwrap_or(u64::MAX)
+            .saturating_add(1);
+        file.take(most).read_to_end(&mut bytes)?;
+        match bytes.len() > bytes_max {
+            true => Err(too_large(bytes_max)),
+            false => Ok(Some(bytes)),
         }
     }
 
@@ -247,5 +288,34 @@ impl StateFiles {
         let mut found: Vec<u64> = names.iter().filter_map(number).collect();
         found.sort_unstable();
         found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_anybody_may_have_put_there_is_read_only_if_it_is_small_and_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = FolderDisk::new(folder.path()).unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let problem = |name: &str| disk.read_small(name, 4).unwrap_err().kind();
+        assert_eq!(disk.read_small("none", 4).unwrap(), None);
+        std::fs::write(path("small"), "1234").unwrap();
+        assert_eq!(disk.read_small("small", 4).unwrap(), Some(b"1234".to_vec()));
+        std::fs::write(path("large"), "12345").unwrap();
+        assert_eq!(problem("large"), io::ErrorKind::FileTooLarge);
+        std::os::unix::fs::symlink(path("small"), path("link")).unwrap();
+        assert_eq!(problem("link"), io::ErrorKind::InvalidInput);
+        std::fs::create_dir(path("folder")).unwrap();
+        assert_eq!(problem("folder"), io::ErrorKind::InvalidInput);
+        // It would never end.
+        std::os::unix::fs::symlink("/dev/zero", path("zero")).unwrap();
+        assert_eq!(problem("zero"), io::ErrorKind::InvalidInput);
+        let pipe = path("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        assert_eq!(problem("pipe"), io::ErrorKind::InvalidInput);
     }
 }
