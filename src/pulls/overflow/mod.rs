@@ -1,15 +1,23 @@
 //! Lists for which an answer has no room. The first page is the answer with its lists cut, further
 //! pages bring what was cut, each entry once, under the names that it has in the answer.
 //!
+//! A tool that has pages of its own gives what those have no room for on pages of this kind after
+//! the last of its own: see [`Call::of_rest`] and [`rest_cursor`].
+//!
 //! Which entries are left follows from the answer, the rules and the level of the first page alone:
 //! nothing is kept between two pages. Where the lists changed meanwhile, the cursor is refused.
+
+mod entries;
+#[cfg(test)]
+mod tests;
 
 use std::ops::Range;
 
 use serde::Serialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
+use self::entries::{cut, digest, listed};
 use super::{Warning, head_cursor};
 use crate::domain::{ApiError, cursor, limits};
 
@@ -92,9 +100,21 @@ pub(super) fn fit<T: Serialize>(mut list: Vec<T>, bytes_max: usize) -> (Vec<T>, 
     (list, left)
 }
 
-/// As many warnings as fit; one more says how many are left.
+/// All warnings, their reasons as long as there is room for. Where there are more than fit with the
+/// shortest of them, one more says how many are left.
 pub(super) fn fit_warnings(warnings: Vec<Warning>, bytes_max: usize) -> Vec<Warning> {
-    let (mut told, left) = fit(warnings, bytes_max);
+    const REASON_BYTES: [usize; 4] = [300, 120, 60, 16];
+    let (mut told, mut left) = (Vec::new(), 0);
+    for bytes in REASON_BYTES {
+        let short = warnings.iter().map(|warning| Warning {
+            reason: super::short(&warning.reason, bytes),
+            ..warning.clone()
+        });
+        (told, left) = fit(short.collect(), bytes_max);
+        if left == 0 {
+            return told;
+        }
+    }
     if left > 0 {
         let effect = "more may be incomplete than these warnings say";
         told.push(Warning::new("warnings", format!("{left} more"), effect));
@@ -123,12 +143,25 @@ impl Call {
     }
 }
 
+impl Call {
+    /// The same for pages that come after the tool's own: no cursor of the one kind is taken for one
+    /// of the other.
+    pub fn of_rest(tool: &'static str, filters: &impl Serialize, head: &str) -> Self {
+        Self::new(tool, &("rest", filters), head)
+    }
+
+    /// Whether a cursor was made for this call, be it of another head.
+    pub fn made(&self, given: &str) -> bool {
+        cursor::read(self.tool, &self.filters, given).is_ok()
+    }
+}
+
 /// Where a further page begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Position {
     /// How far the first page was cut.
     level: usize,
-    /// Names all that was cut.
+    /// Names all that was cut; 0 where the page before did not look what that is.
     digest: u32,
     /// How many entries of it were shown.
     start: usize,
@@ -152,6 +185,11 @@ impl Position {
             })
         };
         read().ok_or_else(head_cursor::damaged)
+    }
+
+    /// How far the first page was cut.
+    pub fn level(self) -> usize {
+        self.level
     }
 
     fn make(self, call: &Call) -> String {
@@ -179,8 +217,55 @@ pub(super) fn page(
     let whole = serde_json::to_value(answer).map_err(internal)?;
     let page = match position {
         None => first(call, &whole, levels)?,
-        Some(position) => further(call, whole, levels, position)?,
+        Some(position) => {
+            let rules = levels
+                .get(position.level)
+                .ok_or_else(head_cursor::damaged)?;
+            further(call, whole, rules, position)?
+        }
     };
+    serde_json::value::to_raw_value(&page).map_err(internal)
+}
+
+/// The cursor of the first page of `rest`, which the rules cut wholly; none where there is nothing
+/// in it. `level` is for the caller, who builds the same rest again by it.
+pub(super) fn rest_cursor(
+    call: &Call,
+    rest: &impl Serialize,
+    rules: &[Rule],
+    level: usize,
+) -> Result<Option<String>, ApiError> {
+    let entries = cut(&mut serde_json::to_value(rest).map_err(internal)?, rules);
+    let position = Position {
+        level,
+        digest: digest(&entries),
+        start: 0,
+    };
+    Ok((!entries.is_empty()).then(|| position.make(call)))
+}
+
+/// The same without a look at the rest: the caller knows that there is something in it.
+pub(super) fn rest_unseen(call: &Call, level: usize) -> String {
+    let position = Position {
+        level,
+        digest: 0,
+        start: 0,
+    };
+    position.make(call)
+}
+
+/// A page of `rest`.
+///
+/// # Errors
+/// `head_moved` when it is not that any more for which the cursor was made.
+pub(super) fn rest_page(
+    call: &Call,
+    rest: &impl Serialize,
+    rules: &[Rule],
+    position: Position,
+) -> Result<Box<RawValue>, ApiError> {
+    let whole = serde_json::to_value(rest).map_err(internal)?;
+    let page = further(call, whole, rules, position)?;
     serde_json::value::to_raw_value(&page).map_err(internal)
 }
 
@@ -212,14 +297,13 @@ fn first(call: &Call, whole: &Value, levels: &[Vec<Rule>]) -> Result<Value, ApiE
 fn further(
     call: &Call,
     mut whole: Value,
-    levels: &[Vec<Rule>],
+    rules: &[Rule],
     position: Position,
 ) -> Result<Value, ApiError> {
-    let rules = levels
-        .get(position.level)
-        .ok_or_else(head_cursor::damaged)?;
     let entries = cut(&mut whole, rules);
-    if digest(&entries) != position.digest {
+    let digest = digest(&entries);
+    let is_new = position.digest == 0 && position.start == 0 && !entries.is_empty();
+    if !is_new && digest != position.digest {
         return Err(head_cursor::head_moved(
             "what this cursor goes on with has changed",
         ));
@@ -233,6 +317,7 @@ fn further(
         if end < entries.len() {
             let next = Position {
                 start: end,
+                digest,
                 ..position
             };
             page["next_cursor"] = Value::from(next.make(call));
@@ -275,185 +360,6 @@ fn bytes(page: &Value) -> Result<usize, ApiError> {
         .map_err(internal)
 }
 
-/// An entry that was cut.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-struct Entry {
-    list: &'static [&'static str],
-    /// The entry of the list that it belongs to, and in which list of that; none when it is an entry
-    /// of the list itself.
-    owner: Option<(Map<String, Value>, &'static str)>,
-    value: Value,
-}
-
-/// Names entries: another number is of other ones.
-fn digest(entries: &[Entry]) -> u32 {
-    let lasting: Vec<&Entry> = entries
-        .iter()
-        .filter(|entry| entry.list != [WARNINGS])
-        .collect();
-    cursor::fingerprint("entries", &(entries.len(), lasting))
-}
-
-/// Cuts an answer by the rules, and gives what was cut.
-fn cut(answer: &mut Value, rules: &[Rule]) -> Vec<Entry> {
-    let mut entries = Vec::new();
-    for (place, rule) in rules.iter().enumerate() {
-        // All rules about a list are carried out with the first of them.
-        if rules[..place].iter().all(|other| other.list != rule.list) {
-            let of_list = rules.iter().filter(|other| other.list == rule.list);
-            cut_list(answer, rule.list, of_list, &mut entries);
-        }
-    }
-    entries
-}
-
-fn cut_list<'a>(
-    answer: &mut Value,
-    list: &'static [&'static str],
-    rules: impl Iterator<Item = &'a Rule>,
-    entries: &mut Vec<Entry>,
-) {
-    let Some((name, way)) = list.split_last() else {
-        return;
-    };
-    let parent = way
-        .iter()
-        .try_fold(answer, |at, name| at.get_mut(*name))
-        .and_then(Value::as_object_mut);
-    let Some(parent) = parent.filter(|parent| parent.get(*name).is_some_and(Value::is_array))
-    else {
-        return;
-    };
-    let (inner, own): (Vec<&Rule>, Vec<&Rule>) = rules.partition(|rule| rule.within.is_some());
-    let gone = own.iter().flat_map(|rule| shorten(parent, name, rule));
-    let gone: Vec<Value> = gone.collect();
-    for kept in parent.get_mut(*name).into_iter().flat_map(as_list) {
-        for rule in &inner {
-            let (Some(Within { name, key }), Some(kept)) = (rule.within, kept.as_object_mut())
-            else {
-                continue;
-            };
-            let parts = shorten(kept, name, rule);
-            let named = |field: &&str| Some(((*field).to_owned(), kept.get(*field)?.clone()));
-            let owner: Map<String, Value> = key.iter().filter_map(named).collect();
-            entries.extend(parts.into_iter().map(|value| Entry {
-                list,
-                owner: Some((owner.clone(), name)),
-                value,
-            }));
-        }
-    }
-    for value in gone {
-        take_apart(list, value, &inner, entries);
-    }
-}
-
-fn as_list(value: &mut Value) -> impl Iterator<Item = &mut Value> {
-    value.as_array_mut().into_iter().flatten()
-}
-
-/// Cuts the list of this name and says so; gives what was cut.
-fn shorten(parent: &mut Map<String, Value>, name: &str, rule: &Rule) -> Vec<Value> {
-    let list = parent.get_mut(name).and_then(Value::as_array_mut);
-    let gone = match list {
-        Some(list) if list.len() > rule.most => list.split_off(rule.most),
-        _ => return Vec::new(),
-    };
-    match rule.said {
-        Said::Nothing => {}
-        Said::Count(field) => {
-            // Some may not even have been gathered.
-            let before = parent.get(field).and_then(Value::as_u64).unwrap_or(0);
-            let count = before.saturating_add(gone.len() as u64);
-            parent.insert(field.to_owned(), Value::from(count));
-        }
-        Said::Flag(field) => drop(parent.insert(field.to_owned(), Value::from(true))),
-    }
-    gone
-}
-
-/// An entry that was cut, as its parts where it has lists: each part must fit a page.
-fn take_apart(
-    list: &'static [&'static str],
-    mut value: Value,
-    inner: &[&Rule],
-    entries: &mut Vec<Entry>,
-) {
-    let mut parts: Vec<(&'static str, Value)> = Vec::new();
-    if let Some(fields) = value.as_object_mut() {
-        for Within { name, .. } in inner.iter().filter_map(|rule| rule.within) {
-            match fields.shift_remove(name) {
-                Some(Value::Array(all)) => parts.extend(all.into_iter().map(|one| (name, one))),
-                Some(other) => drop(fields.insert(name.to_owned(), other)),
-                None => {}
-            }
-        }
-    }
-    match value {
-        Value::Object(owner) if !parts.is_empty() => {
-            entries.extend(parts.into_iter().map(|(name, value)| Entry {
-                list,
-                owner: Some((owner.clone(), name)),
-                value,
-            }));
-        }
-        value => entries.push(Entry {
-            list,
-            owner: None,
-            value,
-        }),
-    }
-}
-
-/// A further page with these entries.
-fn listed(answer: &Value, entries: &[Entry]) -> Value {
-    let mut page = Map::new();
-    let told = ON_EVERY_PAGE
-        .iter()
-        .filter_map(|name| Some(((*name).to_owned(), answer.get(*name)?.clone())));
-    page.extend(told);
-    let mut before: Option<&Entry> = None;
-    for entry in entries {
-        let Some(list) = list_at(&mut page, entry.list) else {
-            continue;
-        };
-        match &entry.owner {
-            None => list.push(entry.value.clone()),
-            Some((owner, name)) => {
-                let goes_on = before.is_some_and(|before| {
-                    let known = before.owner.as_ref().map(|(owner, _)| owner);
-                    before.list == entry.list && known == Some(owner)
-                });
-                if !goes_on {
-                    list.push(Value::Object(owner.clone()));
-                }
-                let last = list.last_mut().and_then(Value::as_object_mut);
-                let parts = last.map(|last| {
-                    last.entry(*name)
-                        .or_insert_with(|| Value::Array(Vec::new()))
-                });
-                if let Some(parts) = parts.and_then(Value::as_array_mut) {
-                    parts.push(entry.value.clone());
-                }
-            }
-        }
-        before = Some(entry);
-    }
-    Value::Object(page)
-}
-
-/// The list to which these names lead, made where it is not there.
-fn list_at<'a>(page: &'a mut Map<String, Value>, names: &[&str]) -> Option<&'a mut Vec<Value>> {
-    let (name, way) = names.split_last()?;
-    let mut at = page;
-    for name in way {
-        let next = at.entry(*name).or_insert_with(|| Value::Object(Map::new()));
-        at = next.as_object_mut()?;
-    }
-    let list = at.entry(*name).or_insert_with(|| Value::Array(Vec::new()));
-    list.as_array_mut()
-}
-
 /// All pages of an answer, one after the other: what tests of the tools read.
 ///
 /// # Panics
@@ -480,206 +386,4 @@ pub(super) fn all_pages(answer: &impl Serialize, levels: &[Vec<Rule>]) -> Vec<Va
         }
     }
     panic!("there is no end of pages");
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use serde_json::json;
-
-    use super::*;
-
-    fn rules(names: usize, owners: usize, parts: usize) -> Vec<Rule> {
-        vec![
-            Rule::of(&["names"], names, Said::Count("more_names")),
-            Rule::of(&["in", "owners"], owners, Said::Nothing),
-            Rule::within(
-                &["in", "owners"],
-                "parts",
-                &["key"],
-                parts,
-                Said::Count("more"),
-            ),
-            Rule::within(&["in", "owners"], "places", &["key"], parts, Said::Nothing),
-            Rule::of(&["in", "others"], names, Said::Flag("truncated")),
-        ]
-    }
-
-    fn levels() -> Vec<Vec<Rule>> {
-        vec![
-            rules(20, 9, 5),
-            rules(6, 4, 2),
-            rules(1, 1, 1),
-            rules(0, 0, 0),
-        ]
-    }
-
-    /// Every entry of a page, with where it is.
-    fn leaves(page: &Value) -> Vec<String> {
-        let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
-        let mut found = Vec::new();
-        found.extend(
-            list(&page["names"])
-                .iter()
-                .map(|name| format!("names {name}")),
-        );
-        let inside = &page["in"];
-        found.extend(
-            list(&inside["others"])
-                .iter()
-                .map(|name| format!("others {name}")),
-        );
-        for owner in list(&inside["owners"]) {
-            let key = &owner["key"];
-            let parts = list(&owner["parts"]);
-            found.extend(parts.iter().map(|part| format!("part {key} {part}")));
-            let places = list(&owner["places"]);
-            found.extend(places.iter().map(|place| format!("place {key} {place}")));
-        }
-        found
-    }
-
-    fn answer(
-        names: Vec<String>,
-        owners: Vec<(String, Vec<String>, Vec<String>)>,
-        fetched_at: &str,
-    ) -> Value {
-        let owners = owners.into_iter().enumerate();
-        let owners: Vec<Value> = owners
-            .map(|(key, (words, parts, places))| {
-                json!({"key": key, "words": words, "parts": parts, "places": places})
-            })
-            .collect();
-        json!({"pr": "o/r#1", "head_sha": "abc", "fetched_at": fetched_at, "untrusted": ["names"],
-            "said_once": "x".repeat(500), "names": names, "in": {"owners": owners, "others": names},
-            "not_cut": [1, 2]})
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
-
-        #[test]
-        fn all_pages_together_have_every_entry_once(
-            names in proptest::collection::vec(".{0,400}", 0..60),
-            owners in proptest::collection::vec(
-                (
-                    ".{0,300}",
-                    proptest::collection::vec(".{0,300}", 0..30),
-                    proptest::collection::vec(".{0,80}", 0..6),
-                ),
-                0..25,
-            ),
-        ) {
-            // The same words may stand in a list twice.
-            let whole = answer(names, owners, "2026-01-02T03:04:05Z");
-            let pages = all_pages(&whole, &levels());
-            let mut told: Vec<String> = pages.iter().flat_map(leaves).collect();
-            let mut all = leaves(&whole);
-            told.sort_unstable();
-            all.sort_unstable();
-            prop_assert_eq!(told, all);
-            for further in &pages[1..] {
-                prop_assert!(further.get("said_once").is_none() && further.get("not_cut").is_none());
-                prop_assert_eq!(&further["pr"], &whole["pr"]);
-            }
-        }
-    }
-
-    #[test]
-    fn what_fits_is_told_at_once_and_what_is_cut_is_said() {
-        let small = answer(vec!["a".to_owned()], Vec::new(), "");
-        assert_eq!(all_pages(&small, &levels()), std::slice::from_ref(&small));
-        let names = (0..25).map(|number| number.to_string()).collect();
-        let parts = vec!["p".to_owned(); 7];
-        let owners = vec![("w".to_owned(), parts, Vec::new())];
-        let pages = all_pages(&answer(names, owners, ""), &levels());
-        let [first, second] = pages.as_slice() else {
-            panic!("{pages:?}");
-        };
-        assert_eq!(
-            (&first["more_names"], &first["in"]["truncated"]),
-            (&json!(5), &json!(true))
-        );
-        assert_eq!(first["in"]["owners"][0]["more"], 2);
-        assert_eq!(
-            second["in"]["owners"],
-            json!([{"key": 0, "parts": ["p", "p"]}])
-        );
-        assert_eq!(second["names"], json!(["20", "21", "22", "23", "24"]));
-        let fields: Vec<&String> = second.as_object().unwrap().keys().collect();
-        assert_eq!(
-            fields,
-            ["pr", "head_sha", "fetched_at", "untrusted", "names", "in"]
-        );
-    }
-
-    #[test]
-    fn a_cursor_is_good_for_its_call_its_head_and_its_lists() {
-        let names = |count: usize| {
-            (0..count)
-                .map(|number| number.to_string())
-                .collect::<Vec<_>>()
-        };
-        let call = |tool, filters: &str, head: &str| Call::new(tool, &filters, &head.repeat(40));
-        let own = call("t", "f", "a");
-        let get = |given: &str, asked: &Call, answer: &Value| {
-            let position = Position::read(asked, given)?;
-            page(asked, answer, &levels(), Some(position))
-        };
-        let whole = answer(names(30), Vec::new(), "2026-01-02T03:04:05Z");
-        let first = page(&own, &whole, &levels(), None).unwrap();
-        let first: Value = serde_json::from_str(first.get()).unwrap();
-        let cursor = first["next_cursor"].as_str().unwrap();
-        assert!(get(cursor, &own, &whole).is_ok());
-        // The time is another one at the next call, and longer.
-        let later = answer(names(30), Vec::new(), "2026-01-02T03:04:06.123456789Z");
-        assert!(get(cursor, &own, &later).is_ok());
-        let code =
-            |given: &str, asked: &Call, answer: &Value| get(given, asked, answer).unwrap_err().code;
-        assert_eq!(code(cursor, &call("t", "f", "b"), &whole), "head_moved");
-        assert_eq!(
-            code(cursor, &call("t", "g", "a"), &whole),
-            "invalid_argument"
-        );
-        assert_eq!(
-            code(cursor, &call("u", "f", "a"), &whole),
-            "invalid_argument"
-        );
-        let changed = answer(names(31), Vec::new(), "");
-        assert_eq!(code(cursor, &own, &changed), "head_moved");
-        let digest = cursor.split('.').nth(3).unwrap();
-        for position in [
-            "",
-            "0",
-            "9.0.0",
-            &format!("0.{digest}.20"),
-            &format!("0.{digest}.x"),
-            &format!("9.{digest}.0"),
-        ] {
-            let damaged = head_cursor::make("t", &own.filters, &own.head, position);
-            let code = code(&damaged, &own, &whole);
-            assert_eq!(code, "invalid_argument", "{position}");
-        }
-    }
-
-    #[test]
-    fn what_was_not_even_gathered_stays_counted() {
-        let mut answer = json!({"names": [1, 2, 3], "more": 4});
-        let rule = Rule::of(&["names"], 1, Said::Count("more"));
-        assert_eq!(cut(&mut answer, &[rule]).len(), 2);
-        assert_eq!(answer, json!({"names": [1], "more": 6}));
-    }
-
-    #[test]
-    fn warnings_may_come_in_other_words() {
-        let with = |words: &str| json!({"names": [], "warnings": [words, words]});
-        let rules = [vec![Rule::of(&["warnings"], 1, Said::Nothing)]];
-        let call = Call::new("t", &"f", &"a".repeat(40));
-        let first = page(&call, &with("retry in 9 s"), &rules, None).unwrap();
-        let first: Value = serde_json::from_str(first.get()).unwrap();
-        let position = Position::read(&call, first["next_cursor"].as_str().unwrap()).unwrap();
-        let second = page(&call, &with("retry in 8 s"), &rules, Some(position)).unwrap();
-        let second: Value = serde_json::from_str(second.get()).unwrap();
-        assert_eq!(second["warnings"], json!(["retry in 8 s"]));
-    }
 }
