@@ -150,9 +150,30 @@ impl Parts {
                 target: arguments.onto_base,
                 onto: arguments.use_onto,
             },
+            cursor: arguments.cursor,
         };
         let now = self.read(|view| view.now).await?;
-        let report = stack::manage_stacked_prs(&self.pulls, query, now).await?;
-        Reply::new(&report)
+        let page = stack::manage_stacked_prs(&self.pulls, query, now).await?;
+        Reply::new(&page)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_waits_for_a_slice_of_a_longer_wait() {
+        let seconds = |asked: Option<u64>| slice(asked).map(|slice| slice.as_secs());
+        for (asked, expected) in [
+            (None, 45),
+            (Some(0), 0),
+            (Some(44), 44),
+            (Some(46), 45),
+            (Some(3_600), 45),
+        ] {
+            assert_eq!(seconds(asked).unwrap(), expected, "{asked:?}");
+        }
+        assert_eq!(seconds(Some(3_601)).unwrap_err().code, "invalid_argument");
     }
 }
