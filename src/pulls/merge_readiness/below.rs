@@ -20,6 +20,9 @@ pub struct Below {
     pub lacks: Option<&'static str>,
 }
 
+/// The layers below, and why those are not all, if they are not.
+pub(super) type Found = (Vec<Below>, Option<String>);
+
 /// The stack of a pull request, as far as its merge depends on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InStack {
@@ -48,10 +51,7 @@ struct Layer {
 ///
 /// # Errors
 /// As the gh floor tells.
-pub(super) async fn fetch(
-    source: &PullSource,
-    stack: &NativeStack,
-) -> Result<(Vec<Below>, Option<String>), GhError> {
+pub(super) async fn fetch(source: &PullSource, stack: &NativeStack) -> Result<Found, GhError> {
     if stack.position <= 1 {
         return Ok((Vec::new(), None));
     }

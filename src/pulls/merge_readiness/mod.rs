@@ -159,7 +159,7 @@ pub async fn check_merge_readiness(
 
 /// The layers below and whether those are all; where they are not, a warning says so.
 fn known_below(
-    found: Option<Result<(Vec<Below>, Option<String>), GhError>>,
+    found: Option<Result<below::Found, GhError>>,
     warnings: &mut Vec<Warning>,
 ) -> (Vec<Below>, bool) {
     const EFFECT: &str = "whether all layers below are ready is unknown";
