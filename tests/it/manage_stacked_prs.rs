@@ -188,7 +188,7 @@ fn tall_stack(layers: usize) -> World {
         repository
             .history
             .commit(&branch, &word, &[below.as_str()], at);
-        let pull = repository.add_pull_request(&branch, &[]).head(&word);
+        let pull = repository.add_pull_request(&branch, &[]).head(&branch);
         let details = pull.pull_request.as_mut().expect("it is one");
         (details.base_ref, details.head_sha) = (base, oid(&word));
         (base, below) = (branch, word);
