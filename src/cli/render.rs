@@ -39,6 +39,8 @@ const CLAIM_COLUMNS: [Column; 7] = [
     ("SINCE", "claimed_at"),
     ("CLAIM ID", "claim_id"),
 ];
+/// Title of a page that goes on with the lists of the one before.
+pub(super) const FURTHER_PAGE: &str = "what the page before had no room for";
 /// Widest cell of a table, in characters.
 const CELL_CHARS_MAX: usize = 60;
 
@@ -123,9 +125,17 @@ fn created_pull(out: &mut String, record: &Value, colours: bool) {
 fn failing_tests(out: &mut String, record: &Value, colours: bool) {
     let text = |value: &Value| printable(value.as_str().unwrap_or_default());
     let (pr, head) = (text(&record["pr"]), text(&record["head_sha"]));
-    let status = bold(&text(&record["status"]), colours);
-    let summary = text(&record["instructions"]["summary"]);
-    let _ = writeln!(out, "{pr} at {head}: {status}\n{summary}");
+    if record["status"].is_string() {
+        let status = bold(&text(&record["status"]), colours);
+        let summary = text(&record["instructions"]["summary"]);
+        let _ = writeln!(out, "{pr} at {head}: {status}\n{summary}");
+    } else {
+        let _ = writeln!(out, "{pr} at {head}: {FURTHER_PAGE}");
+        let missing = record["counts"]["missing_required"].as_array();
+        for name in missing.into_iter().flatten() {
+            let _ = writeln!(out, "required and not reported: {}", text(name));
+        }
+    }
     for failure in record["failures"].as_array().into_iter().flatten() {
         let place = match (&failure["file"], &failure["line"]) {
             (Value::String(file), Value::Number(line)) => format!("  {}:{line}", printable(file)),
@@ -133,7 +143,10 @@ fn failing_tests(out: &mut String, record: &Value, colours: bool) {
             _ => String::new(),
         };
         let id = bold(&text(&failure["id"]), colours);
-        let _ = writeln!(out, "\n{id}{place}\n  {}", text(&failure["error"]));
+        let _ = writeln!(out, "\n{id}{place}");
+        if failure["error"].is_string() {
+            let _ = writeln!(out, "  {}", text(&failure["error"]));
+        }
         for line in failure["excerpt"].as_array().into_iter().flatten() {
             let _ = writeln!(out, "    {}", text(line));
         }

@@ -4,21 +4,26 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::render::{bold, next_page, warnings};
+use super::render::{FURTHER_PAGE, bold, next_page, warnings};
 use crate::domain::text;
 
 /// The answer of `detect_merge_conflicts` as text.
 pub(super) fn render(record: &Value, colours: bool) -> String {
+    let is_first = record["total_conflicts"].is_number();
     let verdict = match record["has_conflicts"].as_bool() {
+        _ if !is_first => FURTHER_PAGE.to_owned(),
         Some(true) => format!("conflicts in {} files", record["total_conflicts"]),
         Some(false) => "no conflicts".to_owned(),
         None => "not known whether it conflicts".to_owned(),
     };
+    let into = match is_first {
+        true => format!(" into {}", words(&record["target"])),
+        false => String::new(),
+    };
     let mut out = format!(
-        "{} at {} into {}: {}\n",
+        "{} at {}{into}: {}\n",
         words(&record["pr"]),
         words(&record["head_sha"]),
-        words(&record["target"]),
         bold(&verdict, colours)
     );
     if record["unlocated"] == true {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::render::{bold, next_page, warnings};
+use super::render::{FURTHER_PAGE, bold, next_page, warnings};
 use super::render_review::list;
 use crate::domain::text;
 
@@ -34,7 +34,7 @@ pub(super) fn render(record: &Value, colours: bool) -> String {
     let is_first = record["verdict"].is_string();
     let verdict = match is_first {
         true => verdict(record),
-        false => "what the page before had no room for".to_owned(),
+        false => FURTHER_PAGE.to_owned(),
     };
     let verdict = bold(&verdict, colours);
     let (pr, head) = (words(&record["pr"]), words(&record["head_sha"]));

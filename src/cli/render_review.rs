@@ -14,14 +14,19 @@ pub(super) fn render(record: &Value, reply: &Reply, colours: bool) -> String {
         words(&record["pr"]),
         words(&record["head_sha"])
     );
-    if record["metadata"].is_object() {
+    if record["totals"].is_object() {
         first_page(&mut out, record, colours);
+    } else {
+        rest(&mut out, record);
     }
     for file in list(record, "files") {
         let path = bold(&words(&file["path"]), colours);
-        let (status, area) = (words(&file["status"]), words(&file["area"]));
-        let (added, removed) = (&file["additions"], &file["deletions"]);
-        let _ = write!(out, "\n{path}  {status}, {area}, +{added} -{removed}");
+        let _ = write!(out, "\n{path}");
+        if file["status"].is_string() {
+            let (status, area) = (words(&file["status"]), words(&file["area"]));
+            let (added, removed) = (&file["additions"], &file["deletions"]);
+            let _ = write!(out, "  {status}, {area}, +{added} -{removed}");
+        }
         if file["diff"].is_string() {
             let _ = write!(out, ", diff: {}", words(&file["diff"]));
         }
@@ -59,7 +64,9 @@ pub(super) fn render(record: &Value, reply: &Reply, colours: bool) -> String {
         let counts: Vec<String> = counts
             .map(|(name, count)| format!("{count} {}", name.replace('_', " ")))
             .collect();
-        let _ = writeln!(out, "\nleft: {}", counts.join(", "));
+        if !counts.is_empty() {
+            let _ = writeln!(out, "\nleft: {}", counts.join(", "));
+        }
     }
     next_page(&mut out, record);
     out
@@ -87,6 +94,41 @@ fn first_page(out: &mut String, record: &Value, colours: bool) {
     if context["breaking_changes_detected"] == true {
         let _ = writeln!(out, "breaking changes are announced");
     }
+    issues(out, context);
+    let sections = list(record, "review_checklist");
+    if !sections.is_empty() {
+        let _ = writeln!(out, "\n{}", bold("to answer:", colours));
+    }
+    for section in sections {
+        let category = words(&section["category"]);
+        for item in list(section, "items") {
+            question(out, &category, item);
+        }
+        more(out, &section["more"]);
+    }
+}
+
+/// What the first page had no room for, on a page of its own.
+fn rest(out: &mut String, record: &Value) {
+    let labels: Vec<String> = list(&record["metadata"], "labels")
+        .iter()
+        .map(words)
+        .collect();
+    if !labels.is_empty() {
+        let _ = writeln!(out, "more labels: {}", labels.join(", "));
+    }
+    issues(out, &record["context"]);
+    let mentioned = list(&record["context"], "mentioned").iter().map(words);
+    let mentioned: Vec<String> = mentioned.collect();
+    if !mentioned.is_empty() {
+        let _ = writeln!(out, "mentions {}", mentioned.join(", "));
+    }
+    for item in list(record, "questions") {
+        question(out, &words(&item["category"]), item);
+    }
+}
+
+fn issues(out: &mut String, context: &Value) {
     for issue in list(context, "related_issues") {
         let _ = writeln!(
             out,
@@ -99,25 +141,18 @@ fn first_page(out: &mut String, record: &Value, colours: bool) {
         }
         more(out, &issue["more"]);
     }
-    let sections = list(record, "review_checklist");
-    if !sections.is_empty() {
-        let _ = writeln!(out, "\n{}", bold("to answer:", colours));
+}
+
+fn question(out: &mut String, category: &str, item: &Value) {
+    let _ = writeln!(out, "- {category}: {}", words(&item["question"]));
+    if item["guidance"].is_string() {
+        let _ = writeln!(out, "    {}", words(&item["guidance"]));
     }
-    for section in sections {
-        let category = words(&section["category"]);
-        for item in list(section, "items") {
-            let _ = writeln!(out, "- {category}: {}", words(&item["question"]));
-            if item["guidance"].is_string() {
-                let _ = writeln!(out, "    {}", words(&item["guidance"]));
-            }
-            let evidence: Vec<String> = list(item, "evidence").iter().map(words).collect();
-            if !evidence.is_empty() {
-                let _ = writeln!(out, "    {}", evidence.join(", "));
-            }
-            more(out, &item["more"]);
-        }
-        more(out, &section["more"]);
+    let evidence: Vec<String> = list(item, "evidence").iter().map(words).collect();
+    if !evidence.is_empty() {
+        let _ = writeln!(out, "    {}", evidence.join(", "));
     }
+    more(out, &item["more"]);
 }
 
 fn more(out: &mut String, count: &Value) {

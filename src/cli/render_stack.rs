@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::render::{Column, bold, table, warnings};
+use super::render::{Column, FURTHER_PAGE, bold, next_page, table, warnings};
 use crate::domain::text;
 
 const LAYER_COLUMNS: [Column; 7] = [
@@ -27,15 +27,21 @@ pub(super) fn render(record: &Value, colours: bool) -> String {
             .unwrap_or_default()
     };
     let stack = &record["stack"];
-    let mut out = format!("{}\n\n", words(&stack["visualization"]));
+    let is_first = stack["visualization"].is_string();
+    let title = match is_first {
+        true => words(&stack["visualization"]),
+        false => FURTHER_PAGE.to_owned(),
+    };
+    let mut out = format!("{title}\n\n");
     let layers = stack["layers"].as_array().map(Vec::as_slice);
-    table(
-        &mut out,
-        &LAYER_COLUMNS,
-        layers.unwrap_or_default(),
-        colours,
-    );
-    let _ = writeln!(out, "\n{}", words(&record["summary"]["reason"]));
+    let layers = layers.unwrap_or_default();
+    if !layers.is_empty() {
+        table(&mut out, &LAYER_COLUMNS, layers, colours);
+        out.push('\n');
+    }
+    if is_first {
+        let _ = writeln!(out, "{}", words(&record["summary"]["reason"]));
+    }
     for hazard in list("hazards") {
         let _ = writeln!(out, "! {}", words(&hazard["text"]));
     }
@@ -56,5 +62,6 @@ pub(super) fn render(record: &Value, colours: bool) -> String {
     if !then.is_empty() {
         let _ = writeln!(out, "# then: {then}");
     }
+    next_page(&mut out, record);
     out
 }

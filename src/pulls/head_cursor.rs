@@ -25,7 +25,7 @@ pub fn read<'a>(
     let inside = cursor::read(tool, filters, given)?;
     match inside.split_once('.') {
         Some((found, position)) if found == short(commit) => Ok(position),
-        Some((found, _)) if !found.is_empty() => Err(head_moved("the pull request was pushed to")),
+        Some((found, _)) if !found.is_empty() => Err(head_moved("somebody pushed")),
         _ => Err(damaged()),
     }
 }

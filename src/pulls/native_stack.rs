@@ -49,6 +49,12 @@ impl NativeStack {
     pub fn of(told: Option<&Value>) -> Option<Self> {
         Self::deserialize(told?).ok()
     }
+
+    /// Says so where GitHub names fewer layers than it counts.
+    pub fn lacking(&self, members: &[StackMember]) -> Option<String> {
+        let (named, all) = (members.len() as u64, self.size);
+        (named < all).then(|| format!("GitHub names {named} of {all} layers"))
+    }
 }
 
 /// The pull requests of a stack, from the bottom to the top.
@@ -81,6 +87,13 @@ mod tests {
         let stack = NativeStack::of(Some(&told)).unwrap();
         assert_eq!((stack.number, stack.size, stack.position), (50, 5, 2));
         assert_eq!(stack.base.name, "main");
+        let member = StackMember {
+            number: 1,
+            merged_at: None,
+        };
+        assert!(stack.lacking(&vec![member.clone(); 5]).is_none());
+        let cut = stack.lacking(&vec![member; 4]);
+        assert_eq!(cut.as_deref(), Some("GitHub names 4 of 5 layers"));
         for unknown in [json!(null), json!({}), json!({"number": "50"}), json!(50)] {
             assert_eq!(NativeStack::of(Some(&unknown)), None, "{unknown}");
         }

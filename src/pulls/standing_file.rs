@@ -14,6 +14,8 @@ use super::{Pulls, Standing};
 use crate::store::{Disk, StateFiles};
 
 const VERSION: u32 = 2;
+/// Largest file that is read or written: many times what a team's pull requests come to.
+const BYTES_MAX: usize = 16 << 20;
 /// What is older than this is not worth telling.
 const AGE_MAX: Duration = Duration::from_secs(60 * 60);
 
@@ -40,14 +42,20 @@ impl Pulls {
         }
         let name = files.standings();
         let temporary = format!("{name}.new");
-        disk.write_synced(&temporary, &serde_json::to_vec(&stored)?)?;
+        let bytes = serde_json::to_vec(&stored)?;
+        if bytes.len() > BYTES_MAX {
+            let words = format!("{} bytes are too many", bytes.len());
+            return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, words));
+        }
+        disk.write_synced(&temporary, &bytes)?;
         disk.rename(&temporary, &name)
     }
 
     /// Takes in what the owner before has learned, if that is fit to be told, and deletes the file.
+    /// What is no such file (a link, a pipe, one too large) is left as it is and nothing taken in.
     pub fn take_over(&self, disk: &dyn Disk, files: &StateFiles) {
         let name = files.standings();
-        let bytes = match disk.read(&name) {
+        let bytes = match disk.read_small(&name, BYTES_MAX) {
             Ok(Some(bytes)) => bytes,
             Ok(None) => return,
             Err(error) => {
@@ -63,7 +71,7 @@ impl Pulls {
         match readable(&bytes, &self.gh().host().to_string(), self.now()) {
             Ok(standings) => *self.standings() = standings,
             Err(reason) => {
-                tracing::info!(file = name, reason, "pull requests are looked at anew");
+                tracing::warn!(file = name, reason, "pull requests are looked at anew");
             }
         }
     }

@@ -342,6 +342,9 @@ arguments! {
         /// Of your clone, origin
         #[serde(default, skip_serializing_if = "Option::is_none")]
         remote: Optional<String>,
+        /// From next_cursor
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cursor: Optional<String>,
     }
     /// Arguments of `detect_merge_conflicts`.
     DetectMergeConflicts {

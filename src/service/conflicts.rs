@@ -40,8 +40,8 @@ impl Parts {
             id,
         };
         let now = self.read(|view| view.now).await?;
-        let report = conflicts::detect_merge_conflicts(&self.pulls, question, now).await?;
-        Reply::new(&report)
+        let page = conflicts::detect_merge_conflicts(&self.pulls, question, now).await?;
+        Reply::new(&page)
     }
 
     /// Whose claims are behind the open pull requests of a repository.

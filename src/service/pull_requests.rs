@@ -30,6 +30,18 @@ pub(super) fn patience(wait_seconds: Option<u64>) -> Result<Duration, ApiError> 
     ))
 }
 
+/// For how long one call waits for checks: clients drop those that take longer.
+fn slice(max_wait_seconds: Option<u64>) -> Result<Duration, ApiError> {
+    let asked = max_wait_seconds.unwrap_or(WAIT_ASKED_MAX);
+    if asked > WAIT_ASKED_MAX {
+        return Err(ApiError::invalid(
+            format!("max_wait_seconds must be between 0 and {WAIT_ASKED_MAX}"),
+            "one call waits up to 45 s; call again to wait longer",
+        ));
+    }
+    Ok(Duration::from_secs(asked.min(limits::WAIT_SECONDS_MAX)))
+}
+
 /// How many lines may show a failure.
 fn error_lines(given: Option<u64>) -> Result<usize, ApiError> {
     let Some(given) = given else {
@@ -59,18 +71,11 @@ impl Parts {
         arguments: GetFailingTests,
         progress: Option<Progress>,
     ) -> Result<Reply, ApiError> {
-        let most = arguments.max_wait_seconds.unwrap_or(WAIT_ASKED_MAX);
-        if most > WAIT_ASKED_MAX {
-            return Err(ApiError::invalid(
-                format!("max_wait_seconds must be between 0 and {WAIT_ASKED_MAX}"),
-                "one call waits up to 45 s; call again to wait longer",
-            ));
-        }
         let query = FailingTestsQuery {
             pr: self.pull_id(&arguments.pr)?,
             wait: arguments.wait.unwrap_or(false),
             bail_on_first: arguments.bail_on_first.unwrap_or(true),
-            max_wait: Duration::from_secs(most.min(limits::WAIT_SECONDS_MAX)),
+            max_wait: slice(arguments.max_wait_seconds)?,
             filters: CheckFilters {
                 required_only: arguments.required_only.unwrap_or(false),
                 checks: arguments.checks.unwrap_or_default(),
@@ -96,7 +101,7 @@ impl Parts {
         if query.is_whole() {
             self.take_in_checks(&query.pr, &report, was_watched).await;
         }
-        Reply::new(&report)
+        Reply::new(&report.page()?)
     }
 
     pub(super) async fn check_merge_readiness(
@@ -145,9 +150,30 @@ impl Parts {
                 target: arguments.onto_base,
                 onto: arguments.use_onto,
             },
+            cursor: arguments.cursor,
         };
         let now = self.read(|view| view.now).await?;
-        let report = stack::manage_stacked_prs(&self.pulls, query, now).await?;
-        Reply::new(&report)
+        let page = stack::manage_stacked_prs(&self.pulls, query, now).await?;
+        Reply::new(&page)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_waits_for_a_slice_of_a_longer_wait() {
+        let seconds = |asked: Option<u64>| slice(asked).map(|slice| slice.as_secs());
+        for (asked, expected) in [
+            (None, 45),
+            (Some(0), 0),
+            (Some(44), 44),
+            (Some(46), 45),
+            (Some(3_600), 45),
+        ] {
+            assert_eq!(seconds(asked).unwrap(), expected, "{asked:?}");
+        }
+        assert_eq!(seconds(Some(3_601)).unwrap_err().code, "invalid_argument");
     }
 }

@@ -57,7 +57,7 @@ impl Parts {
         let now = self.read(|view| view.now).await?;
         let cursor = arguments.cursor.as_deref();
         let (report, diff) = review::get_review_suggestions(source, &query, cursor, now).await?;
-        Ok(Reply::new(&report)?.with_text("diff", title, diff))
+        Ok(Reply::new(&report.page()?)?.with_text("diff", title, diff))
     }
 }
 

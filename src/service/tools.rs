@@ -96,7 +96,7 @@ define_tools! {
     ReleaseIssue "release_issue" writes "Give an issue back"
         "Give a claimed issue back, with a handoff_note for the next agent.";
     ClaimIssue "claim_issue" writes "Claim an issue"
-        "Claim one given GitHub issue so that no other agent works on it.";
+        "Claim one GitHub issue so that no other agent works on it.";
     GetIssueDetails "get_issue_details" reads "Read an issue"
         "Read a GitHub issue: text, newest comments, linked pull requests, blockers, claim.";
     GetMyClaims "get_my_claims" reads "My claims"
@@ -104,7 +104,7 @@ define_tools! {
     ListOpenIssues "list_open_issues" reads "List open issues"
         "List unclaimed open issues of a repository, best first.";
     ListRepos "list_repos" reads "List repositories"
-        "List accessible GitHub repositories with their open and claimed issues.";
+        "List accessible GitHub repositories with open and claimed issues.";
     FetchIssues "fetch_issues" reads "Search issues"
         "List issues of a repository in any state, claimed too.";
     GetAllClaims "get_all_claims" reads "All claims"
@@ -114,9 +114,9 @@ define_tools! {
     CreatePullRequest "create_pull_request" writes "Open a PR"
         "Open a PR from files or a pushed branch for your claim.";
     GetFailingTests "get_failing_tests" reads "Failing tests"
-        "Tell which CI tests and checks of a pull request fail, and why.";
+        "Which CI tests and checks of a pull request fail, and why.";
     CheckMergeReadiness "check_merge_readiness" reads "Check merge readiness"
-        "Tell whether a pull request can be merged: every blocker, who must act, how.";
+        "Whether a pull request can be merged: every blocker, who must act, how.";
     FindUnresolvedComments "find_unresolved_comments" reads "Unresolved comments"
         "List unresolved review comments of a pull request. needs: author_reply or reviewer.";
     ResolveReviewThread "resolve_review_thread" writes "Resolve a thread"
@@ -130,7 +130,7 @@ define_tools! {
     GetReviewSuggestions "get_review_suggestions" reads "Review a PR"
         "Risky lines, questions and paged diff of a PR, to review it.";
     SystemHealth "system_health" reads "Health"
-        "Tell whether GitHub, gh, disk and claims are well, and how to mend what is not.";
+        "Whether GitHub, gh, disk and claims are well, and how to mend what is not.";
 }
 
 /// All tools, the most used first.

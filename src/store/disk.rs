@@ -5,7 +5,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, OFlags, access};
+use rustix::fs::{Access, Mode, OFlags, access};
 
 use super::{StoreError, io_error};
 
@@ -47,6 +47,14 @@ pub trait Disk: Send + Sync {
     fn id(&self, name: &str) -> io::Result<Option<FileId>>;
     /// The whole content of a file; `None` when it does not exist.
     fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>>;
+    /// The same of a file that anybody may have put there: an error when it has more than
+    /// `bytes_max` bytes, or is a link or anything else than a file.
+    fn read_small(&self, name: &str, bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
+        match self.read(name)? {
+            Some(bytes) if bytes.len() > bytes_max => Err(too_large(bytes_max)),
+            read => Ok(read),
+        }
+    }
     /// Writes a new file (or an old one anew) and syncs it.
     fn write_synced(&self, name: &str, bytes: &[u8]) -> io::Result<()>;
     /// Renames; the target is replaced in one step.
@@ -57,6 +65,33 @@ pub trait Disk: Send + Sync {
     fn list(&self) -> io::Result<Vec<String>>;
     /// Makes renames and new files survive power loss.
     fn sync_folder(&self) -> io::Result<()>;
+}
+
+/// At most so many bytes of an ordinary file; `None` when there is none.
+fn read_file(path: &Path, flags: OFlags, bytes_max: u64) -> io::Result<Option<Vec<u8>>> {
+    // Opening a pipe of this name must not wait until somebody writes into it.
+    let flags = flags | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        Err(rustix::io::Errno::NOENT) => return Ok(None),
+        Err(rustix::io::Errno::LOOP) => return Err(no_ordinary_file()),
+        Err(error) => return Err(error.into()),
+    };
+    if !file.metadata()?.is_file() {
+        return Err(no_ordinary_file());
+    }
+    let mut bytes = Vec::new();
+    file.take(bytes_max).read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
+}
+
+fn no_ordinary_file() -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, "it is no ordinary file")
+}
+
+fn too_large(bytes_max: usize) -> io::Error {
+    let words = format!("it has more than {bytes_max} bytes");
+    io::Error::new(io::ErrorKind::FileTooLarge, words)
 }
 
 /// A real folder.
@@ -106,21 +141,15 @@ impl Disk for FolderDisk {
     }
 
     fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
-        let mut bytes = Vec::new();
-        // A pipe of this name must not hold the start up until somebody writes into it.
-        let flags = OFlags::NONBLOCK.bits().cast_signed();
-        let opened = OpenOptions::new()
-            .read(true)
-            .custom_flags(flags)
-            .open(self.path(name));
-        match opened {
-            Ok(file) if !file.metadata()?.is_file() => Err(io::Error::new(
-                io::ErrorKind::Unsupported,
-                "it is no ordinary file",
-            )),
-            Ok(mut file) => file.read_to_end(&mut bytes).map(|_| Some(bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
+        read_file(&self.path(name), OFlags::empty(), u64::MAX)
+    }
+
+    fn read_small(&self, name: &str, bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
+        let enough = u64::try_from(bytes_max).unwrap_or(u64::MAX);
+        let read = read_file(&self.path(name), OFlags::NOFOLLOW, enough.saturating_add(1))?;
+        match read {
+            Some(bytes) if bytes.len() > bytes_max => Err(too_large(bytes_max)),
+            read => Ok(read),
         }
     }
 
@@ -285,5 +314,34 @@ impl StateFiles {
         let mut found: Vec<u64> = names.iter().filter_map(number).collect();
         found.sort_unstable();
         found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_anybody_may_have_put_there_is_read_only_if_it_is_small_and_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = FolderDisk::new(folder.path()).unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let problem = |name: &str| disk.read_small(name, 4).unwrap_err().kind();
+        assert_eq!(disk.read_small("none", 4).unwrap(), None);
+        std::fs::write(path("small"), "1234").unwrap();
+        assert_eq!(disk.read_small("small", 4).unwrap(), Some(b"1234".to_vec()));
+        std::fs::write(path("large"), "12345").unwrap();
+        assert_eq!(problem("large"), io::ErrorKind::FileTooLarge);
+        std::os::unix::fs::symlink(path("small"), path("link")).unwrap();
+        assert_eq!(problem("link"), io::ErrorKind::Unsupported);
+        std::fs::create_dir(path("folder")).unwrap();
+        assert_eq!(problem("folder"), io::ErrorKind::Unsupported);
+        // It would never end.
+        std::os::unix::fs::symlink("/dev/zero", path("zero")).unwrap();
+        assert_eq!(problem("zero"), io::ErrorKind::Unsupported);
+        let pipe = path("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        assert_eq!(problem("pipe"), io::ErrorKind::Unsupported);
     }
 }

@@ -4,8 +4,8 @@ use std::io::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::github::{Fault, World};
-use crate::support::{Cost, Place, Server, ToolAnswer, field, holds, issues, until};
+use crate::github::{Fault, Merges, World};
+use crate::support::{Answer, Cost, Place, Server, ToolAnswer, field, holds, issues, until};
 
 const TOOL: &str = "get_failing_tests";
 const PYTEST: &str = "\
@@ -75,8 +75,45 @@ fn coloured() -> String {
     PYTEST.replace("FAILED", "\u{1b}[31mFAILED\u{1b}[0m")
 }
 
+/// A server whose `acme/api#2` has on its head what is prepared there; and the name of that head.
+fn served(prepare: impl FnOnce(&mut Merges, &str)) -> (Place, Server, String) {
+    let (mut world, head) = world();
+    prepare(&mut world.repository("acme/api").merges, &head);
+    let place = Place::new(world);
+    let server = place.serve_synced();
+    (place, server, head)
+}
+
+/// Changes what is there later on.
+fn later(place: &Place, change: impl FnOnce(&mut Merges)) {
+    place
+        .github
+        .change(|world| change(&mut world.repository("acme/api").merges));
+}
+
+/// Asks about `acme/api#2`, and for what else is given.
+fn ask(server: &Server, more: Value) -> Answer {
+    let mut arguments = json!({"pr": "acme/api#2"});
+    for (name, value) in more.as_object().into_iter().flatten() {
+        arguments[name] = value.clone();
+    }
+    server.tool(TOOL, arguments)
+}
+
 fn asked(server: &Server) -> Value {
-    server.tool(TOOL, json!({"pr": "acme/api#2"})).expect(200)
+    ask(server, json!({})).expect(200)
+}
+
+/// Paths of what GitHub was asked for.
+fn paths(place: &Place) -> Vec<String> {
+    let requests = place.github.requests().into_iter();
+    requests.map(|it| it.path).collect()
+}
+
+/// A check that fails as [`PYTEST`] tells.
+fn fails(merges: &mut Merges, head: &str) {
+    merges.check_run(head, "test", "failure");
+    merges.log(head, PYTEST);
 }
 
 #[test]
@@ -122,8 +159,7 @@ fn failures_are_named_with_what_reproduces_them() {
     asked(&server);
     // Memory serves the rest.
     place.assert_repeat(1, 0);
-    let lint = server.tool(TOOL, json!({"pr": "acme/api#2", "checks": ["lint"]}));
-    let lint = lint.expect(200);
+    let lint = ask(&server, json!({"checks": ["lint"]})).expect(200);
     assert_eq!(lint["status"], "passed", "{lint}");
     assert_eq!(
         lint["counts"]["missing_required"],
@@ -205,18 +241,17 @@ fn the_agents_claims_say_what_waits_for_it() {
 
 #[test]
 fn a_log_that_no_parser_knows_is_never_a_test() {
-    let (mut world, head) = world();
-    let merges = &mut world.repository("acme/api").merges;
-    merges.check_run(&head, "deploy", "failure");
-    merges.log(
-        &head,
-        "pushing\nerror: cannot frobnicate\n##[error]Process completed with exit code 3.\n",
-    );
-    merges.check_run(&head, "odd", "failure");
-    merges.annotate(&head, "src/a.rs", 7, "this is wrong");
-    merges.check_run(&head, "gone", "timed_out");
-    let place = Place::new(world);
-    let answer = asked(&place.serve_synced());
+    let (_place, server, _) = served(|merges, head| {
+        merges.check_run(head, "deploy", "failure");
+        merges.log(
+            head,
+            "pushing\nerror: cannot frobnicate\n##[error]Process completed with exit code 3.\n",
+        );
+        merges.check_run(head, "odd", "failure");
+        merges.annotate(head, "src/a.rs", 7, "this is wrong");
+        merges.check_run(head, "gone", "timed_out");
+    });
+    let answer = asked(&server);
     let failures = answer["failures"].as_array().expect("a list");
     let by_check = |name: &str| {
         let found = failures
@@ -249,32 +284,23 @@ fn archive(name: &str, content: &[u8]) -> Vec<u8> {
 }
 
 /// A job whose log names no test.
-fn silent_job(world: &mut World, head: &str, name: &str) {
-    let merges = &mut world.repository("acme/api").merges;
+fn silent_job(merges: &mut Merges, head: &str, name: &str) {
     merges.check_run(head, name, "failure");
     merges.log(head, "##[error]Process completed with exit code 1.\n");
 }
 
 #[test]
 fn a_test_report_names_what_no_log_does() {
-    let (mut world, head) = world();
-    silent_job(&mut world, &head, "test");
-    let merges = &mut world.repository("acme/api").merges;
-    // Bytes that a terminal would take for commands reach us as they are.
-    let content = format!("{JUNIT}<!-- \u{1b}[31m\u{9b}\r\n\0 -->");
-    merges.artifact(9, "coverage", archive("coverage.xml", b"<coverage/>"));
-    merges.artifact(
-        9,
-        "test-results",
-        archive("out/junit.xml", content.as_bytes()),
-    );
-    merges.artifact(
-        8,
-        "junit-of-another-run",
-        archive("junit.xml", JUNIT.as_bytes()),
-    );
-    let place = Place::new(world);
-    let server = place.serve_synced();
+    let (place, server, _) = served(|merges, head| {
+        silent_job(merges, head, "test");
+        // Bytes that a terminal would take for commands reach us as they are.
+        let content = format!("{JUNIT}<!-- \u{1b}[31m\u{9b}\r\n\0 -->");
+        let report = archive("out/junit.xml", content.as_bytes());
+        merges.artifact(9, "coverage", archive("coverage.xml", b"<coverage/>"));
+        merges.artifact(9, "test-results", report);
+        let other = archive("junit.xml", JUNIT.as_bytes());
+        merges.artifact(8, "junit-of-another-run", other);
+    });
     place.github.clear_requests();
     let answer = asked(&server);
     let failures = answer["failures"].as_array().expect("a list");
@@ -312,17 +338,16 @@ fn a_log_that_names_tests_needs_no_report() {
 
 #[test]
 fn reports_that_cannot_be_had_are_told() {
-    let (mut world, head) = world();
-    silent_job(&mut world, &head, "test");
-    let merges = &mut world.repository("acme/api").merges;
-    merges.artifact(9, "junit-old", archive("junit.xml", JUNIT.as_bytes()));
-    merges.say_of_artifact("expired", json!(true));
-    merges.artifact(9, "junit-huge", archive("junit.xml", JUNIT.as_bytes()));
-    merges.say_of_artifact("size_in_bytes", json!(21 << 20));
-    merges.artifact(9, "junit-broken", b"no archive".to_vec());
-    merges.artifact(9, "junit-refused", archive("junit.xml", JUNIT.as_bytes()));
-    let place = Place::new(world);
-    let server = place.serve_synced();
+    let (place, server, _) = served(|merges, head| {
+        let report = archive("junit.xml", JUNIT.as_bytes());
+        silent_job(merges, head, "test");
+        merges.artifact(9, "junit-old", report.clone());
+        merges.say_of_artifact("expired", json!(true));
+        merges.artifact(9, "junit-huge", report.clone());
+        merges.say_of_artifact("size_in_bytes", json!(21 << 20));
+        merges.artifact(9, "junit-broken", b"no archive".to_vec());
+        merges.artifact(9, "junit-refused", report);
+    });
     let refused = Fault::respond(403, r#"{"message":"Resource not accessible"}"#);
     place.github.inject(refused.on("/artifacts/703/zip"));
     let answer = asked(&server);
@@ -339,15 +364,121 @@ fn reports_that_cannot_be_had_are_told() {
     assert_eq!(answer["failures"][0]["kind"], "unknown", "{answer}");
 }
 
+/// The reasons of the warnings of one source, on all pages of a call that waits for a moment.
+fn reasons(server: &Server, source: &str) -> Vec<String> {
+    let mut arguments = json!({"wait": true, "max_wait_seconds": 0});
+    let mut told = Vec::new();
+    loop {
+        let page = ask(server, arguments.clone()).expect(200);
+        let warnings = page["warnings"].as_array().into_iter().flatten();
+        let of_source = warnings.filter(|it| it["source"] == source);
+        told.extend(of_source.map(|it| field(it, "reason").to_owned()));
+        match page["next_cursor"].as_str() {
+            Some(cursor) => arguments["cursor"] = json!(cursor),
+            None => return told,
+        }
+    }
+}
+
 #[test]
-fn no_checks_are_explained_and_never_a_pass() {
-    let (mut world, _) = world();
-    world
-        .repository("acme/api")
-        .merges
-        .protect("main", &["e2e"]);
+fn runs_that_were_not_looked_into_are_told_of() {
+    // Jobs that only a report could explain, each of a run of its own.
+    let (_place, server, _) = served(|merges, head| {
+        for run in 1..=4 {
+            silent_job(merges, head, &format!("test {run}"));
+            let page = format!("https://github.com/acme/api/actions/runs/{run}/job/{run}");
+            merges.say_of_check(head, &[("details_url", json!(page))]);
+        }
+    });
+    let told = reasons(&server, "artifacts");
+    assert!(
+        told.contains(&"3 of 4 runs were looked into".to_owned()),
+        "{told:?}"
+    );
+    // Runs under way, whose steps may have failed.
+    let (place, server, _) = served(|merges, head| {
+        merges.check_run(head, "slow", "in_progress");
+        for run in 1..=11 {
+            merges.workflow_run(head, run, "in_progress");
+            // Each of a workflow of its own.
+            let own = [("workflow_id", json!(run)), ("check_suite_id", json!(run))];
+            merges.say_of_run(head, &own);
+        }
+    });
+    let told = reasons(&server, "jobs");
+    assert!(
+        told.contains(&"5 of 11 runs were looked into".to_owned()),
+        "{told:?}"
+    );
+    // A token that may not read checks sees jobs alone.
+    let refused = Fault::respond(403, r#"{"message":"Resource not accessible"}"#);
+    place.github.inject(refused.on("/check-runs"));
+    place.github.change(|world| {
+        world.issue("acme/api", 2).touch();
+    });
+    let told = reasons(&server, "jobs");
+    assert!(
+        told.contains(&"10 of 11 runs were asked".to_owned()),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn what_has_no_room_beside_the_failures_has_pages_of_its_own() {
+    let (mut world, _) = failing();
+    let merges = &mut world.repository("acme/api").merges;
+    let names: Vec<String> = (0..60)
+        .map(|number| format!("required {number:02}"))
+        .collect();
+    let contexts: Vec<&str> = names.iter().map(String::as_str).collect();
+    merges.protect("main", &contexts);
     let place = Place::new(world);
     let server = place.serve_synced();
+    let first = asked(&server);
+    assert_eq!(first["counts"]["more_missing_required"], 30, "{first}");
+    let cursor = first["next_cursor"].as_str().expect("it goes on");
+    let rest = json!({"pr": "acme/api#2", "cursor": cursor});
+    let second = server.tool(TOOL, rest.clone()).expect(200);
+    let missing = |page: &Value| page["counts"]["missing_required"].as_array().cloned();
+    let told = [missing(&first), missing(&second)].map(Option::unwrap_or_default);
+    assert_eq!(json!(told.concat()), json!(names));
+    assert!(
+        second["next_cursor"].is_null() && second["status"].is_null(),
+        "{second}"
+    );
+    let text = place.cli(&[
+        "get-failing-tests",
+        "--pr",
+        "acme/api#2",
+        "--cursor",
+        cursor,
+    ]);
+    assert!(
+        text.stdout
+            .contains("required and not reported: required 59"),
+        "{text:?}"
+    );
+    // One that reports meanwhile makes it another list.
+    place.github.change(|world| {
+        let issue = world.issue("acme/api", 2);
+        let head = issue
+            .pull_request
+            .as_ref()
+            .expect("it is one")
+            .head_sha
+            .clone();
+        issue.touch();
+        let merges = &mut world.repository("acme/api").merges;
+        merges.check_run(&head, "required 45", "success");
+    });
+    assert_eq!(server.tool(TOOL, rest).expect(409)["code"], "head_moved");
+}
+
+#[test]
+fn no_checks_are_explained_and_never_a_pass() {
+    let (_place, server, _) = served(|merges, _| {
+        merges.protect("main", &["e2e"]);
+    });
     let answer = asked(&server);
     assert_eq!(answer["status"], "no_checks", "{answer}");
     assert_eq!(answer["no_ci_reason"], "not_registered_yet");
@@ -357,26 +488,20 @@ fn no_checks_are_explained_and_never_a_pass() {
 
 #[test]
 fn waiting_ends_with_the_first_failure() {
-    let (mut world, head) = world();
-    let merges = &mut world.repository("acme/api").merges;
-    merges.check_run(&head, "slow", "in_progress");
-    let place = Place::new(world);
-    let server = place.serve_synced();
+    let (place, server, head) = served(|merges, head| {
+        merges.check_run(head, "slow", "in_progress");
+    });
     let first = asked(&server);
     assert_eq!(first["status"], "running", "{first}");
     std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| server.tool(TOOL, json!({"pr": "acme/api#2", "wait": true})));
+        let waiting = scope.spawn(|| ask(&server, json!({"wait": true})));
         place.until_asked(|requests| {
             let of_checks = requests
                 .iter()
                 .filter(|request| request.path.contains("/check-runs"));
             of_checks.count() >= 2
         });
-        place.github.change(|world| {
-            let merges = &mut world.repository("acme/api").merges;
-            merges.check_run(&head, "test", "failure");
-            merges.log(&head, PYTEST);
-        });
+        later(&place, |merges| fails(merges, &head));
         let answer = waiting.join().expect("it answers").expect(200);
         assert_eq!(answer["status"], "failed", "{answer}");
         assert_eq!(answer["counts"]["running"], 1);
@@ -408,11 +533,7 @@ fn a_wait_tells_what_it_sees_and_brings_the_failure() {
     let message = field(&first, "message");
     assert!(message.contains("1 check is not done"), "{first}");
     assert!(answer.try_recv().is_err(), "the checks still run");
-    place.github.change(|world| {
-        let merges = &mut world.repository("acme/api").merges;
-        merges.check_run(&head, "test", "failure");
-        merges.log(&head, PYTEST);
-    });
+    later(&place, |merges| fails(merges, &head));
     let line = answer.recv_timeout(std::time::Duration::from_secs(30));
     let answer: Value = serde_json::from_str(&line.expect("it ends")).expect("JSON");
     let record = ToolAnswer::of(&answer["result"]).record();
@@ -423,11 +544,9 @@ fn a_wait_tells_what_it_sees_and_brings_the_failure() {
 
 #[test]
 fn a_command_waits_no_longer_than_it_may() {
-    let (mut world, head) = world();
-    let merges = &mut world.repository("acme/api").merges;
-    merges.check_run(&head, "slow", "in_progress");
-    let place = Place::new(world);
-    let _server = place.serve_synced();
+    let (place, _server, _) = served(|merges, head| {
+        merges.check_run(head, "slow", "in_progress");
+    });
     place.github.clear_requests();
     let wait = [
         "--pr",
@@ -465,25 +584,20 @@ fn bad_input_and_failing_sources_are_told() {
     let answer = asked(&server);
     assert_eq!(answer["status"], "failed");
     assert_eq!(answer["warnings"][0]["source"], "rulesets", "{answer}");
-    let error = server
-        .tool(TOOL, json!({"pr": "acme/api#2", "cursor": "x"}))
-        .expect(400);
+    let error = ask(&server, json!({"cursor": "x"})).expect(400);
     assert_eq!(field(&error, "code"), "invalid_argument");
 }
 
 #[test]
 fn waiting_ends_with_a_failed_step() {
-    let (mut world, head) = world();
-    let merges = &mut world.repository("acme/api").merges;
-    merges.check_run(&head, "test", "in_progress");
-    merges.step(&head, "Set up job", Some("success"));
-    merges.step(&head, "Run tests", Some("failure"));
-    merges.step(&head, "Upload reports", None);
-    merges.workflow_run(&head, 9, "in_progress");
-    let place = Place::new(world);
-    let server = place.serve_synced();
-    let arguments = json!({"pr": "acme/api#2", "wait": true, "checks": ["test"]});
-    let answer = server.tool(TOOL, arguments).expect(200);
+    let (_place, server, _) = served(|merges, head| {
+        merges.check_run(head, "test", "in_progress");
+        merges.step(head, "Set up job", Some("success"));
+        merges.step(head, "Run tests", Some("failure"));
+        merges.step(head, "Upload reports", None);
+        merges.workflow_run(head, 9, "in_progress");
+    });
+    let answer = ask(&server, json!({"wait": true, "checks": ["test"]})).expect(200);
     assert_eq!(answer["status"], "failed", "{answer}");
     let failure = &answer["failures"][0];
     assert_eq!(failure["error"], "step 'Run tests' of test failed");
@@ -495,16 +609,12 @@ fn waiting_ends_with_a_failed_step() {
 
 #[test]
 fn a_push_begins_the_wait_again() {
-    let (mut world, head) = world();
-    world
-        .repository("acme/api")
-        .merges
-        .check_run(&head, "test", "in_progress");
-    let place = Place::new(world);
-    let server = place.serve_synced();
+    let (place, server, head) = served(|merges, head| {
+        merges.check_run(head, "test", "in_progress");
+    });
     let pushed = "f".repeat(40);
     std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| server.tool(TOOL, json!({"pr": "acme/api#2", "wait": true})));
+        let waiting = scope.spawn(|| ask(&server, json!({"wait": true})));
         place.until_asked(|requests| {
             requests
                 .iter()
@@ -527,62 +637,56 @@ fn a_push_begins_the_wait_again() {
 
 #[test]
 fn a_wait_is_told_of_a_pass_after_a_second_look() {
-    let (mut world, head) = world();
-    world
-        .repository("acme/api")
-        .merges
-        .check_run(&head, "test", "success");
-    let place = Place::new(world);
-    let server = place.serve_synced();
-    let ask = |arguments: Value| server.tool(TOOL, arguments).expect(200);
-    let moment = ask(json!({"pr": "acme/api#2", "wait": true, "max_wait_seconds": 0}));
+    let (place, server, _) = served(|merges, head| {
+        merges.check_run(head, "test", "success");
+    });
+    let moment = ask(&server, json!({"wait": true, "max_wait_seconds": 0})).expect(200);
     assert_eq!(moment["status"], "running", "{moment}");
     let message = field(&moment["poll_info"], "message");
     assert!(message.contains("second look"), "{message}");
-    let plain = ask(json!({"pr": "acme/api#2"}));
+    let plain = asked(&server);
     assert_eq!(
         plain["status"], "passed",
         "who does not wait is told what is seen: {plain}"
     );
     let began = std::time::Instant::now();
-    let waited = ask(json!({"pr": "acme/api#2", "wait": true}));
+    let waited = ask(&server, json!({"wait": true})).expect(200);
     assert_eq!(
         (&waited["status"], &waited["settled"]),
         (&json!("passed"), &json!(true))
     );
     assert!(began.elapsed().as_secs() >= 8, "{:?}", began.elapsed());
     place.github.clear_requests();
-    let again = ask(json!({"pr": "acme/api#2", "wait": true}));
+    let again = ask(&server, json!({"wait": true})).expect(200);
     assert_eq!(again["status"], "passed");
     assert_eq!(place.github.requests().len(), 1, "it is remembered");
-    let most = server.tool(TOOL, json!({"pr": "acme/api#2", "max_wait_seconds": 3_601}));
+    let most = ask(&server, json!({"max_wait_seconds": 3_601}));
     assert_eq!(field(&most.expect(400), "code"), "invalid_argument");
 }
 
 #[test]
 fn a_log_that_is_missing_is_explained() {
-    let (mut world, head) = world();
-    let merges = &mut world.repository("acme/api").merges;
-    merges.check_run(&head, "lost", "failure");
-    merges
-        .step(&head, "Build", Some("success"))
-        .step(&head, "Run tests", None);
-    merges.check_run(&head, "failed", "failure");
-    merges.step(&head, "Deploy", Some("failure"));
-    merges.check_run(&head, "stopped", "cancelled");
-    merges.workflow_run(&head, 9, "failure");
-    // A run that never had a job is on no list of checks.
-    merges.workflow_run(&head, 10, "startup_failure");
-    merges.say_of_run(
-        &head,
-        &[
-            ("name", json!("Broken")),
-            ("workflow_id", json!(8)),
-            ("check_suite_id", json!(91)),
-        ],
-    );
-    let place = Place::new(world);
-    let answer = asked(&place.serve_synced());
+    let (_place, server, _) = served(|merges, head| {
+        merges.check_run(head, "lost", "failure");
+        merges
+            .step(head, "Build", Some("success"))
+            .step(head, "Run tests", None);
+        merges.check_run(head, "failed", "failure");
+        merges.step(head, "Deploy", Some("failure"));
+        merges.check_run(head, "stopped", "cancelled");
+        merges.workflow_run(head, 9, "failure");
+        // A run that never had a job is on no list of checks.
+        merges.workflow_run(head, 10, "startup_failure");
+        merges.say_of_run(
+            head,
+            &[
+                ("name", json!("Broken")),
+                ("workflow_id", json!(8)),
+                ("check_suite_id", json!(91)),
+            ],
+        );
+    });
+    let answer = asked(&server);
     let failures = answer["failures"].as_array().expect("a list");
     let told: std::collections::BTreeMap<&str, (&str, &str)> = failures
         .iter()
@@ -618,8 +722,7 @@ fn a_log_that_is_missing_is_explained() {
 }
 
 /// Reports a failed check of another app than GitHub Actions.
-fn foreign_check(world: &mut World, head: &str, name: &str, output: Value) {
-    let merges = &mut world.repository("acme/api").merges;
+fn foreign_check(merges: &mut Merges, head: &str, name: &str, output: Value) {
     merges.check_run(head, name, "failure");
     let app = json!({"id": 254, "slug": "codecov", "name": "Codecov"});
     merges.say_of_check(head, &[("app", app), ("output", output)]);
@@ -627,14 +730,14 @@ fn foreign_check(world: &mut World, head: &str, name: &str, output: Value) {
 
 #[test]
 fn checks_of_other_apps_are_told_in_their_own_words() {
-    let (mut world, head) = world();
-    let summary = "## Coverage\n\n---\nsrc/a.rs: **50%**\u{202e}!\n";
-    let output = json!({"title": "70% of the diff hit", "summary": summary, "text": "src/b.rs"});
-    foreign_check(&mut world, &head, "codecov/patch", output);
-    let output = json!({"title": null, "summary": "Step 3 failed\nExit code 2", "text": null});
-    foreign_check(&mut world, &head, "ci/other", output);
-    let place = Place::new(world);
-    let server = place.serve_synced();
+    let (place, server, _) = served(|merges, head| {
+        let summary = "## Coverage\n\n---\nsrc/a.rs: **50%**\u{202e}!\n";
+        let title = "70% of the diff hit";
+        let output = json!({"title": title, "summary": summary, "text": "src/b.rs"});
+        foreign_check(merges, head, "codecov/patch", output);
+        let output = json!({"title": null, "summary": "Step 3 failed\nExit code 2", "text": null});
+        foreign_check(merges, head, "ci/other", output);
+    });
     let answer = asked(&server);
     let failures = answer["failures"].as_array().expect("a list");
     let told: Vec<_> = failures
@@ -657,12 +760,14 @@ fn checks_of_other_apps_are_told_in_their_own_words() {
             (&json!("low"), &json!("check"))
         );
     }
-    let short = server.tool(TOOL, json!({"pr": "acme/api#2", "max_error_lines": 1}));
-    let short = short.expect(200);
+    let short = ask(&server, json!({"max_error_lines": 1})).expect(200);
     assert_eq!(short["failures"][1]["excerpt"], json!(["## Coverage"]));
     // What is asked of jobs is not asked of them.
-    let requests = place.github.requests();
-    assert!(!requests.iter().any(|it| it.path.contains("/annotations")));
+    assert!(
+        !paths(&place)
+            .iter()
+            .any(|path| path.contains("/annotations"))
+    );
 }
 
 #[test]
@@ -675,8 +780,7 @@ fn annotations_that_were_not_read_are_told_of() {
     }
     let place = Place::new(world);
     let server = place.serve_synced();
-    let arguments = json!({"pr": "acme/api#2", "sources": ["annotations"]});
-    let answer = server.tool(TOOL, arguments).expect(200);
+    let answer = ask(&server, json!({"sources": ["annotations"]})).expect(200);
     let warnings = answer["warnings"].as_array().expect("there are some");
     let told: Vec<_> = warnings
         .iter()
@@ -691,13 +795,7 @@ fn arguments_choose_what_is_looked_at() {
     let (world, _) = failing();
     let place = Place::new(world);
     let server = place.serve_synced();
-    let ask = |more: Value| {
-        let mut arguments = json!({"pr": "acme/api#2"});
-        for (name, value) in more.as_object().into_iter().flatten() {
-            arguments[name] = value.clone();
-        }
-        server.tool(TOOL, arguments)
-    };
+    let ask = |more: Value| ask(&server, more);
     let checks = |answer: &Value| -> Vec<Value> {
         let failures = answer["failures"].as_array().expect("a list").iter();
         failures.map(|failure| failure["checks"].clone()).collect()
@@ -718,12 +816,7 @@ fn arguments_choose_what_is_looked_at() {
     let answer = ask(json!({"sources": ["annotations"], "checks": ["test"]})).expect(200);
     assert_eq!(answer["failures"][0]["kind"], "unknown", "{answer}");
     assert_eq!(answer["failures"][0]["source"], "check");
-    let paths: Vec<String> = place
-        .github
-        .requests()
-        .into_iter()
-        .map(|it| it.path)
-        .collect();
+    let paths = paths(&place);
     let asked_for = |part: &str| paths.iter().any(|path| path.contains(part));
     assert!(asked_for("/annotations"), "{paths:?}");
     assert!(!asked_for("/logs") && !asked_for("/artifacts"), "{paths:?}");
@@ -758,31 +851,26 @@ fn arguments_choose_what_is_looked_at() {
 
 #[test]
 fn checks_that_run_on_cost_two_requests_a_look() {
-    let (mut world, head) = world();
-    let merges = &mut world.repository("acme/api").merges;
-    merges.check_run(&head, "test", "in_progress");
-    merges.status(&head, "license", "success");
-    let place = Place::new(world);
-    let server = place.serve_synced();
+    let (place, server, head) = served(|merges, head| {
+        merges.check_run(head, "test", "in_progress");
+        merges.status(head, "license", "success");
+    });
     place.github.clear_requests();
     assert_eq!(asked(&server)["status"], "running");
     // Pull request, checks, statuses, runs, rules, branch.
     assert_eq!(place.cost(), Cost::is(6, 6, 0));
     for wait in [false, true] {
         place.github.clear_requests();
-        let call = json!({"pr": "acme/api#2", "wait": wait, "max_wait_seconds": 0});
-        let again = server.tool(TOOL, call).expect(200);
+        let again = ask(&server, json!({"wait": wait, "max_wait_seconds": 0})).expect(200);
         assert_eq!(again["status"], "running", "{again}");
         place.assert_repeat(2, 0);
     }
     // Another app's status is asked for again when check runs change, and seen then.
-    place.github.change(|world| {
-        let merges = &mut world.repository("acme/api").merges;
+    later(&place, |merges| {
         merges.status(&head, "audit", "failure");
     });
     assert_eq!(asked(&server)["counts"]["failed"], 0);
-    place.github.change(|world| {
-        let merges = &mut world.repository("acme/api").merges;
+    later(&place, |merges| {
         merges.check_run(&head, "lint", "success");
     });
     place.github.clear_requests();
@@ -792,12 +880,7 @@ fn checks_that_run_on_cost_two_requests_a_look() {
         json!(["audit"]),
         "{answer}"
     );
-    let paths: Vec<String> = place
-        .github
-        .requests()
-        .into_iter()
-        .map(|it| it.path)
-        .collect();
+    let paths = paths(&place);
     for part in ["/check-runs", "/status", "/actions/runs"] {
         assert!(
             paths.iter().any(|path| path.contains(part)),
@@ -808,21 +891,16 @@ fn checks_that_run_on_cost_two_requests_a_look() {
 
 #[test]
 fn the_look_that_confirms_a_pass_reads_all_again() {
-    let (mut world, head) = world();
-    let merges = &mut world.repository("acme/api").merges;
-    merges.check_run(&head, "test", "success");
-    let place = Place::new(world);
-    let server = place.serve_synced();
+    let (place, server, head) = served(|merges, head| {
+        merges.check_run(head, "test", "success");
+    });
     // The first of the two looks sees a pass; another app's status fails before the second.
-    let call = json!({"pr": "acme/api#2", "wait": true, "max_wait_seconds": 0});
-    let first = server.tool(TOOL, call).expect(200);
+    let first = ask(&server, json!({"wait": true, "max_wait_seconds": 0})).expect(200);
     assert_eq!(first["settled"], false, "{first}");
-    place.github.change(|world| {
-        let merges = &mut world.repository("acme/api").merges;
+    later(&place, |merges| {
         merges.status(&head, "audit", "failure");
     });
-    let call = json!({"pr": "acme/api#2", "wait": true, "max_wait_seconds": 20});
-    let second = server.tool(TOOL, call).expect(200);
+    let second = ask(&server, json!({"wait": true, "max_wait_seconds": 20})).expect(200);
     assert_eq!(second["status"], "failed", "{second}");
     assert_eq!(
         second["failures"][0]["checks"],
@@ -833,22 +911,18 @@ fn the_look_that_confirms_a_pass_reads_all_again() {
 
 #[test]
 fn a_cursor_of_an_older_head_says_so() {
-    let (mut world, head) = world();
-    for number in 0..12 {
-        let output = json!({"title": format!("broken {number}")});
-        foreign_check(&mut world, &head, &format!("check {number:02}"), output);
-    }
-    let place = Place::new(world);
-    let server = place.serve_synced();
+    let (place, server, _) = served(|merges, head| {
+        for number in 0..12 {
+            let output = json!({"title": format!("broken {number}")});
+            foreign_check(merges, head, &format!("check {number:02}"), output);
+        }
+    });
     let first = asked(&server);
     assert_eq!(first["failures"].as_array().map(Vec::len), Some(10));
     let cursor = &first["next_cursor"];
-    let ask = |more: Value| {
-        let mut arguments = json!({"pr": "acme/api#2", "cursor": cursor});
-        for (name, value) in more.as_object().into_iter().flatten() {
-            arguments[name] = value.clone();
-        }
-        server.tool(TOOL, arguments)
+    let ask = |mut more: Value| {
+        more["cursor"] = cursor.clone();
+        ask(&server, more)
     };
     let second = ask(json!({"max_error_lines": 2})).expect(200);
     let told: Vec<&str> = second["failures"]

@@ -176,6 +176,98 @@ fn a_stack_that_github_keeps_has_its_order() {
     assert_eq!(answer["warnings"][0]["source"], "native_stack", "{answer}");
 }
 
+/// That stack with so many further layers on `docs`, each with one commit.
+fn tall_stack(layers: usize) -> World {
+    let mut world = stack();
+    let clock = world.clock.clone();
+    let repository = world.repository("acme/api");
+    let (mut base, mut below) = ("docs".to_owned(), "c1".to_owned());
+    for layer in 0..layers {
+        let (branch, word) = (format!("layer-{layer}"), format!("e{layer}"));
+        let at = clock.tick();
+        repository
+            .history
+            .commit(&branch, &word, &[below.as_str()], at);
+        let pull = repository.add_pull_request(&branch, &[]).head(&branch);
+        let details = pull.pull_request.as_mut().expect("it is one");
+        (details.base_ref, details.head_sha) = (base, oid(&word));
+        (base, below) = (branch, word);
+    }
+    world
+}
+
+#[test]
+fn a_plan_that_is_too_long_for_an_answer_has_pages() {
+    let place = Place::new(tall_stack(12));
+    let server = place.serve_synced();
+    let list = |page: &Value, pointer: &str| -> Vec<Value> {
+        let list = page.pointer(pointer).and_then(Value::as_array);
+        list.cloned().unwrap_or_default()
+    };
+    let first = ask(&server, "acme/api#3");
+    assert!(first["more_commands"].is_u64(), "{first}");
+    let then = first["summary"]["then"]
+        .as_str()
+        .expect("there is a next step");
+    assert!(then.contains("next_cursor"), "{then}");
+    let (mut pages, mut arguments) = (vec![first], json!({"pr": "acme/api#3"}));
+    while let Some(cursor) = pages.last().expect("one")["next_cursor"].as_str() {
+        arguments["cursor"] = json!(cursor);
+        let page = server
+            .tool("manage_stacked_prs", arguments.clone())
+            .expect(200);
+        assert!(page.get("summary").is_none(), "{page}");
+        pages.push(page);
+    }
+    for page in &pages {
+        assert!(page.to_string().len() <= 8_192, "{page}");
+        assert!(page["untrusted"].to_string().contains("commands[].command"));
+    }
+    // Each layer that moves is pushed once, in the order of the steps.
+    let all: Vec<Value> = pages.iter().flat_map(|it| list(it, "/commands")).collect();
+    let steps: Vec<u64> = all.iter().filter_map(|it| it["step"].as_u64()).collect();
+    assert_eq!(steps, (1..=all.len() as u64).collect::<Vec<u64>>());
+    let pushed = all.iter().filter_map(|it| it["command"].as_str());
+    let pushed = pushed.filter(|command| command.starts_with("git push"));
+    assert_eq!(pushed.count(), 14);
+    let layers: Vec<Value> = pages
+        .iter()
+        .flat_map(|it| list(it, "/stack/layers"))
+        .collect();
+    assert_eq!(layers.len(), 15);
+    // By the command line, and by MCP.
+    let cursor = pages[0]["next_cursor"].as_str().expect("it goes on");
+    let flags = [
+        "manage-stacked-prs",
+        "--pr",
+        "acme/api#3",
+        "--cursor",
+        cursor,
+    ];
+    let by_hand = place.cli(&[&flags[..], &["--json"]].concat()).json();
+    assert_eq!(by_hand["commands"], pages[1]["commands"]);
+    let text = place.cli(&flags).stdout;
+    assert!(text.starts_with("what the page before"), "{text}");
+    assert!(!text.contains("null"), "{text}");
+    let by_mcp = json!({"pr": "acme/api#3", "cursor": cursor});
+    let by_mcp = place.mcp().joined().tool("manage_stacked_prs", by_mcp);
+    assert_eq!(by_mcp.record()["commands"], pages[1]["commands"]);
+    // A cursor is good for its question and its head.
+    let refused = |arguments: Value, status: u16| {
+        let error = server.tool("manage_stacked_prs", arguments).expect(status);
+        error["code"].as_str().expect("it is text").to_owned()
+    };
+    let other = json!({"pr": "acme/api#3", "cursor": cursor, "remote": "upstream"});
+    assert_eq!(refused(other, 400), "invalid_argument");
+    place.github.change(|world| {
+        let issue = world.issue("acme/api", 3);
+        issue.pull_request.as_mut().expect("it is one").head_sha = oid("b1");
+        issue.touch();
+    });
+    let old = json!({"pr": "acme/api#3", "cursor": cursor});
+    assert_eq!(refused(old, 409), "head_moved");
+}
+
 #[test]
 fn every_transport_gives_the_same() {
     let place = Place::new(stack());

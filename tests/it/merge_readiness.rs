@@ -471,3 +471,56 @@ fn a_stack_that_github_keeps_is_judged_by_its_base_and_what_is_below() {
     assert_eq!(categories(&answer), ["stack_below_not_ready"], "{answer}");
     assert_eq!(answer["ready_to_merge"], false);
 }
+
+#[test]
+fn lists_that_are_longer_than_what_is_asked_for_are_told_of() {
+    let mut world = issues(101);
+    let closes: Vec<u64> = (1..=101).collect();
+    let repository = world.repository("acme/api");
+    let number = repository.add_pull_request("Fix it all", &closes).number;
+    let many = |entry: Value| Value::from(vec![entry; 101]);
+    let reviewer = json!({"__typename": "User", "login": "kim"});
+    let opinion = json!({"author": {"login": "lea"}, "state": "COMMENTED", "commit": null});
+    let base = json!({"compare": {"behindBy": 0}, "refUpdateRule": null,
+        "associatedPullRequests": [{"number": 7}, {"number": 8}], "branchProtectionRule": null});
+    repository
+        .merges
+        .say_of(number, "baseRef", base)
+        .say_of(number, "latestOpinionatedReviews", many(opinion))
+        .say_of(number, "reviewThreads", many(json!({"isResolved": true})))
+        .say_of(
+            number,
+            "reviewRequests",
+            many(json!({"asCodeOwner": false, "requestedReviewer": reviewer})),
+        );
+    let place = Place::new(world);
+    let server = place.serve_synced();
+    let pr = format!("acme/api#{number}");
+    let (mut told, mut closed, mut arguments) = (Vec::new(), 0, json!({"pr": pr}));
+    loop {
+        let page = server.tool(TOOL, arguments.clone()).expect(200);
+        let warnings = page["warnings"].as_array().into_iter().flatten();
+        told.extend(warnings.map(|it| {
+            (
+                field(it, "source").to_owned(),
+                field(it, "reason").to_owned(),
+            )
+        }));
+        closed += page["closes"].as_array().map_or(0, Vec::len);
+        match page["next_cursor"].as_str() {
+            Some(cursor) => arguments["cursor"] = json!(cursor),
+            None => break,
+        }
+    }
+    assert_eq!(closed, 100);
+    for (source, reason) in [
+        ("reviews", "100 of 101 were read"),
+        ("review_requests", "100 of 101 were read"),
+        ("closing_issues", "100 of 101 were read"),
+        ("base_branch", "1 of 2 were read"),
+        ("review_threads", "more than 100"),
+    ] {
+        let expected = (source.to_owned(), reason.to_owned());
+        assert!(told.contains(&expected), "{source}: {told:?}");
+    }
+}

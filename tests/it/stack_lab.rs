@@ -532,9 +532,7 @@ impl Lab {
             native: None,
             now: Timestamp::UNIX_EPOCH,
         });
-        let json = serde_json::to_string(&answer).expect("it is JSON");
-        assert!(json.len() <= 8_192, "{} bytes", json.len());
-        serde_json::from_str(&json).expect("it is JSON")
+        serde_json::to_value(&answer).expect("it is JSON")
     }
 
     /// A clone that knows nothing of what the author did.

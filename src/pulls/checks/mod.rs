@@ -344,6 +344,13 @@ async fn jobs(
     warnings: &mut Vec<Warning>,
 ) -> Vec<CheckRun> {
     let mut found = Vec::new();
+    if workflow_runs.len() > RUNS_ASKED_MAX {
+        let reason = format!(
+            "{RUNS_ASKED_MAX} of {} runs were asked",
+            workflow_runs.len()
+        );
+        warnings.push(Warning::new("jobs", reason, "checks may be missing"));
+    }
     for run in workflow_runs.iter().take(RUNS_ASKED_MAX) {
         let path = source.path().then("actions").then("runs").then(run.id);
         let path = path.then("jobs").with("filter", "latest");

@@ -83,6 +83,9 @@ pub(super) struct Waiting {
 #[derive(Debug, Default, PartialEq, Serialize)]
 pub(super) struct Summary<'a> {
     pub by_author: BTreeMap<&'a str, usize>,
+    /// Authors beside those, of fewer remarks.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub more_authors: usize,
     pub bots: usize,
     pub humans: usize,
     pub outdated: usize,
@@ -92,6 +95,9 @@ pub(super) struct Summary<'a> {
     #[serde(skip_serializing_if = "is_zero")]
     pub minimized: usize,
     pub files: Vec<&'a str>,
+    /// Files beside those: each entry names its own.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub more_files: usize,
 }
 
 fn is_zero(count: &usize) -> bool {
@@ -328,7 +334,7 @@ impl<'a> Analysis<'a> {
             ..Summary::default()
         };
         let mut authors: BTreeMap<&str, usize> = BTreeMap::new();
-        let mut total = 0;
+        let (mut total, mut files) = (0, BTreeSet::new());
         for entry in self.listed(query) {
             total += 1;
             *authors.entry(entry.remark.author()).or_default() += 1;
@@ -345,15 +351,17 @@ impl<'a> Analysis<'a> {
             summary.outdated += usize::from(outdated);
             if let Some(path) = entry.path() {
                 let path = crate::domain::text::cut(path, PATH_BYTES_MAX).0;
-                if summary.files.len() < NAMED_MAX && !summary.files.contains(&path) {
+                if files.insert(path) && summary.files.len() < NAMED_MAX {
                     summary.files.push(path);
                 }
             }
         }
         let mut authors: Vec<_> = authors.into_iter().collect();
         authors.sort_by_key(|(_, count)| Reverse(*count));
+        summary.more_authors = authors.len().saturating_sub(NAMED_MAX);
         authors.truncate(NAMED_MAX);
         summary.files = overflow::fit(summary.files, FILES_BYTES_MAX).0;
+        summary.more_files = files.len() - summary.files.len();
         summary.by_author = authors.into_iter().collect();
         (total, summary)
     }

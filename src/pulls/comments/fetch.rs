@@ -41,6 +41,12 @@ impl Fetched {
             .filter_map(|review| Some((review.id.clone(), take_apart(&review.id, &review.body)?)))
             .collect();
     }
+
+    /// Leaves the bodies of reviews in one piece. One that says nothing but how much is said
+    /// elsewhere still is nothing: what waits does not depend on how it is shown.
+    pub fn leave_reviews_whole(&mut self) {
+        self.taken_apart.retain(|_, apart| apart.is_nothing());
+    }
 }
 
 /// Reads everything that was said on a pull request.

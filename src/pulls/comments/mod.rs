@@ -28,8 +28,10 @@ use fetch::{Fetched, fetch};
 use report::{Actions, Changes, Resolve, ResolveArguments, UNTRUSTED, render};
 
 const TOOL: &str = "find_unresolved_comments";
-/// Most bytes of the warnings.
-const WARNINGS_BYTES_MAX: usize = 1_500;
+/// Most bytes of the warnings: enough for one of each kind, and there are no more. Those are two on
+/// remarks outside of threads, two on threads, one on findings, and one on commits that are not
+/// compared beside one for each of [`COMPARISONS_MAX`].
+const WARNINGS_BYTES_MAX: usize = 1_600;
 /// Most entries of a page.
 const PAGE_ENTRIES_MAX: usize = 20;
 /// Most commits that are compared with the head for one page.
@@ -161,8 +163,9 @@ pub async fn find_unresolved_comments(
     let after = after.map(|given| Position::read(given, &pr, query, &source.pull.head.sha));
     let after = after.transpose()?;
     let mut fetched = fetch(&source).await?;
-    if query.parse_review_bodies {
-        fetched.take_reviews_apart();
+    fetched.take_reviews_apart();
+    if !query.parse_review_bodies {
+        fetched.leave_reviews_whole();
     }
     let mut warnings = std::mem::take(&mut fetched.warnings);
     let mut analysis = analyse(&fetched, query.sort);

@@ -73,6 +73,13 @@ pub(super) struct TakenApart {
     pub unread: usize,
 }
 
+impl TakenApart {
+    /// Whether it only announces what is said elsewhere.
+    pub fn is_nothing(&self) -> bool {
+        self.findings.is_empty() && self.rest.trim().is_empty()
+    }
+}
+
 /// Takes the body of a bot's review apart; none when it is not built that way.
 pub(super) fn take_apart(review_id: &str, body: &str) -> Option<TakenApart> {
     let body = body.replace("\r\n", "\n");

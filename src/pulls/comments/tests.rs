@@ -308,6 +308,26 @@ fn findings_of_a_review_have_places_and_are_one_remark() {
     assert_eq!(ids(&by("User", body)), ["PRRT_20", "IC_60"]);
     let count = "**Actionable comments posted: 1**";
     assert_eq!(ids(&by("Bot", count)), ["PRRT_20"]);
+    // What waits is the same where bodies are left in one piece.
+    for (body, listed) in [
+        (body, &["PRRT_20", "IC_60"][..]),
+        (count, &["PRRT_20"]),
+        (
+            "**Actionable comments posted: 1**\n\nAnd one word.",
+            &["PRRT_20", "IC_60"],
+        ),
+    ] {
+        let mut whole = by("Bot", body);
+        let apart = analyse(&whole, Sort::ByFile).waiting();
+        whole.leave_reviews_whole();
+        assert_eq!(ids(&whole), listed, "{body}");
+        let waiting = analyse(&whole, Sort::ByFile).waiting();
+        assert_eq!(
+            (waiting.threads, waiting.remarks, waiting.reviews),
+            (apart.threads, apart.remarks, apart.reviews),
+            "{body}"
+        );
+    }
 }
 
 #[test]

@@ -11,9 +11,8 @@ use crate::pulls::{PullSource, Warning, secrets};
 
 /// Most files whose commits are read: one call each.
 const FILES_MAX: usize = 5;
-/// Commits of one file that are read, and told.
+/// Commits of one file that are read.
 const READ_MAX: usize = 20;
-const TOLD_MAX: usize = 3;
 /// Most bytes of a subject.
 const SUBJECT_BYTES_MAX: usize = 100;
 
@@ -50,11 +49,28 @@ pub async fn fill(
     conflicts: &mut [Conflict],
     warnings: &mut Vec<Warning>,
 ) {
+    let effect = "which commits of the target conflict is unknown of the others";
+    if conflicts.len() > FILES_MAX {
+        let reason = format!(
+            "those of {FILES_MAX} of {} files were read",
+            conflicts.len()
+        );
+        warnings.push(Warning::new("commits", reason, effect));
+    }
     for conflict in conflicts.iter_mut().take(FILES_MAX) {
         match read(source, sides, conflict.in_target()).await {
-            Ok(commits) => conflict.target_commits = commits,
+            Ok((commits, all)) => {
+                conflict.target_commits = commits;
+                if !all {
+                    let reason = format!("the newest {READ_MAX} of a file were read");
+                    warnings.push(Warning::new(
+                        "commits",
+                        reason,
+                        "older ones may conflict too",
+                    ));
+                }
+            }
             Err(error) => {
-                let effect = "which commits of the target conflict is unknown";
                 warnings.push(Warning::new("commits", error, effect));
                 return;
             }
@@ -70,11 +86,12 @@ impl Conflict {
     }
 }
 
+/// The commits of the target that changed a file, and whether those are all.
 async fn read(
     source: &PullSource,
     sides: &Sides,
     path: &str,
-) -> Result<Vec<TargetCommit>, GhError> {
+) -> Result<(Vec<TargetCommit>, bool), GhError> {
     let mut request = source
         .path()
         .then("commits")
@@ -91,8 +108,10 @@ async fn read(
         let known = sides.target_commits.as_ref();
         known.is_none_or(|known| known.contains(&told.sha)) && told.sha != sides.commits.ancestor
     };
-    let found = found.iter().filter(is_new).take(TOLD_MAX);
-    Ok(found.map(Told::to_commit).collect())
+    let new: Vec<TargetCommit> = found.iter().filter(is_new).map(Told::to_commit).collect();
+    // One that is not new ends them: the list is from the newest to the oldest.
+    let all = found.len() < READ_MAX || new.len() < found.len();
+    Ok((new, all))
 }
 
 impl Told {

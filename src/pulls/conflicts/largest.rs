@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::cases::Kind;
 use super::entries::Commits;
@@ -14,23 +14,15 @@ use crate::pulls::overlap::{Nearness, Place as SharedPlace};
 /// All answers to one call and the calls for its further pages, with these letters everywhere.
 pub(in crate::pulls) fn answers(letters: &str) -> Vec<String> {
     let mut all = Vec::new();
-    for (name_bytes, count) in [(4_000, 60), (240, 60), (40, 60), (40, 0)] {
+    for (name_bytes, count) in [(4_000, 8), (240, 12), (40, 25), (40, 0)] {
         let name = letters.repeat(name_bytes / letters.len());
-        let mut offset = 0;
-        loop {
-            let report = page(&name, count, offset);
-            all.push(serde_json::to_string(&report).unwrap());
-            offset += report.conflicts.len();
-            assert_eq!(report.next_cursor.is_some(), offset < count);
-            if report.next_cursor.is_none() {
-                break;
-            }
-        }
+        let pages = overflow::all_pages(&report(&name, count), &report::levels());
+        all.extend(pages.iter().map(Value::to_string));
     }
     all
 }
 
-fn page(name: &str, count: usize, offset: usize) -> Report {
+fn report(name: &str, count: usize) -> Report {
     let id = PullId::parse(
         &format!("{}/{}#42", "o".repeat(39), "r".repeat(100)),
         &Host::default(),
@@ -67,7 +59,7 @@ fn page(name: &str, count: usize, offset: usize) -> Report {
         target_path: Some(name.to_owned()),
         deleted_by: None,
         estimated: true,
-        regions: (0..5).map(region).collect(),
+        regions: (0..7).map(region).collect(),
         more_regions: 9,
         target_commits: vec![commit.clone(); 3],
     };
@@ -77,7 +69,7 @@ fn page(name: &str, count: usize, offset: usize) -> Report {
         author: "a".repeat(39),
         draft: true,
         overlap: Nearness::Lines,
-        paths: vec![name.to_owned(); 40],
+        paths: vec![name.to_owned(); 12],
         more_paths: 0,
         places: vec![
             SharedPlace {
@@ -85,7 +77,7 @@ fn page(name: &str, count: usize, offset: usize) -> Report {
                 lines: [1, 1],
                 their_lines: [1, 1],
             };
-            40
+            12
         ],
         more_places: 0,
         claimant: None,
@@ -121,27 +113,47 @@ fn page(name: &str, count: usize, offset: usize) -> Report {
         method: Method::Exact,
         sides: &sides,
         findings: Findings {
-            conflicts: Vec::new(),
-            clean: paths(300),
-            undecided: paths(300),
+            conflicts: (0..count).map(conflict).collect(),
+            clean: paths(50),
+            undecided: paths(50),
         },
-        others: Some((0..30).map(other).collect()),
+        others: Some((0..8).map(other).collect()),
         warnings: vec![Warning::new("trees", name, "files were judged by names"); 20],
     };
-    let frame = Frame {
+    let about = About {
         id: &id,
         pull: &pull,
         host: &Host::default(),
         fetched_at: Timestamp::MAX,
     };
-    let shown = Shown {
-        has_conflicts: Some(true),
-        total: count,
-        certain: true,
-        offset,
-        page: (offset..count.min(offset + PAGE_MAX))
-            .map(conflict)
-            .collect(),
+    answer.report(&about, Some(true))
+}
+
+#[test]
+fn all_pages_together_have_every_entry_once() {
+    let report = report("src/a", 60);
+    let whole = serde_json::to_value(&report).unwrap();
+    let pages = overflow::all_pages(&report, &report::levels());
+    let count = |page: &Value, pointer: &str| -> usize {
+        let list = page.pointer(pointer).and_then(Value::as_array);
+        list.map_or(0, Vec::len)
     };
-    answer.fitted(&frame, shown).unwrap()
+    let parts = |page: &Value, list: &str, name: &str| -> usize {
+        let owners = page[list].as_array().into_iter().flatten();
+        owners.map(|owner| count(owner, &format!("/{name}"))).sum()
+    };
+    for list in ["/clean_overlaps", "/undecided", "/warnings"] {
+        let told: usize = pages.iter().map(|page| count(page, list)).sum();
+        assert_eq!(told, count(&whole, list), "{list}");
+    }
+    for (list, name) in [
+        ("conflicts", "regions"),
+        ("conflicts", "target_commits"),
+        ("other_open_prs", "paths"),
+        ("other_open_prs", "places"),
+    ] {
+        let told: usize = pages.iter().map(|page| parts(page, list, name)).sum();
+        assert_eq!(told, parts(&whole, list, name), "{list} {name}");
+    }
+    assert!(count(&pages[0], "/conflicts") > 0, "{}", pages[0]);
 }

@@ -11,7 +11,7 @@ use crate::pulls::files::hunks;
 use crate::pulls::secrets;
 
 /// Most places of one file that are told.
-const REGIONS_MAX: usize = 5;
+const REGIONS_MAX: usize = 200;
 /// Most lines and bytes of one version of a place.
 const EXCERPT_LINES_MAX: usize = 6;
 const EXCERPT_BYTES_MAX: usize = 400;
@@ -204,12 +204,15 @@ mod tests {
         assert_eq!(found[0].pr, "a\na\na\na\na\na\n… 3 more lines");
         assert_eq!(found[0].pr_lines, [1, 9]);
         assert_eq!(merged("a", "b\0", "c").await, Merged::Binary);
-        let spread =
-            |word: &str| -> String { (0..20).map(|line| format!("{word}\n{line}\n\n")).collect() };
+        let count = REGIONS_MAX + 3;
+        let spread = |word: &str| -> String {
+            let places = (0..count).map(|line| format!("{word}\n{line}\n\n"));
+            places.collect()
+        };
         let many = merged(&spread("x"), &spread("y"), &spread("z")).await;
-        let Merged::Conflict(told, count) = many else {
+        let Merged::Conflict(told, all) = many else {
             panic!("{many:?}");
         };
-        assert_eq!((told.len(), count), (REGIONS_MAX, 20));
+        assert_eq!((told.len(), all), (REGIONS_MAX, count));
     }
 }

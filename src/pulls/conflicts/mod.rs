@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 pub use report::Report;
 
@@ -28,26 +29,19 @@ use self::examine::Findings;
 use self::fetch::Sides;
 use self::report::{GithubSays, Instructions, Method, UNTRUSTED};
 use self::steps::Place;
+use super::overflow::{self, Call, Position};
 use super::overlap::{self, Claimants, OverlappingPull};
 use super::shell::short;
-use super::{PullId, PullRequest, PullSource, Pulls, Warning, branch_name, head_cursor, overflow};
-use crate::domain::cursor::{self, Page};
-use crate::domain::{ApiError, Category, Host, limits};
+use super::{PullId, PullRequest, PullSource, Pulls, Warning, branch_name};
+use crate::domain::{ApiError, Category, Host};
 
 const TOOL: &str = "detect_merge_conflicts";
 /// Files that are looked into when the caller does not say, and at most.
 pub const FILES_DEFAULT: usize = 20;
 /// Most files that are looked into: each costs three calls.
 pub const FILES_MAX: usize = 50;
-/// Most conflicts of a page.
-const PAGE_MAX: usize = 20;
-/// Most bytes of a list of paths, of the list of other pull requests, of warnings, and of commands.
-const PATHS_BYTES_MAX: usize = 700;
-const OTHERS_BYTES_MAX: usize = 1_600;
-const WARNINGS_BYTES_MAX: usize = 900;
+/// Most bytes of all commands together.
 const STEPS_BYTES_MAX: usize = 2_000;
-/// Room for what the list of conflicts brings along.
-const AROUND_BYTES: usize = 256;
 /// Longest path shown, in bytes.
 const PATH_BYTES_MAX: usize = 200;
 /// When GitHub may have computed what it did not know.
@@ -102,7 +96,7 @@ pub struct Question {
     pub cursor: Option<String>,
 }
 
-/// Finds the conflicts of a pull request.
+/// Finds the conflicts of a pull request: the page that was asked for, as compact JSON.
 ///
 /// # Errors
 /// `pr_not_open`, `target_not_found`, `no_common_ancestor`, `head_moved` for a cursor of another
@@ -111,7 +105,7 @@ pub async fn detect_merge_conflicts(
     pulls: &Pulls,
     question: Question,
     now: Timestamp,
-) -> Result<Report, ApiError> {
+) -> Result<Box<RawValue>, ApiError> {
     let target = question.target.as_deref();
     let target = target.map(|given| branch_name::checked("target_branch", given));
     let question = Question {
@@ -154,7 +148,7 @@ pub async fn detect_merge_conflicts(
         others,
         warnings,
     };
-    answer.report(&source, now).await
+    answer.page(&source, now).await
 }
 
 fn mergeable(source: &PullSource) -> GithubSays {
@@ -231,23 +225,6 @@ async fn others(
     }
 }
 
-/// What the answer is about.
-struct Frame<'a> {
-    id: &'a PullId,
-    pull: &'a PullRequest,
-    host: &'a Host,
-    fetched_at: Timestamp,
-}
-
-/// The conflicts of a page, and what is known of all of them.
-struct Shown {
-    has_conflicts: Option<bool>,
-    total: usize,
-    certain: bool,
-    offset: usize,
-    page: Vec<report::Conflict>,
-}
-
 /// Commands, unless the names of branches are so long that nothing else would fit beside them. A
 /// part of a command does something else.
 fn bounded(steps: Vec<String>) -> Vec<String> {
@@ -273,7 +250,11 @@ struct Answer<'a> {
 }
 
 impl Answer<'_> {
-    async fn report(mut self, source: &PullSource, now: Timestamp) -> Result<Report, ApiError> {
+    async fn page(
+        mut self,
+        source: &PullSource,
+        now: Timestamp,
+    ) -> Result<Box<RawValue>, ApiError> {
         self.trust_github();
         let has_conflicts = self.has_conflicts();
         let github = self.mergeable.map(|says| match says {
@@ -284,40 +265,32 @@ impl Answer<'_> {
         if let Some(conflicts) = github {
             source.learn(|it| it.conflicts = conflicts);
         }
-        let offset = self.offset()?;
-        let mut conflicts = std::mem::take(&mut self.findings.conflicts);
-        let total = conflicts.len();
-        let certain = conflicts.iter().any(|conflict| !conflict.estimated);
-        let page = conflicts.get_mut(offset..).unwrap_or_default();
-        let shown = page.len().min(PAGE_MAX);
-        let shown = &mut page[..shown];
-        commits::fill(source, self.sides, shown, &mut self.warnings).await;
-        let shown = Shown {
-            has_conflicts,
-            total,
-            certain,
-            offset,
-            page: shown.to_vec(),
-        };
-        let frame = Frame {
+        let call = Call::new(TOOL, &filters(self.question), &state_of(self.sides));
+        let given = self.question.cursor.as_deref();
+        let position = given
+            .map(|given| Position::read(&call, given))
+            .transpose()?;
+        let conflicts = &mut self.findings.conflicts;
+        commits::fill(source, self.sides, conflicts, &mut self.warnings).await;
+        let about = About {
             id: &source.id,
             pull: &source.pull,
             host: source.gh().host(),
             fetched_at: source.as_of(now),
         };
-        self.fitted(&frame, shown)
+        let report = self.report(&about, has_conflicts);
+        overflow::page(&call, &report, &report::levels(), position)
     }
 
-    /// The page with these conflicts, as many as fit.
-    fn fitted(self, frame: &Frame<'_>, shown: Shown) -> Result<Report, ApiError> {
-        let Shown {
-            has_conflicts,
-            total,
-            certain,
-            offset,
-            page: shown,
-        } = shown;
-        let pull = frame.pull;
+    /// Everything that there is to tell.
+    fn report(self, about: &About<'_>, has_conflicts: Option<bool>) -> Report {
+        let pull = about.pull;
+        let mut conflicts = self.findings.conflicts;
+        let total = conflicts.len();
+        let certain = conflicts.iter().any(|conflict| !conflict.estimated);
+        for conflict in &mut conflicts {
+            conflict.shorten(PATH_BYTES_MAX);
+        }
         let github_conflicts = self.mergeable == Some(GithubSays::Conflicting);
         let unlocated = github_conflicts && total == 0;
         let disagreement = (certain && self.mergeable == Some(GithubSays::Mergeable)).then_some(
@@ -325,32 +298,24 @@ impl Answer<'_> {
              settle it there",
         );
         let place = Place {
-            host: frame.host,
+            host: about.host,
             target: &self.target,
         };
         let instructions = (total > 0 || github_conflicts).then(|| Instructions {
             resolution_steps: bounded(steps::steps(pull, place, unlocated)),
         });
-        let paths = |all: Vec<String>| {
+        let paths = |all: Vec<String>| -> Vec<String> {
             let short = all.iter().map(|path| super::short(path, PATH_BYTES_MAX));
-            overflow::fit(short.collect(), PATHS_BYTES_MAX)
+            short.collect()
         };
-        let (clean_overlaps, more_clean_overlaps) = paths(self.findings.clean);
-        let (undecided, more_undecided) = paths(self.findings.undecided);
-        let (other_open_prs, more_open_prs) = match self.others {
-            Some(others) => {
-                let told = others.into_iter().map(OverlappingPull::told).collect();
-                let (shown, more) = overflow::fit(told, OTHERS_BYTES_MAX);
-                (Some(shown), more)
-            }
-            None => (None, 0),
-        };
+        let others = self.others;
+        let others = others.map(|all| all.into_iter().map(OverlappingPull::short).collect());
         let computing = self.mergeable == Some(GithubSays::Computing);
         let state = self.mergeable.map(|_| pull.mergeable_state.clone());
-        let mut report = Report {
-            pr: frame.id.to_string(),
+        Report {
+            pr: about.id.to_string(),
             head_sha: pull.head_short().to_owned(),
-            fetched_at: frame.fetched_at,
+            fetched_at: about.fetched_at,
             target: self.target,
             has_conflicts,
             mergeable: self.mergeable,
@@ -360,42 +325,18 @@ impl Answer<'_> {
             merge_base: short(&self.sides.commits.ancestor).to_owned(),
             target_ahead_by: self.sides.target_ahead,
             total_conflicts: total,
-            conflicts: Vec::new(),
+            conflicts,
             unlocated,
             disagreement,
-            clean_overlaps,
-            more_clean_overlaps,
-            undecided,
-            more_undecided,
-            other_open_prs,
-            more_open_prs,
+            clean_overlaps: paths(self.findings.clean),
+            undecided: paths(self.findings.undecided),
+            other_open_prs: others,
             ci_note: github_conflicts
                 .then_some("workflows of pull_request do not run while it conflicts"),
             instructions,
-            warnings: overflow::fit_warnings(self.warnings, WARNINGS_BYTES_MAX),
-            next_cursor: None,
+            warnings: self.warnings,
             untrusted: UNTRUSTED,
-        };
-        let around = serde_json::to_vec(&report).map_or(0, |json| json.len());
-        let mut list = Page::new(PAGE_MAX).beside(around);
-        for mut conflict in shown {
-            conflict.shorten(PATH_BYTES_MAX);
-            if list.items.is_empty() {
-                // The first one is told in any case.
-                let room = limits::ANSWER_BYTES_MAX.saturating_sub(around + AROUND_BYTES);
-                conflict.shrink(room);
-            }
-            if !list.push(&conflict)? {
-                break;
-            }
         }
-        report.conflicts = list.items;
-        let end = offset + report.conflicts.len();
-        if end < total {
-            let position = format!("{}.{end}", state_of(self.sides));
-            report.next_cursor = Some(cursor::make(TOOL, &filters(self.question), &position));
-        }
-        Ok(report)
     }
 
     /// When GitHub says that it merges, estimates are void: nobody here looked closer.
@@ -429,23 +370,14 @@ impl Answer<'_> {
             }
         }
     }
+}
 
-    /// Where the page begins.
-    fn offset(&self) -> Result<usize, ApiError> {
-        let Some(given) = &self.question.cursor else {
-            return Ok(0);
-        };
-        let position = cursor::read(TOOL, &filters(self.question), given)?;
-        let offset = position.rsplit_once('.').and_then(|(state, offset)| {
-            let offset: usize = offset.parse().ok()?;
-            Some((state, offset))
-        });
-        match offset {
-            Some((state, offset)) if state == state_of(self.sides) => Ok(offset),
-            Some(_) => Err(head_cursor::head_moved("one of the branches was pushed to")),
-            None => Err(head_cursor::damaged()),
-        }
-    }
+/// The pull request that the answer is about.
+struct About<'a> {
+    id: &'a PullId,
+    pull: &'a PullRequest,
+    host: &'a Host,
+    fetched_at: Timestamp,
 }
 
 /// What a cursor is good for.
@@ -454,8 +386,9 @@ fn filters(question: &Question) -> (String, &Option<String>, Mode, usize) {
     (question.id.to_string(), target, *mode, question.files_max)
 }
 
-/// Names what is merged, for cursors.
+/// Names what is merged, for cursors: both commits in the digits that those have for one.
 fn state_of(sides: &Sides) -> String {
-    let (pr, target) = (&sides.commits.pr, &sides.commits.target);
-    format!("{}-{}", short(pr), short(target))
+    const DIGITS: usize = 6;
+    let digits = |sha: &str| sha.get(..DIGITS).unwrap_or(sha).to_owned();
+    digits(&sides.commits.pr) + &digits(&sides.commits.target)
 }

@@ -2,25 +2,71 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 use super::cases::{Kind, Side};
 use super::lines::Region;
+use crate::pulls::overflow::{Rule, Said};
 use crate::pulls::overlap::OverlappingPull;
 use crate::pulls::{Warning, short};
 
 /// Fields with words of others.
-pub const UNTRUSTED: [&str; 4] = [
-    "conflicts[].path",
-    "conflicts[].regions[]",
-    "conflicts[].target_commits[].subject",
-    "other_open_prs[].title",
+pub const UNTRUSTED: &[&str] = &[
+    "conflicts",
+    "clean_overlaps",
+    "undecided",
+    "other_open_prs",
+    "instructions",
 ];
 
-/// Longest path of a conflict for which there is hardly any room, in bytes.
-const SHORTEST_PATH_BYTES: usize = 60;
+/// How long the lists of the first page are, level by level: conflicts, places of one and commits of
+/// one, paths of each list, other pull requests, their paths and places, warnings.
+const LENGTHS: [(usize, usize, usize, usize, usize, usize, usize); 9] = [
+    (20, 5, 3, 20, 10, 5, 8),
+    (20, 3, 3, 10, 5, 3, 5),
+    (15, 2, 2, 10, 5, 3, 5),
+    (10, 2, 2, 5, 3, 2, 3),
+    (6, 2, 1, 5, 3, 2, 3),
+    (4, 1, 1, 3, 2, 1, 2),
+    (2, 1, 1, 2, 1, 1, 1),
+    (1, 1, 0, 1, 0, 0, 1),
+    (1, 0, 0, 0, 0, 0, 0),
+];
 
-/// Whether a pull request merges, and if not, where it conflicts.
+/// The rules by which the first page is cut, each cutting more than the one before.
+pub(super) fn levels() -> Vec<Vec<Rule>> {
+    const CONFLICTS: &[&str] = &["conflicts"];
+    const OTHERS: &[&str] = &["other_open_prs"];
+    let rules = |(conflicts, regions, commits, paths, others, shared, warnings)| {
+        let of_conflict = |name, most, said| {
+            Rule::within(CONFLICTS, name, &["path", "type"], most, Said::Count(said))
+        };
+        vec![
+            Rule::of(CONFLICTS, conflicts, Said::Nothing),
+            of_conflict("regions", regions, "more_regions"),
+            of_conflict("target_commits", commits, "more_target_commits"),
+            Rule::of(&["undecided"], paths, Said::Count("more_undecided")),
+            Rule::of(
+                &["clean_overlaps"],
+                paths,
+                Said::Count("more_clean_overlaps"),
+            ),
+            Rule::of(OTHERS, others, Said::Count("more_open_prs")),
+            Rule::within(OTHERS, "paths", &["pr"], shared, Said::Count("more_paths")),
+            Rule::within(
+                OTHERS,
+                "places",
+                &["pr"],
+                shared,
+                Said::Count("more_places"),
+            ),
+            Rule::of(&["warnings"], warnings, Said::Nothing),
+        ]
+    };
+    LENGTHS.into_iter().map(rules).collect()
+}
+
+/// Whether a pull request merges, and if not, where it conflicts: everything, before it is cut into
+/// pages.
 #[derive(Debug, Serialize)]
 pub struct Report {
     /// `owner/name#number`.
@@ -50,8 +96,8 @@ pub struct Report {
     pub target_ahead_by: u64,
     /// Conflicts in all.
     pub total_conflicts: usize,
-    /// Those of this page.
-    pub conflicts: Vec<Box<RawValue>>,
+    /// Each of them.
+    pub conflicts: Vec<Conflict>,
     /// GitHub says that there is a conflict, and none was found.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unlocated: bool,
@@ -61,21 +107,12 @@ pub struct Report {
     /// Files that both sides changed and that merge.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub clean_overlaps: Vec<String>,
-    /// Such files beside those.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub more_clean_overlaps: usize,
     /// Files that both sides changed and that were not looked into.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub undecided: Vec<String>,
-    /// Such files beside those.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub more_undecided: usize,
     /// Other open pull requests into the target that touch the same files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub other_open_prs: Option<Vec<OverlappingPull>>,
-    /// Such pull requests beside those.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub more_open_prs: usize,
     /// What else a conflict brings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ci_note: Option<&'static str>,
@@ -85,11 +122,8 @@ pub struct Report {
     /// What could not be read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,
-    /// Where the next page begins.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub next_cursor: Option<String>,
     /// Fields with words of others.
-    pub untrusted: [&'static str; 4],
+    pub untrusted: &'static [&'static str],
 }
 
 /// What GitHub says of the merge.
@@ -140,7 +174,7 @@ pub struct Conflict {
     /// Places in it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub regions: Vec<Region>,
-    /// Places beside those.
+    /// Places beside those, of more than are kept of one file.
     #[serde(skip_serializing_if = "is_zero")]
     pub more_regions: usize,
     /// Commits of the target that changed it, newest first.
@@ -149,20 +183,6 @@ pub struct Conflict {
 }
 
 impl Conflict {
-    /// Leaves places out until it takes no more room than this.
-    pub(super) fn shrink(&mut self, bytes_max: usize) {
-        let bytes = |conflict: &Self| serde_json::to_vec(conflict).map_or(0, |json| json.len());
-        while bytes(self) > bytes_max && self.regions.pop().is_some() {
-            self.more_regions += 1;
-        }
-        if bytes(self) > bytes_max {
-            self.target_commits.clear();
-        }
-        if bytes(self) > bytes_max {
-            self.shorten(SHORTEST_PATH_BYTES);
-        }
-    }
-
     /// Cuts its names where they are longer than this.
     pub(super) fn shorten(&mut self, bytes_max: usize) {
         let others = [

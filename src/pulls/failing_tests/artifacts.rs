@@ -56,9 +56,20 @@ pub(super) async fn add(
     warnings: &mut Vec<Warning>,
 ) {
     let mut downloads_left = DOWNLOADS_MAX;
-    for (run, jobs) in unexplained(failed).into_iter().take(RUNS_MAX) {
+    let unexplained = unexplained(failed);
+    if unexplained.len() > RUNS_MAX {
+        let reason = format!("{RUNS_MAX} of {} runs were looked into", unexplained.len());
+        warnings.push(Warning::new(SOURCE, reason, EFFECT));
+    }
+    for (run, jobs) in unexplained.into_iter().take(RUNS_MAX) {
         let artifacts = match list(source, run).await {
-            Ok(artifacts) => artifacts,
+            Ok((artifacts, is_cut)) => {
+                if is_cut {
+                    let reason = format!("a run has more than {LISTED_MAX} artifacts");
+                    warnings.push(Warning::new(SOURCE, reason, EFFECT));
+                }
+                artifacts
+            }
             Err(error) => {
                 warnings.push(Warning::new(SOURCE, error, EFFECT));
                 continue;
@@ -102,11 +113,11 @@ fn is_unexplained(failed: &FailedCheck) -> bool {
     !failed.log_pending && failed.failures.iter().all(guess)
 }
 
-async fn list(source: &PullSource, run: u64) -> Result<Vec<Artifact>, GhError> {
+/// The artifacts of a run, and whether there are more.
+async fn list(source: &PullSource, run: u64) -> Result<(Vec<Artifact>, bool), GhError> {
     let path = source.path().then("actions").then("runs").then(run);
     let path = path.then("artifacts");
-    let listed = source.list::<Artifact>(&path, Some("artifacts"), LISTED_MAX);
-    Ok(listed.await?.0)
+    source.list(&path, Some("artifacts"), LISTED_MAX).await
 }
 
 /// Tests that are known to fail in a run, as framework and name.

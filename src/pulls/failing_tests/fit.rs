@@ -1,9 +1,13 @@
-//! What is cut of an answer so that it fits: names that demand nothing more of the reader than to
-//! know how many there are, and words that no person wrote. What is gone is said.
+//! What is cut of an answer so that it fits: entries of lists, which come on pages after those of the
+//! failures, and words that no person wrote. What is gone is said.
+
+use jiff::Timestamp;
+use serde::Serialize;
 
 use super::report::{FailingTests, ReportedFailure};
 use crate::domain::{ApiError, limits};
-use crate::pulls::short;
+use crate::pulls::overflow::{Rule, Said};
+use crate::pulls::{Warning, head_cursor, short};
 
 /// Most bytes of an answer without its failures.
 const FRAME_BYTES_MAX: usize = limits::ANSWER_BYTES_MAX / 2;
@@ -69,20 +73,95 @@ pub(super) fn in_words(names: &[String]) -> String {
     }
 }
 
-/// An answer without its failures, cut until it leaves room for those.
+/// An answer without its failures, cut until it leaves room for those; and how far it was cut.
 ///
 /// # Errors
 /// Only a bug.
-pub(super) fn frame(answer: FailingTests) -> Result<FailingTests, ApiError> {
-    let mut fitted = answer.clone();
-    for told in &TOLD {
-        fitted = answer.clone();
+pub(super) fn frame(answer: &FailingTests) -> Result<(FailingTests, usize), ApiError> {
+    let (mut fitted, mut last) = (answer.clone(), 0);
+    for (level, told) in TOLD.iter().enumerate() {
+        (fitted, last) = (answer.clone(), level);
         cut_frame(&mut fitted, told);
         if bytes(&fitted)? <= FRAME_BYTES_MAX {
             break;
         }
     }
-    Ok(fitted)
+    Ok((fitted, last))
+}
+
+/// What was cut of an answer and has pages of its own after those of the failures.
+#[derive(Serialize)]
+pub(super) struct Rest {
+    pr: String,
+    head_sha: String,
+    fetched_at: Timestamp,
+    untrusted: [&'static str; 3],
+    counts: RestOfCounts,
+    failures: Vec<RestOfFailure>,
+    warnings: Vec<Warning>,
+}
+
+#[derive(Serialize)]
+struct RestOfCounts {
+    missing_required: Vec<String>,
+}
+
+/// The checks of a failure that has more of them than were told with it.
+#[derive(Serialize)]
+struct RestOfFailure {
+    id: String,
+    checks: Vec<String>,
+}
+
+/// The lists of [`Rest`].
+pub(super) fn rest_rules() -> [Rule; 4] {
+    const FAILURES: &[&str] = &["failures"];
+    [
+        Rule::of(&["counts", "missing_required"], 0, Said::Nothing),
+        Rule::of(FAILURES, 0, Said::Nothing),
+        Rule::within(FAILURES, "checks", &["id"], 0, Said::Nothing),
+        Rule::of(&["warnings"], 0, Said::Nothing),
+    ]
+}
+
+/// What is cut of an answer at a level, and of its failures.
+///
+/// # Errors
+/// `invalid_argument` when there is no such level.
+pub(super) fn rest(
+    answer: &FailingTests,
+    failures: &[ReportedFailure],
+    error_lines_max: usize,
+    level: usize,
+) -> Result<Rest, ApiError> {
+    let told = TOLD.get(level).ok_or_else(head_cursor::damaged)?;
+    let mut with_more = Vec::new();
+    for whole in failures {
+        let shown = failure(whole, error_lines_max)?;
+        let more = whole.checks.iter().skip(shown.checks.len());
+        let checks: Vec<String> = more.map(|check| short(check, WORDS[0])).collect();
+        if !checks.is_empty() {
+            let id = shown.id;
+            with_more.push(RestOfFailure { id, checks });
+        }
+    }
+    let missing = answer.counts.missing_required.iter().skip(told.missing);
+    Ok(Rest {
+        pr: answer.pr.clone(),
+        head_sha: answer.head_sha.clone(),
+        fetched_at: answer.fetched_at,
+        untrusted: ["failures", "counts.missing_required", "warnings[].reason"],
+        counts: RestOfCounts {
+            missing_required: missing.map(|name| short(name, NAME_BYTES_MAX)).collect(),
+        },
+        failures: with_more,
+        warnings: answer
+            .warnings
+            .iter()
+            .skip(told.warnings)
+            .cloned()
+            .collect(),
+    })
 }
 
 fn cut_frame(answer: &mut FailingTests, told: &Told) {
@@ -183,7 +262,7 @@ fn cut_words(failure: &mut ReportedFailure, bytes_max: usize) {
     failure.cut = gone;
 }
 
-fn bytes(value: &impl serde::Serialize) -> Result<usize, ApiError> {
+fn bytes(value: &impl Serialize) -> Result<usize, ApiError> {
     serde_json::to_vec(value)
         .map(|json| json.len())
         .map_err(|error| ApiError::internal(error.to_string()))

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::analyse::FailedCheck;
 use super::fetch::{UNKNOWN_FRAMEWORK, by_its_own_line};
 use super::report::Evidence;
-use crate::pulls::checks::{Check, Checks};
+use crate::pulls::checks::{Check, Checks, WorkflowRun};
 use crate::pulls::ci_log::{Confidence, Failure, FailureKind};
 use crate::pulls::{PullSource, Warning};
 
@@ -89,13 +89,27 @@ pub(super) async fn failed_steps(
         .workflow_runs
         .iter()
         .filter(|run| !run.is_completed());
-    for run in open.take(RUNS_LOOKED_INTO_MAX) {
+    let open: Vec<&WorkflowRun> = open.collect();
+    let effect = "a failed step shows only when its job has ended";
+    if open.len() > RUNS_LOOKED_INTO_MAX {
+        let reason = format!(
+            "{RUNS_LOOKED_INTO_MAX} of {} runs were looked into",
+            open.len()
+        );
+        warnings.push(Warning::new("jobs", reason, effect));
+    }
+    for run in open.into_iter().take(RUNS_LOOKED_INTO_MAX) {
         let path = source.path().then("actions").then("runs").then(run.id);
         let path = path.then("jobs").with("filter", "latest");
         let jobs = match source.gh().list::<Job>(&path, Some("jobs"), 300).await {
-            Ok((jobs, _)) => jobs,
+            Ok((jobs, is_cut)) => {
+                if is_cut {
+                    let reason = format!("a run has more than {}", jobs.len());
+                    warnings.push(Warning::new("jobs", reason, effect));
+                }
+                jobs
+            }
             Err(error) => {
-                let effect = "a failed step shows only when its job has ended";
                 warnings.push(Warning::new("jobs", error, effect));
                 continue;
             }

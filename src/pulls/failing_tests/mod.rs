@@ -25,7 +25,7 @@ pub use report::{FailedNames, FailingTests};
 use report::{Instructions, PollInfo, Status};
 
 use super::checks::Freshness;
-use super::{PullRequest, PullSource, Pulls, Warning};
+use super::{PullRequest, PullSource, Pulls, Warning, overflow};
 use crate::domain::ApiError;
 use crate::domain::cursor::Page;
 
@@ -56,36 +56,75 @@ pub async fn get_failing_tests(
     query: &Query,
     progress: Option<Progress<'_>>,
 ) -> Result<FailingTests, ApiError> {
-    let began = Instant::now();
-    let mut first_head = None;
-    let mut pauses = PAUSES.iter().copied();
+    let mut wait = Wait::new(Instant::now());
     loop {
         let source = Arc::new(pulls.open(query.pr.clone()).await?);
         let head = source.pull.head.sha.clone();
         let start = query.start(TOOL, &head)?;
-        let first = first_head.get_or_insert_with(|| head.clone()).clone();
         let (mut verdict, warnings) = look(pulls, &source, query).await;
+        let pause = wait.pause(query, &head, &mut verdict, Instant::now());
+        let Some(pause) = pause else {
+            let now = source.as_of(pulls.now());
+            let mut answer = frame(&source.pull, query, &verdict, warnings, now);
+            answer.head_changed_from = wait.changed_from(&head);
+            return fill(answer, query, &verdict, start);
+        };
+        if let Some(progress) = progress {
+            let seconds = wait.began.elapsed().as_secs_f64();
+            progress(seconds, analyse::summary(&verdict));
+        }
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// A call that looks until something ends its wait. It reads no clock.
+struct Wait {
+    began: Instant,
+    /// The head of the first look.
+    first_head: Option<String>,
+    /// How many looks were followed by an ordinary pause.
+    pauses: usize,
+}
+
+impl Wait {
+    fn new(began: Instant) -> Self {
+        Self {
+            began,
+            first_head: None,
+            pauses: 0,
+        }
+    }
+
+    /// How long to wait after a look that ended at `now`; none when it was the last one. Whoever
+    /// waits is not told of a pass that only one look has seen.
+    fn pause(
+        &mut self,
+        query: &Query,
+        head: &str,
+        verdict: &mut analyse::Verdict,
+        now: Instant,
+    ) -> Option<Duration> {
+        self.first_head.get_or_insert_with(|| head.to_owned());
         let bails = query.bail_on_first && verdict.status == Status::Failed;
         // A pass that is not confirmed yet is looked at again as soon as it can be.
         let pause = match verdict.passed_for {
             Some(age) if verdict.settled && age < passes::APART => passes::APART - age,
-            _ => pauses.next().unwrap_or(PAUSES[PAUSES.len() - 1]),
+            _ => {
+                self.pauses += 1;
+                PAUSES[self.pauses.min(PAUSES.len()) - 1]
+            }
         };
         if query.wait {
             verdict.doubt_pass();
         }
-        let late = began.elapsed() + pause > query.max_wait;
-        if !query.wait || verdict.settled || bails || late {
-            let changed_from = (first != head).then_some(first);
-            let now = pulls.now();
-            let mut answer = frame(&source.pull, query, &verdict, warnings, source.as_of(now));
-            answer.head_changed_from = changed_from;
-            return fill(answer, query, &verdict, start);
-        }
-        if let Some(progress) = progress {
-            progress(began.elapsed().as_secs_f64(), analyse::summary(&verdict));
-        }
-        tokio::time::sleep(pause).await;
+        let late = now.duration_since(self.began) + pause > query.max_wait;
+        let ends = !query.wait || verdict.settled || bails || late;
+        (!ends).then_some(pause)
+    }
+
+    /// The head of the first look, where that was another one.
+    fn changed_from(self, head: &str) -> Option<String> {
+        self.first_head.filter(|first| first != head)
     }
 }
 
@@ -176,27 +215,44 @@ fn frame(
         warnings,
         more_warnings: 0,
         next_cursor: None,
+        page: None,
     }
 }
 
-/// Takes failures from `start` on until the page is full.
+/// Takes failures from `start` on until the page is full. After the last one come the pages of what
+/// had no room beside them.
 fn fill(
     answer: FailingTests,
     query: &Query,
     verdict: &analyse::Verdict,
     start: Start,
 ) -> Result<FailingTests, ApiError> {
-    let start = start.in_list(&verdict.failures)?;
-    let mut answer = fit::frame(answer)?;
-    let around = serde_json::to_string(&answer).map_or(0, |text| text.len());
-    let mut page = Page::new(PAGE_SIZE).beside(around);
-    for (place, failure) in verdict.failures.iter().enumerate().skip(start) {
-        if !page.push(&fit::failure(failure, query.error_lines_max)?)? {
-            let told = &verdict.failures[..place];
-            answer.next_cursor = Some(query.cursor_after(TOOL, &answer.commit, told));
-            break;
+    let failures = &verdict.failures;
+    let call = query.rest_call(TOOL, &answer.commit);
+    let rest = |level| fit::rest(&answer, failures, query.error_lines_max, level);
+    let start = match start {
+        Start::Failures { place, told } => query::place_in(failures, place, told)?,
+        Start::Rest(position) => {
+            let rest = rest(position.level())?;
+            let page = overflow::rest_page(&call, &rest, &fit::rest_rules(), position)?;
+            return Ok(FailingTests {
+                page: Some(page),
+                ..answer
+            });
         }
-    }
-    answer.failures = page.items;
-    Ok(answer)
+    };
+    let (mut fitted, level) = fit::frame(&answer)?;
+    let around = serde_json::to_string(&fitted).map_or(0, |text| text.len());
+    let mut page = Page::new(PAGE_SIZE).beside(around);
+    let mut untold = failures.iter().enumerate().skip(start);
+    fitted.next_cursor = loop {
+        let Some((place, failure)) = untold.next() else {
+            break overflow::rest_cursor(&call, &rest(level)?, &fit::rest_rules(), level)?;
+        };
+        if !page.push(&fit::failure(failure, query.error_lines_max)?)? {
+            break Some(query.cursor_after(TOOL, &answer.commit, &failures[..place]));
+        }
+    };
+    fitted.failures = page.items;
+    Ok(fitted)
 }

@@ -9,6 +9,7 @@ use super::report::ReportedFailure;
 use crate::domain::{ApiError, cursor};
 use crate::pulls::checks::Check;
 use crate::pulls::ci_log::EXCERPT_LINES_MAX;
+use crate::pulls::overflow::{Call, Position};
 use crate::pulls::{PullId, head_cursor};
 
 /// Lines that show a failure when the caller does not say, and at most: more are not kept of logs.
@@ -163,15 +164,19 @@ impl Query {
     ///
     /// # Errors
     /// `head_moved` for a cursor of another head, `invalid_argument` for one of another call.
-    pub(super) fn start(&self, tool: &str, head: &str) -> Result<Start, ApiError> {
+    pub(super) fn start(&self, tool: &'static str, head: &str) -> Result<Start, ApiError> {
         let Some(given) = &self.cursor else {
             return Ok(Start::default());
         };
+        let of_rest = self.rest_call(tool, head);
+        if of_rest.made(given) {
+            return Position::read(&of_rest, given).map(Start::Rest);
+        }
         let position = head_cursor::read(tool, &self.cursor_filters(), head, given)?;
         let start = position.split_once('.').and_then(|(place, told)| {
             let told = u32::from_str_radix(told, 16).ok()?;
             let place = place.parse().ok()?;
-            Some(Start { place, told })
+            Some(Start::Failures { place, told })
         });
         start.ok_or_else(head_cursor::damaged)
     }
@@ -180,6 +185,11 @@ impl Query {
     pub(super) fn cursor_after(&self, tool: &str, head: &str, told: &[ReportedFailure]) -> String {
         let position = format!("{}.{:08x}", told.len(), digest(told));
         head_cursor::make(tool, &self.cursor_filters(), head, &position)
+    }
+
+    /// A call for what has no room beside the failures.
+    pub(super) fn rest_call(&self, tool: &'static str, head: &str) -> Call {
+        Call::of_rest(tool, &(self.cursor_filters(), self.error_lines_max), head)
     }
 
     fn cursor_filters(&self) -> impl Serialize {
@@ -218,25 +228,39 @@ impl Query {
 }
 
 /// Where a page begins.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Start {
-    place: usize,
-    /// Names the failures that the pages before have told.
-    told: u32,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Start {
+    /// In the list of failures.
+    Failures {
+        /// At which of them.
+        place: usize,
+        /// Names the failures that the pages before have told.
+        told: u32,
+    },
+    /// In what has no room beside those.
+    Rest(Position),
 }
 
-impl Start {
-    /// The place in these failures.
-    ///
-    /// # Errors
-    /// `head_moved` when others stand before it now: while checks run, failures come in between.
-    pub(super) fn in_list(self, failures: &[ReportedFailure]) -> Result<usize, ApiError> {
-        let told = failures.get(..self.place);
-        let is_same = |told: &[ReportedFailure]| told.is_empty() || digest(told) == self.told;
-        match told.is_some_and(is_same) {
-            true => Ok(self.place),
-            false => Err(head_cursor::head_moved("other failures were found")),
-        }
+impl Default for Start {
+    fn default() -> Self {
+        Self::Failures { place: 0, told: 0 }
+    }
+}
+
+/// The place in these failures at which a page begins, after pages that have told some.
+///
+/// # Errors
+/// `head_moved` when others stand before it now: while checks run, failures come in between.
+pub(super) fn place_in(
+    failures: &[ReportedFailure],
+    place: usize,
+    told: u32,
+) -> Result<usize, ApiError> {
+    let before = failures.get(..place);
+    let is_same = |before: &[ReportedFailure]| before.is_empty() || digest(before) == told;
+    match before.is_some_and(is_same) {
+        true => Ok(place),
+        false => Err(head_cursor::head_moved("other failures were found")),
     }
 }
 
@@ -358,7 +382,11 @@ mod tests {
         let mut query = query(Filters::default());
         let (old, new) = ("a".repeat(40), "b".repeat(40));
         query.cursor = Some(query.cursor_after("t", &old, &[]));
-        assert_eq!(query.start("t", &old).unwrap().in_list(&[]).unwrap(), 0);
+        let start = query.start("t", &old).unwrap();
+        assert!(
+            matches!(start, Start::Failures { place: 0, .. }),
+            "{start:?}"
+        );
         assert_eq!(query.start("t", &new).unwrap_err().code, "head_moved");
         query.filters.compare_base = false;
         assert_eq!(query.start("t", &old).unwrap_err().code, "invalid_argument");

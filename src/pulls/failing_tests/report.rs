@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::domain::ApiError;
 use crate::pulls::Warning;
 use crate::pulls::ci_log::{Confidence, FailureKind};
 
@@ -161,6 +162,18 @@ pub struct PollInfo {
 }
 
 impl FailingTests {
+    /// The page that was asked for, as compact JSON.
+    ///
+    /// # Errors
+    /// Only a bug.
+    pub fn page(&self) -> Result<Box<RawValue>, ApiError> {
+        if let Some(page) = &self.page {
+            return Ok(page.clone());
+        }
+        let page = serde_json::value::to_raw_value(self);
+        page.map_err(|error| ApiError::internal(error.to_string()))
+    }
+
     /// Whether something is still expected and nothing has failed.
     pub fn is_running(&self) -> bool {
         self.status == Status::Running
@@ -242,4 +255,7 @@ pub struct FailingTests {
     /// The next page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
+    /// What is told in place of all this, on a page of what had no room beside the failures.
+    #[serde(skip)]
+    pub(super) page: Option<Box<RawValue>>,
 }

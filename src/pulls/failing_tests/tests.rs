@@ -1,14 +1,14 @@
 //! The analysis, on readings put together by hand.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::analyse::{FailedCheck, Reading, judge, summary};
 use super::report::{Evidence, NoCiReason, Status};
-use super::{ERROR_LINES_MAX, Filters, Query, Start, TOOL, fill, frame};
+use super::{ERROR_LINES_MAX, Filters, Query, Start, TOOL, Wait, fill, frame};
 use crate::domain::Host;
 use crate::pulls::checks::{Check, CheckState, Checks, WorkflowRun};
 use crate::pulls::ci_log::{Failure, FailureKind};
@@ -346,7 +346,7 @@ fn pages(reading: &Reading, query: &Query, warnings: &[Warning]) -> Vec<Value> {
         );
         answer.head_changed_from = Some("9f3c1e2a".repeat(5));
         let answer = fill(answer, query, &verdict, start).unwrap();
-        let json = serde_json::to_string(&answer).unwrap();
+        let json = answer.page().unwrap().get().to_owned();
         let most = crate::domain::limits::ANSWER_BYTES_MAX;
         assert!(
             json.len() <= most,
@@ -372,16 +372,41 @@ fn pages(reading: &Reading, query: &Query, warnings: &[Warning]) -> Vec<Value> {
 #[test]
 fn the_answer_stays_small_and_says_what_is_gone() {
     for filler in ["ä", "\"", "\u{1b}[0m"] {
-        for bytes in [40, 1_000, 6_000] {
-            for failures in [1, 12] {
+        for (bytes, several) in [(40, 12), (1_000, 12), (6_000, 3)] {
+            for failures in [1, several] {
                 let (reading, query, warnings) = extreme(filler, bytes, failures);
                 let pages = pages(&reading, &query, &warnings);
-                let told: usize = pages
+                // The pages with failures, and those with what had no room beside them.
+                let is_own = |page: &&Value| page["status"].is_string();
+                let (own, rest): (Vec<&Value>, Vec<&Value>) = pages.iter().partition(is_own);
+                let told: usize = own
                     .iter()
                     .map(|page| page["failures"].as_array().unwrap().len())
                     .sum();
                 assert_eq!(told, failures, "{filler:?} {bytes}");
                 let first = &pages[0];
+                let left = |pointer: &str| {
+                    let lists = rest
+                        .iter()
+                        .filter_map(|page| page.pointer(pointer)?.as_array());
+                    lists.map(|list| list.len() as u64).sum::<u64>()
+                };
+                let (more_missing, more_warnings) =
+                    (left("/counts/missing_required"), left("/warnings"));
+                assert_eq!(first["counts"]["more_missing_required"], more_missing);
+                assert_eq!(first["more_warnings"], more_warnings);
+                let more_checks = own
+                    .iter()
+                    .flat_map(|page| page["failures"].as_array().unwrap());
+                let more_checks: u64 = more_checks
+                    .filter_map(|failure| failure["more_checks"].as_u64())
+                    .sum();
+                let rest_of_checks = rest.iter().filter_map(|page| page["failures"].as_array());
+                let rest_of_checks = rest_of_checks.flatten().map(|failure| {
+                    assert!(failure["id"].is_string(), "{failure}");
+                    failure["checks"].as_array().unwrap().len() as u64
+                });
+                assert_eq!(rest_of_checks.sum::<u64>(), more_checks);
                 let counts = &first["counts"];
                 let named = counts["missing_required"].as_array().unwrap().len() as u64;
                 assert_eq!(
@@ -390,7 +415,7 @@ fn the_answer_stays_small_and_says_what_is_gone() {
                 );
                 let warned = first["warnings"].as_array().unwrap().len() as u64;
                 assert_eq!(warned + first["more_warnings"].as_u64().unwrap(), 40);
-                for failure in pages
+                for failure in own
                     .iter()
                     .flat_map(|page| page["failures"].as_array().unwrap())
                 {
@@ -438,7 +463,7 @@ fn failures_that_come_in_between_end_the_pages() {
 
 /// All pages of the largest answer that can be built.
 pub(in crate::pulls) fn largest(letters: &str) -> Vec<String> {
-    let (reading, query, warnings) = extreme(letters, 4_000, 12);
+    let (reading, query, warnings) = extreme(letters, 1_200, 6);
     let pages = pages(&reading, &query, &warnings);
     pages.iter().map(Value::to_string).collect()
 }
@@ -568,4 +593,62 @@ fn who_has_no_command_is_sent_to_the_page_of_the_check() {
         two.ends_with("; 2 have no command to show them again: open their log_url"),
         "{two}"
     );
+}
+
+/// When the looks of a call are of which the checks stand as these tell, one after the other and the
+/// last one again and again; in seconds. And the status that the last one gives.
+fn looks(query: &Query, states: &[CheckState]) -> (Vec<u64>, Status) {
+    let began = Instant::now();
+    let (mut now, mut wait, mut looks) = (began, Wait::new(began), Vec::new());
+    loop {
+        let state = states[looks.len().min(states.len() - 1)];
+        looks.push((now - began).as_secs());
+        let failed = matches!(state, CheckState::Fail).then(|| failed("a", Vec::new()));
+        let reading = reading(vec![check("a", state)], failed.into_iter().collect());
+        let mut verdict = judge(&reading, self::now());
+        match wait.pause(query, "h", &mut verdict, now) {
+            Some(pause) => now += pause,
+            None => return (looks, verdict.status),
+        }
+        assert!(looks.len() < 1_000, "there is no end of looks");
+    }
+}
+
+#[test]
+fn a_wait_ends_when_its_time_is_over_or_something_fails() {
+    let waiting = |seconds: u64, wait: bool| Query {
+        wait,
+        bail_on_first: true,
+        max_wait: Duration::from_secs(seconds),
+        filters: Filters::default(),
+        ..extreme("x", 3, 1).1
+    };
+    let pending = [CheckState::Pending];
+    let slice = crate::domain::limits::WAIT_SECONDS_MAX;
+    let told = looks(&waiting(slice, true), &pending);
+    assert_eq!(told, (vec![0, 5, 15, 30, 45], Status::Running));
+    // None whose pause would end too late, and one where nobody waits.
+    assert_eq!(looks(&waiting(14, true), &pending).0, [0, 5]);
+    assert_eq!(looks(&waiting(0, true), &pending).0, [0]);
+    assert_eq!(looks(&waiting(slice, false), &pending).0, [0]);
+    let fails = [CheckState::Pending, CheckState::Fail];
+    let told = looks(&waiting(slice, true), &fails);
+    assert_eq!(told, (vec![0, 5], Status::Failed));
+}
+
+#[test]
+fn a_wait_names_the_head_that_it_began_with() {
+    let query = extreme("x", 3, 1).1;
+    let pushed = |heads: &[&str]| {
+        let began = Instant::now();
+        let mut wait = Wait::new(began);
+        for head in heads {
+            let reading = reading(vec![check("a", CheckState::Pending)], Vec::new());
+            wait.pause(&query, head, &mut judge(&reading, now()), began);
+        }
+        wait.changed_from(heads[heads.len() - 1])
+    };
+    assert_eq!(pushed(&["a"]), None);
+    assert_eq!(pushed(&["a", "a"]), None);
+    assert_eq!(pushed(&["a", "b", "c"]).as_deref(), Some("a"));
 }

@@ -17,8 +17,9 @@ use crate::pulls::areas;
 use crate::pulls::files::ChangedFile;
 use crate::pulls::secrets::mask;
 
-/// Longest name or version shown, in bytes.
+/// Longest name or version shown, and longest path of a manifest, in bytes.
 const WORD_BYTES_MAX: usize = 100;
+const PATH_BYTES_MAX: usize = 200;
 
 /// A dependency that changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -105,37 +106,74 @@ fn word(text: &str) -> String {
     text::one_line(text::cut(&mask(text), WORD_BYTES_MAX).0)
 }
 
+/// The versions of one dependency in one manifest, which may have several of it side by side.
+#[derive(Default)]
+struct Versions {
+    removed: Vec<String>,
+    /// With their vulnerabilities, where those are told.
+    added: Vec<(String, Option<Vec<String>>)>,
+}
+
+impl Versions {
+    /// What changes: each version that is gone with one that is new, in the order in which they are
+    /// told, and those for which there is no other one alone.
+    fn changes(mut self, (manifest, name): (String, String)) -> Vec<DependencyChange> {
+        // What is on both sides has only moved.
+        self.removed.retain(|version| {
+            let same = self.added.iter().position(|(added, _)| added == version);
+            let same = same.map(|place| self.added.remove(place));
+            same.is_none()
+        });
+        let count = self.removed.len().max(self.added.len());
+        let mut removed = self.removed.into_iter();
+        let mut added = self.added.into_iter();
+        let mut changes = Vec::new();
+        for _ in 0..count {
+            let (to, vulnerabilities) = match added.next() {
+                Some((version, told)) => (Some(version), told),
+                None => (None, None),
+            };
+            changes.push(DependencyChange {
+                name: word(&name),
+                from: removed.next(),
+                to,
+                manifest: text::one_line(text::cut(&mask(&manifest), PATH_BYTES_MAX).0),
+                vulnerabilities,
+            });
+        }
+        changes
+    }
+}
+
+type Found = BTreeMap<(String, String), Versions>;
+
+fn changes_of(found: Found) -> Vec<DependencyChange> {
+    let found = found.into_iter();
+    found
+        .flat_map(|(key, versions)| versions.changes(key))
+        .collect()
+}
+
 /// Puts removals and additions of one dependency together.
 pub(super) fn of_graph(changes: Vec<GraphChange>) -> Vec<DependencyChange> {
-    let mut found: BTreeMap<(String, String), DependencyChange> = BTreeMap::new();
+    let mut found = Found::new();
     for change in changes {
-        let key = (change.manifest.clone(), change.name.clone());
-        let entry = found.entry(key).or_insert_with(|| DependencyChange {
-            name: word(&change.name),
-            from: None,
-            to: None,
-            manifest: word(&change.manifest),
-            vulnerabilities: Some(Vec::new()),
-        });
-        let version = Some(word(&change.version));
+        let versions = found.entry((change.manifest, change.name)).or_default();
+        let version = word(&change.version);
         if change.change_type == "removed" {
-            entry.from = version;
+            versions.removed.push(version);
         } else {
-            entry.to = version;
             let told = change.vulnerabilities.iter();
             let told = told.map(|one| word(&format!("{} {}", one.severity, one.advisory_ghsa_id)));
-            entry.vulnerabilities.get_or_insert_default().extend(told);
+            versions.added.push((version, Some(told.collect())));
         }
     }
-    found
-        .into_values()
-        .filter(|change| change.from != change.to)
-        .collect()
+    changes_of(found)
 }
 
 /// What the lines of manifests and lock files show.
 pub(super) fn of_files(files: &[ChangedFile]) -> Vec<DependencyChange> {
-    let mut found: BTreeMap<(String, String), DependencyChange> = BTreeMap::new();
+    let mut found = Found::new();
     for file in files {
         for hunk in file.hunks() {
             let mut reader = ManifestReader::of(&file.filename);
@@ -148,27 +186,15 @@ pub(super) fn of_files(files: &[ChangedFile]) -> Vec<DependencyChange> {
                 if mark != "+" && mark != "-" {
                     continue;
                 }
-                let key = (file.filename.clone(), name.clone());
-                let entry = found.entry(key).or_insert_with(|| DependencyChange {
-                    name: word(&name),
-                    from: None,
-                    to: None,
-                    manifest: word(&file.filename),
-                    vulnerabilities: None,
-                });
-                let place = if mark == "-" {
-                    &mut entry.from
-                } else {
-                    &mut entry.to
-                };
-                *place = Some(word(&version));
+                let versions = found.entry((file.filename.clone(), name)).or_default();
+                match mark {
+                    "-" => versions.removed.push(word(&version)),
+                    _ => versions.added.push((word(&version), None)),
+                }
             }
         }
     }
-    found
-        .into_values()
-        .filter(|change| change.from != change.to)
-        .collect()
+    changes_of(found)
 }
 
 /// Whether a path can change what the dependency graph tells: manifests, and workflows, whose
@@ -285,6 +311,37 @@ mod tests {
             Some(&["high GHSA-1".to_owned()][..])
         );
         assert!(found[0].is_major() && !found[0].is_new());
+    }
+
+    #[test]
+    fn several_versions_of_one_dependency_are_told_apart() {
+        let change = |kind: &str, version: &str, advisory: &str| {
+            json!({"change_type": kind, "manifest": "Cargo.lock", "name": "syn", "version": version,
+                "vulnerabilities": [{"severity": "low", "advisory_ghsa_id": advisory}]})
+        };
+        let changes = serde_json::from_value(json!([
+            change("removed", "1.0.0", "GHSA-0"),
+            change("added", "1.0.1", "GHSA-1"),
+            change("added", "2.0.0", "GHSA-2"),
+            change("added", "3.0.0", "GHSA-3"),
+            change("removed", "3.0.0", "GHSA-3"),
+        ]));
+        let found = of_graph(changes.unwrap());
+        let told: Vec<_> = found
+            .iter()
+            .map(|it| {
+                let vulnerabilities = it.vulnerabilities.clone().unwrap_or_default();
+                (it.from.as_deref(), it.to.as_deref(), vulnerabilities)
+            })
+            .collect();
+        let known = |advisory: &str| vec![format!("low {advisory}")];
+        assert_eq!(
+            told,
+            [
+                (Some("1.0.0"), Some("1.0.1"), known("GHSA-1")),
+                (None, Some("2.0.0"), known("GHSA-2"))
+            ]
+        );
     }
 
     #[test]

@@ -164,7 +164,7 @@ impl Lengths {
             Rule::within(
                 DEPENDENCIES,
                 "vulnerabilities",
-                &["name", "manifest"],
+                &["name", "manifest", "from", "to"],
                 VULNERABILITIES_MAX >> level.min(2),
                 Said::Count("more_vulnerabilities"),
             ),

@@ -20,6 +20,9 @@ pub struct Below {
     pub lacks: Option<&'static str>,
 }
 
+/// The layers below, and why those are not all, if they are not.
+pub(super) type Found = (Vec<Below>, Option<String>);
+
 /// The stack of a pull request, as far as its merge depends on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InStack {
@@ -43,16 +46,14 @@ struct Layer {
     status_check_rollup: Value,
 }
 
-/// Looks at the layers below and tells whether that is all of them. The lowest layer costs nothing.
+/// Looks at the layers below, and tells why those are not all, if they are not. The lowest layer costs
+/// nothing.
 ///
 /// # Errors
 /// As the gh floor tells.
-pub(super) async fn fetch(
-    source: &PullSource,
-    stack: &NativeStack,
-) -> Result<(Vec<Below>, bool), GhError> {
+pub(super) async fn fetch(source: &PullSource, stack: &NativeStack) -> Result<Found, GhError> {
     if stack.position <= 1 {
-        return Ok((Vec::new(), true));
+        return Ok((Vec::new(), None));
     }
     let members = native_stack::members(source, stack).await?;
     if !members.iter().any(|it| it.number == source.id.number) {
@@ -67,8 +68,12 @@ pub(super) async fn fetch(
         .map(|member| member.number)
         .collect();
     let asked = &open[..open.len().min(LAYERS_MAX)];
+    let cut = stack.lacking(&members).or_else(|| {
+        let more = open.len() > asked.len();
+        more.then(|| format!("more than {LAYERS_MAX} layers below"))
+    });
     if asked.is_empty() {
-        return Ok((Vec::new(), true));
+        return Ok((Vec::new(), cut));
     }
     let fields: Vec<String> = asked
         .iter()
@@ -99,7 +104,7 @@ pub(super) async fn fetch(
         })
     });
     let below = below.collect::<Result<_, GhError>>()?;
-    Ok((below, open.len() == asked.len()))
+    Ok((below, cut))
 }
 
 impl Layer {
@@ -116,9 +121,16 @@ impl Layer {
             "UNKNOWN" => "being computed",
             _ => match (self.review_decision.as_deref(), ci) {
                 (Some("CHANGES_REQUESTED"), _) => "changes requested",
+                // A review is demanded for sure; whether that check is cannot be told from here.
+                (Some("REVIEW_REQUIRED"), Some(RollupState::Failing)) => {
+                    "review required, and a check failed"
+                }
+                (Some("REVIEW_REQUIRED"), Some(RollupState::Open)) => {
+                    "review required, and checks run"
+                }
+                (Some("REVIEW_REQUIRED"), _) => "review required",
                 (_, Some(RollupState::Failing)) => "checks failed",
                 (_, Some(RollupState::Open)) => "checks running",
-                (Some("REVIEW_REQUIRED"), _) => "review required",
                 _ => "blocked",
             },
         })
@@ -149,7 +161,7 @@ mod tests {
             assert_eq!(lacks(&[status(word)]), None, "{word}");
         }
         let conflicting = ("mergeable", json!("CONFLICTING"));
-        let cases: [(&[(&str, Value)], &str); 10] = [
+        let cases: [(&[(&str, Value)], &str); 12] = [
             (&[("state", json!("CLOSED")), status("CLEAN")], "closed"),
             (&[("isDraft", json!(true)), status("CLEAN")], "draft"),
             (&[status("DIRTY")], "conflicts"),
@@ -162,12 +174,14 @@ mod tests {
             ),
             (
                 &[review("REVIEW_REQUIRED"), rollup("FAILURE")],
-                "checks failed",
+                "review required, and a check failed",
             ),
             (
                 &[review("REVIEW_REQUIRED"), rollup("PENDING")],
-                "checks running",
+                "review required, and checks run",
             ),
+            (&[review("APPROVED"), rollup("FAILURE")], "checks failed"),
+            (&[rollup("PENDING")], "checks running"),
             (&[], "blocked"),
         ];
         for (changes, expected) in cases {

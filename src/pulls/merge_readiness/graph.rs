@@ -12,7 +12,7 @@ use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use crate::gh::{GhError, GraphAnswer};
-use crate::pulls::PullSource;
+use crate::pulls::{PullSource, Warning};
 
 /// Pauses while GitHub computes whether the branches merge; the last one repeats.
 const PAUSES: [Duration; 3] = [
@@ -25,13 +25,13 @@ const READINESS: &str = "query PrReadiness($owner:String!,$repo:String!,$pr:Int!
 repository(owner:$owner,name:$repo){viewerPermission mergeCommitAllowed squashMergeAllowed rebaseMergeAllowed autoMergeAllowed defaultBranchRef{name} \
 pullRequest(number:$pr){headRefOid mergeable mergeStateStatus reviewDecision viewerCanUpdateBranch viewerCanEnableAutoMerge viewerCanMergeAsAdmin \
 isInMergeQueue isMergeQueueEnabled mergeQueueEntry{position state} autoMergeRequest{mergeMethod} \
-baseRef{compare(headRef:$head){behindBy} associatedPullRequests(first:1,states:[OPEN]){nodes{number}} \
+baseRef{compare(headRef:$head){behindBy} associatedPullRequests(first:1,states:[OPEN]){totalCount nodes{number}} \
 refUpdateRule{requiredApprovingReviewCount requiresCodeOwnerReviews requiresConversationResolution requiresLinearHistory requiresSignatures} \
 branchProtectionRule{requiresApprovingReviews requiredApprovingReviewCount requiresCodeOwnerReviews dismissesStaleReviews requireLastPushApproval requiresConversationResolution requiresCommitSignatures requiresLinearHistory requiresStrictStatusChecks requiresDeployments lockBranch}} \
-latestOpinionatedReviews(first:100,writersOnly:true){nodes{author{login} state commit{oid}}} \
-reviewRequests(first:50){nodes{asCodeOwner requestedReviewer{__typename ...on User{login} ...on Team{slug} ...on Bot{login} ...on Mannequin{login}}}} \
+latestOpinionatedReviews(first:100,writersOnly:true){totalCount nodes{author{login} state commit{oid}}} \
+reviewRequests(first:100){totalCount nodes{asCodeOwner requestedReviewer{__typename ...on User{login} ...on Team{slug} ...on Bot{login} ...on Mannequin{login}}}} \
 reviewThreads(first:100){pageInfo{hasNextPage} nodes{isResolved}} \
-closingIssuesReferences(first:20){nodes{number repository{nameWithOwner}}} \
+closingIssuesReferences(first:100){totalCount nodes{number repository{nameWithOwner}}} \
 commits(last:1){nodes{commit{author{user{login}} committer{user{login}}}}}}}}";
 
 const SIGNATURES: &str = "query PrSignatures($owner:String!,$repo:String!,$pr:Int!){\
@@ -79,7 +79,11 @@ pub struct Pull {
 
 /// A list whose members may each be missing.
 #[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Nodes<T> {
+    /// How many there are, where that was asked for: more than are listed where the list is cut.
+    #[serde(default)]
+    pub total_count: Option<u64>,
     pub nodes: Vec<Option<T>>,
 }
 
@@ -87,6 +91,13 @@ impl<T> Nodes<T> {
     /// What is there.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.nodes.iter().flatten()
+    }
+
+    /// How many there are and how many of them are listed, where those are fewer.
+    fn is_cut(&self) -> Option<(u64, usize)> {
+        let listed = self.nodes.len();
+        let all = self.total_count.filter(|all| *all > listed as u64)?;
+        Some((all, listed))
     }
 }
 
@@ -249,6 +260,53 @@ impl Pull {
     /// Whether GitHub still computes whether the branches merge.
     pub fn is_computing(&self) -> bool {
         self.mergeable == "UNKNOWN" || self.merge_state_status == "UNKNOWN"
+    }
+
+    /// What the question was too short for, list by list.
+    pub fn cut_lists(&self) -> Vec<Warning> {
+        let below = self.base_ref.as_ref();
+        let below = below.and_then(|base| base.associated_pull_requests.as_ref());
+        let lists = [
+            (
+                "reviews",
+                self.latest_opinionated_reviews
+                    .as_ref()
+                    .and_then(Nodes::is_cut),
+                "approvals and requests for changes may be missing",
+            ),
+            (
+                "review_requests",
+                self.review_requests.as_ref().and_then(Nodes::is_cut),
+                "who was asked for a review may be missing",
+            ),
+            (
+                "closing_issues",
+                self.closing_issues_references
+                    .as_ref()
+                    .and_then(Nodes::is_cut),
+                "closes lacks the others",
+            ),
+            (
+                "base_branch",
+                below.and_then(Nodes::is_cut),
+                "of the open pull requests from the base branch stacked_on names one",
+            ),
+        ];
+        let told = lists.into_iter().filter_map(|(source, cut, effect)| {
+            let (all, listed) = cut?;
+            Some(Warning::new(
+                source,
+                format!("{listed} of {all} were read"),
+                effect,
+            ))
+        });
+        let mut told: Vec<Warning> = told.collect();
+        let threads = self.review_threads.as_ref();
+        if threads.is_some_and(|threads| threads.page_info.has_next_page) {
+            let effect = "more conversations may be unresolved";
+            told.push(Warning::new("review_threads", "more than 100", effect));
+        }
+        told
     }
 }
 

@@ -109,6 +109,7 @@ pub async fn check_merge_readiness(
             let effect = "classic protection, reviews or commits behind may be incomplete";
             let told = problems.into_iter();
             warnings.extend(told.map(|problem| Warning::new("graphql", problem, effect)));
+            warnings.extend(graph.pull_request.cut_lists());
             // Those are the rules of the branch of the layer below.
             if ruled_by != base
                 && let Some(base) = &mut graph.pull_request.base_ref
@@ -158,16 +159,14 @@ pub async fn check_merge_readiness(
 
 /// The layers below and whether those are all; where they are not, a warning says so.
 fn known_below(
-    found: Option<Result<(Vec<Below>, bool), GhError>>,
+    found: Option<Result<below::Found, GhError>>,
     warnings: &mut Vec<Warning>,
 ) -> (Vec<Below>, bool) {
     const EFFECT: &str = "whether all layers below are ready is unknown";
     match found {
-        Some(Ok((below, is_all))) => {
-            if !is_all {
-                let reason = format!("more than {} layers below", below::LAYERS_MAX);
-                warnings.push(Warning::new("native_stack", reason, EFFECT));
-            }
+        Some(Ok((below, cut))) => {
+            let is_all = cut.is_none();
+            warnings.extend(cut.map(|reason| Warning::new("native_stack", reason, EFFECT)));
             (below, is_all)
         }
         Some(Err(error)) => {

@@ -136,15 +136,6 @@ fn is_zero(count: &usize) -> bool {
 }
 
 impl OverlappingPull {
-    /// With as much as an answer tells at once, in words that are short and hide nothing.
-    #[must_use]
-    pub fn told(self) -> Self {
-        let mut told = self.short();
-        told.more_paths += cut(&mut told.paths, PATHS_TOLD_MAX);
-        told.more_places += cut(&mut told.places, PLACES_TOLD_MAX);
-        told
-    }
-
     /// With all that was found, in words that are short and hide nothing.
     #[must_use]
     pub fn short(mut self) -> Self {
@@ -159,13 +150,6 @@ impl OverlappingPull {
         }
         self
     }
-}
-
-/// Cuts a list and says how much of it is gone.
-fn cut<T>(list: &mut Vec<T>, most: usize) -> usize {
-    let gone = list.len().saturating_sub(most);
-    list.truncate(most);
-    gone
 }
 
 /// Compares the files of a pull request with those of another one.
@@ -329,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn long_lists_are_cut_and_the_claim_is_named() {
+    fn every_shared_file_is_found_and_the_claim_is_named() {
         let files = |count: usize| -> Vec<ChangedFile> {
             let names = (0..count).map(|index| file(&format!("f{index}"), None, None));
             names.collect()
@@ -342,8 +326,6 @@ mod tests {
         let found = compare(&files(14), &candidate(files(13)), &claims);
         let found = found.expect("they share files");
         assert_eq!((found.paths.len(), found.more_paths), (13, 0));
-        let found = found.told();
-        assert_eq!((found.paths.len(), found.more_paths), (PATHS_TOLD_MAX, 3));
         let json = serde_json::to_value(&found).expect("it is JSON");
         assert_eq!(
             (&json["claim"], &json["agent"]),

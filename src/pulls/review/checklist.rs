@@ -14,12 +14,8 @@ use crate::pulls::files::{ChangedFile, FileStatus};
 use crate::pulls::public_api::removed_names;
 use crate::pulls::secrets::mask;
 
-/// Most pieces of evidence that are named.
-const EVIDENCE_MAX: usize = 5;
 /// Longest piece of evidence, and of a stranger's words in a question, in bytes.
 const EVIDENCE_BYTES_MAX: usize = 160;
-/// Most questions that acceptance criteria make.
-const CRITERIA_MAX: usize = 10;
 
 /// What points of a kind ask: `{n}` is how many.
 const ASKED: [(&str, &str); 22] = [
@@ -113,7 +109,7 @@ const ASKED: [(&str, &str); 22] = [
     ),
 ];
 
-/// The questions, grouped by what they are about. `aside` are changed files that were not asked for:
+/// All questions with all that makes them, grouped by what they are about. `aside` are changed files that were not asked for:
 /// nothing is asked about them, but what changed there did change.
 pub(super) fn checklist(
     pull: &PullRequest,
@@ -152,16 +148,12 @@ impl List {
         guidance: Option<String>,
         evidence: Vec<String>,
     ) {
-        let more = evidence.len().saturating_sub(EVIDENCE_MAX);
-        let shown = evidence
-            .into_iter()
-            .take(EVIDENCE_MAX)
-            .map(|words| short(&words));
+        let evidence = evidence.iter().map(|words| short(words));
         self.0.entry(category).or_default().push(Item {
             question: question.into(),
             guidance: guidance.map(|words| short_guidance(&words)),
-            evidence: shown.collect(),
-            more,
+            evidence: evidence.collect(),
+            more: 0,
         });
     }
 }
@@ -388,7 +380,7 @@ fn of_context(list: &mut List, pull: &PullRequest, context: &Context) {
         let open = criteria(&issue.body).into_iter().filter(|(done, _)| !done);
         open.map(|(_, words)| (words, issue.name()))
     });
-    for (words, issue) in open.take(CRITERIA_MAX) {
+    for (words, issue) in open {
         list.ask(
             "acceptance",
             format!("is it met: {}", short(&words)),

@@ -1,12 +1,17 @@
 //! What the first page says of the pull request as a whole, cut to a size that leaves room for files.
 
+use std::collections::HashSet;
+
 use super::Looked;
 use super::checklist::{breaking_marks, checklist, criteria};
 use super::focus::Focus;
-use super::report::{FirstPage, Metadata, RelatedIssue, Surroundings, Totals};
+use super::report::{
+    FirstPage, Metadata, Question, RelatedIssue, RestOfContext, RestOfFrame, RestOfMetadata,
+    Surroundings, Totals,
+};
 use crate::domain::{limits, text};
 use crate::pulls::PullRequest;
-use crate::pulls::context::Context;
+use crate::pulls::context::{Context, LinkedIssue};
 use crate::pulls::files::ChangedFile;
 use crate::pulls::secrets::mask;
 
@@ -17,61 +22,102 @@ const DESCRIPTION_BYTES_MAX: usize = 600;
 const TITLE_BYTES_MAX: usize = 200;
 const LINE_BYTES_MAX: usize = 160;
 const LABEL_BYTES_MAX: usize = 50;
-/// Most labels, issues, lines of one issue, and others that the description names.
+/// Most labels, issues, lines of one issue, and others that the description names: of the first page.
 const LABELS_MAX: usize = 10;
 const ISSUES_MAX: usize = 5;
 const CRITERIA_MAX: usize = 8;
 const MENTIONED_MAX: usize = 8;
+/// Most questions of a kind, and pieces of what makes one, where there is room for so many.
+const QUESTIONS_MAX: usize = 10;
+const EVIDENCE_MAX: usize = 5;
 /// How often everything is halved.
 const HALVES_MAX: usize = 5;
 /// From which share on questions come without a hint where to look.
 const SHARE_WITHOUT_HINTS: usize = 16;
 
-/// What the first page says, of files that were asked for and beside others that were not.
-pub(super) fn first_page(
-    pull: &PullRequest,
-    context: &Context,
-    files: (&[Looked], &[ChangedFile]),
-    focus: &[Focus],
-) -> FirstPage {
-    let mut page = of_share(pull, context, files, focus, 1);
+/// What the first page says is made of.
+pub(super) struct Subject<'a> {
+    pub pull: &'a PullRequest,
+    pub context: &'a Context,
+    pub looked: &'a [Looked],
+    /// Changed files that were not asked for.
+    pub aside: &'a [ChangedFile],
+    pub focus: &'a [Focus],
+}
+
+/// What the first page says, and how often its lists were halved for it.
+pub(super) fn first_page(subject: &Subject<'_>) -> (FirstPage, usize) {
+    let whole = whole(subject);
+    let mut page = of_share(subject, whole.clone(), 0);
+    let mut last = 0;
     for halved in 1..=HALVES_MAX {
         let bytes = serde_json::to_string(&page).map_or(0, |json| json.len());
         if bytes <= FRAME_BYTES_MAX {
             break;
         }
-        page = of_share(pull, context, files, focus, 1 << halved);
+        (page, last) = (of_share(subject, whole.clone(), halved), halved);
     }
-    page
+    (page, last)
 }
 
-fn of_share(
-    pull: &PullRequest,
-    context: &Context,
-    (looked, aside): (&[Looked], &[ChangedFile]),
-    focus: &[Focus],
-    share: usize,
-) -> FirstPage {
-    let mut review_checklist = checklist(pull, context, looked, aside, focus);
-    if share > 1 {
-        for section in &mut review_checklist {
-            let kept = (CRITERIA_MAX / share).max(1);
-            section.more = section.items.len().saturating_sub(kept);
-            section.items.truncate(kept);
-            for item in &mut section.items {
-                if share >= SHARE_WITHOUT_HINTS {
-                    item.guidance = None;
+/// What the first page had no room for, when its lists were halved so often.
+pub(super) fn rest(subject: &Subject<'_>, halved: usize) -> RestOfFrame {
+    let whole = whole(subject);
+    let shown = of_share(subject, whole.clone(), halved.min(HALVES_MAX));
+    let (metadata, context) = (whole.metadata, whole.context);
+    let issues_shown = shown.context.related_issues.iter();
+    let mut shown_of_issues = issues_shown.map(|issue| issue.acceptance.len());
+    let issues = context.related_issues.into_iter().filter_map(|mut issue| {
+        if let Some(shown) = shown_of_issues.next() {
+            issue.acceptance.drain(..shown.min(issue.acceptance.len()));
+            return (!issue.acceptance.is_empty()).then_some(issue);
+        }
+        Some(issue)
+    });
+    let mut questions = Vec::new();
+    let sections = whole.review_checklist.into_iter();
+    for (section, shown) in sections.zip(&shown.review_checklist) {
+        let category = section.category;
+        let mut shown_of_items = shown.items.iter().map(|item| item.evidence.len());
+        for mut item in section.items {
+            if let Some(shown) = shown_of_items.next() {
+                item.evidence.drain(..shown.min(item.evidence.len()));
+                if item.evidence.is_empty() {
+                    continue;
                 }
-                let kept = 4 / share;
-                item.more += item.evidence.len().saturating_sub(kept);
-                item.evidence.truncate(kept);
             }
+            questions.push(Question { category, item });
         }
     }
+    RestOfFrame {
+        metadata: RestOfMetadata {
+            labels: after(metadata.labels, shown.metadata.labels.len()),
+        },
+        context: RestOfContext {
+            related_issues: issues.collect(),
+            mentioned: after(context.mentioned, shown.context.mentioned.len()),
+        },
+        questions,
+    }
+}
+
+fn after(list: Vec<String>, shown: usize) -> Vec<String> {
+    list.into_iter().skip(shown).collect()
+}
+
+/// All that there is to say, with lines of the length that they have on the first page.
+fn whole(subject: &Subject<'_>) -> FirstPage {
+    let Subject {
+        pull,
+        context,
+        looked,
+        aside,
+        focus,
+    } = subject;
     let known = !context.commits.is_empty();
     let breaking = !breaking_marks(pull, context).is_empty();
-    let labels = pull.labels.iter().take((LABELS_MAX / share).max(1));
     let body = pull.body.as_deref().unwrap_or_default();
+    let labels = pull.labels.iter();
     FirstPage {
         metadata: Metadata {
             title: short(&pull.title, TITLE_BYTES_MAX),
@@ -84,10 +130,10 @@ fn of_share(
             labels: labels
                 .map(|label| short(&label.name, LABEL_BYTES_MAX))
                 .collect(),
-            description: description(body, DESCRIPTION_BYTES_MAX / share),
+            description: String::new(),
         },
         context: Surroundings {
-            related_issues: related(context, share),
+            related_issues: context.issues.iter().map(related).collect(),
             mentioned: mentioned(body, context),
             breaking_changes_detected: (breaking || known).then_some(breaking),
             ci: context.ci.clone(),
@@ -99,8 +145,46 @@ fn of_share(
             deletions: looked.iter().map(|file| file.file.deletions).sum(),
             focus_points: looked.iter().map(|file| file.points.len()).sum(),
         },
-        review_checklist,
+        review_checklist: checklist(pull, context, looked, aside, focus),
     }
+}
+
+/// All that there is to say, with its lists halved so often.
+fn of_share(subject: &Subject<'_>, mut page: FirstPage, halved: usize) -> FirstPage {
+    let share = 1 << halved;
+    let (items, evidence) = match halved {
+        0 => (QUESTIONS_MAX, EVIDENCE_MAX),
+        _ => ((CRITERIA_MAX / share).max(1), 4 / share),
+    };
+    for section in &mut page.review_checklist {
+        section.more = cut(&mut section.items, items);
+        for item in &mut section.items {
+            if share >= SHARE_WITHOUT_HINTS {
+                item.guidance = None;
+            }
+            item.more = cut(&mut item.evidence, evidence);
+        }
+    }
+    let body = subject.pull.body.as_deref().unwrap_or_default();
+    page.metadata.description = description(body, DESCRIPTION_BYTES_MAX / share);
+    cut(&mut page.metadata.labels, (LABELS_MAX / share).max(1));
+    let context = &mut page.context;
+    cut(&mut context.mentioned, MENTIONED_MAX);
+    cut(&mut context.related_issues, (ISSUES_MAX / share).max(1));
+    for issue in &mut context.related_issues {
+        issue.more = cut(&mut issue.acceptance, CRITERIA_MAX / share);
+        for line in &mut issue.acceptance {
+            *line = short(line, LINE_BYTES_MAX / share);
+        }
+    }
+    page
+}
+
+/// Cuts a list and tells how many entries are gone.
+fn cut<T>(list: &mut Vec<T>, most: usize) -> usize {
+    let more = list.len().saturating_sub(most);
+    list.truncate(most);
+    more
 }
 
 fn short(words: &str, bytes_max: usize) -> String {
@@ -123,28 +207,22 @@ fn description(body: &str, bytes_max: usize) -> String {
     }
 }
 
-fn related(context: &Context, share: usize) -> Vec<RelatedIssue> {
-    let issues = context.issues.iter().take((ISSUES_MAX / share).max(1));
-    let related = issues.map(|issue| {
-        let all = criteria(&issue.body);
-        let kept = CRITERIA_MAX / share;
-        let lines = all.iter().take(kept).map(|(done, words)| {
-            let mark = if *done { 'x' } else { ' ' };
-            format!("[{mark}] {}", short(words, LINE_BYTES_MAX / share))
-        });
-        RelatedIssue {
-            issue: issue.name(),
-            title: short(&issue.title, LINE_BYTES_MAX),
-            acceptance: lines.collect(),
-            more: all.len().saturating_sub(kept),
-        }
+fn related(issue: &LinkedIssue) -> RelatedIssue {
+    let lines = criteria(&issue.body).into_iter().map(|(done, words)| {
+        let mark = if done { 'x' } else { ' ' };
+        format!("[{mark}] {}", short(&words, LINE_BYTES_MAX))
     });
-    related.collect()
+    RelatedIssue {
+        issue: issue.name(),
+        title: short(&issue.title, LINE_BYTES_MAX),
+        acceptance: lines.collect(),
+        more: 0,
+    }
 }
 
 /// Other issues and pull requests that the description names: `#40`, `acme/web#7`.
 fn mentioned(body: &str, context: &Context) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
+    let (mut found, mut known) = (Vec::new(), HashSet::new());
     let is_end = |letter: char| letter.is_whitespace() || "()[],;:.!?\"'<>".contains(letter);
     for word in body.split(is_end) {
         let Some((home, number)) = word.split_once('#') else {
@@ -157,8 +235,7 @@ fn mentioned(body: &str, context: &Context) -> Vec<String> {
             .issues
             .iter()
             .any(|issue| issue.name() == word || (home.is_empty() && issue.name().ends_with(word)));
-        let is_new = !found.iter().any(|known| known == word);
-        if is_number && is_home && !is_linked && is_new && found.len() < MENTIONED_MAX {
+        if is_number && is_home && !is_linked && known.insert(word) {
             found.push(word.to_owned());
         }
     }

@@ -27,10 +27,12 @@ pub use focus::Focus;
 pub use report::ReviewSuggestions;
 
 use self::diff::{Budget, Cut, Piece, Round};
-use self::report::{Omitted, ReviewedFile, UNTRUSTED};
+use self::frame::Subject;
+use self::report::{Omitted, Rest, RestOfFile, ReviewedFile, UNTRUSTED, rest_rules};
 use super::areas::{self, Area};
 use super::context::{self, Context};
 use super::files::{self, ChangedFile};
+use super::overflow::Call;
 use super::path_pattern::PathPattern;
 use super::{PullRequest, PullSource, Warning, head_cursor, overflow};
 use crate::domain::{ApiError, Category, limits, text};
@@ -54,8 +56,10 @@ pub const DIFF_LINES_DEFAULT: usize = 200;
 pub const DIFF_LINES_MIN: usize = 20;
 /// Most lines that can be asked for.
 pub const DIFF_LINES_MAX: usize = 500;
-/// Points shown of one file.
+/// Points shown with one file, and most bytes of them: the others have pages of their own after
+/// those with the files.
 const FILE_POINTS_MAX: usize = 6;
+const FILE_POINTS_BYTES_MAX: usize = 1_400;
 /// Longest path shown, in bytes.
 const PATH_BYTES_MAX: usize = 300;
 
@@ -93,11 +97,11 @@ pub async fn get_review_suggestions(
 ) -> Result<(ReviewSuggestions, String), ApiError> {
     let patterns = patterns(&query.files)?;
     let pr = source.id.to_string();
-    let position = after.map(|given| Position::read(given, &pr, query, &source.pull.head.sha));
-    let position = position.transpose()?.unwrap_or_default();
+    let place = after.map(|given| Place::read(given, &pr, query, &source.pull.head.sha));
+    let place = place.transpose()?.unwrap_or_default();
     let (files, context) = tokio::join!(files::fetch(&source), async {
-        // Further pages do not tell of it.
-        match position.is_first() {
+        // The other pages with files do not tell of it.
+        match place.tells_context() {
             true => context::fetch(&source).await,
             false => Context::default(),
         }
@@ -132,20 +136,25 @@ pub async fn get_review_suggestions(
         query,
         pr,
         fetched_at: source.as_of(now),
-        warnings: told(&context.warnings),
         lasting,
         aside: &aside,
     };
-    frame.page(&looked, &context, position)
+    match place {
+        Place::Files(position) => frame.page(&looked, &context, position),
+        Place::Rest(position) => frame.rest_page(&looked, &context, position),
+    }
 }
 
-/// Warnings of bounded number and length.
-fn told(warnings: &[Warning]) -> Vec<Warning> {
+/// The warnings of the first page, and those that it has no room for.
+fn told(warnings: &[Warning]) -> (Vec<Warning>, Vec<Warning>) {
     let short = warnings.iter().map(|warning| Warning {
         reason: super::short(&warning.reason, REASON_BYTES_MAX),
         ..warning.clone()
     });
-    overflow::fit_warnings(short.collect(), WARNINGS_BYTES_MAX)
+    let all: Vec<Warning> = short.collect();
+    let (told, left) = overflow::fit(all.clone(), WARNINGS_BYTES_MAX);
+    let rest = all[all.len() - left..].to_vec();
+    (told, rest)
 }
 
 fn patterns(given: &[String]) -> Result<Vec<PathPattern>, ApiError> {
@@ -202,7 +211,44 @@ fn rank(looked: &Looked) -> u8 {
     }
 }
 
-/// Where a page begins: a window of files, and how often the diff of that window was continued.
+/// Where a page begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// In the files.
+    Files(Position),
+    /// In what those pages had no room for.
+    Rest(overflow::Position),
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self::Files(Position::default())
+    }
+}
+
+impl Place {
+    fn read(given: &str, pr: &str, query: &ReviewQuery, head: &str) -> Result<Self, ApiError> {
+        let of_rest = rest_call(pr, query, head);
+        match of_rest.made(given) {
+            true => overflow::Position::read(&of_rest, given).map(Self::Rest),
+            false => Position::read(given, pr, query, head).map(Self::Files),
+        }
+    }
+
+    /// Whether the page tells what surrounds the pull request.
+    fn tells_context(self) -> bool {
+        match self {
+            Self::Files(position) => position.is_first(),
+            Self::Rest(_) => true,
+        }
+    }
+}
+
+fn rest_call(pr: &str, query: &ReviewQuery, head: &str) -> Call {
+    Call::of_rest(TOOL, &(pr, query), head)
+}
+
+/// Where a page with files begins: a window of them, and how often the diff of that window was continued.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Position {
     start: usize,
@@ -211,6 +257,8 @@ struct Position {
     round: usize,
     /// Bytes that the first page of the window had for the diff: what it showed follows from them.
     first_bytes: usize,
+    /// How often the first page's lists were halved, and one more, where something of it is left.
+    left: usize,
 }
 
 impl Position {
@@ -221,7 +269,7 @@ impl Position {
     fn read(given: &str, pr: &str, query: &ReviewQuery, head: &str) -> Result<Self, ApiError> {
         let position = head_cursor::read(TOOL, &(pr, query), head, given)?;
         let numbers: Option<Vec<usize>> = position.split('.').map(|it| it.parse().ok()).collect();
-        let Some([start, end, round, first_bytes]) = numbers.as_deref() else {
+        let Some([start, end, round, first_bytes, left]) = numbers.as_deref() else {
             return Err(head_cursor::damaged());
         };
         let position = Self {
@@ -229,6 +277,7 @@ impl Position {
             end: *end,
             round: *round,
             first_bytes: *first_bytes,
+            left: *left,
         };
         let is_ours = (position.end != 0) == (position.round != 0)
             && position.first_bytes <= limits::ANSWER_BYTES_MAX;
@@ -241,8 +290,9 @@ impl Position {
             end,
             round,
             first_bytes,
+            left,
         } = self;
-        let position = format!("{start}.{end}.{round}.{first_bytes}");
+        let position = format!("{start}.{end}.{round}.{first_bytes}.{left}");
         head_cursor::make(TOOL, &(pr, query), head, &position)
     }
 }
@@ -253,8 +303,6 @@ struct Frame<'a> {
     query: &'a ReviewQuery,
     pr: String,
     fetched_at: Timestamp,
-    /// What this page alone warns of: what surrounds the pull request is asked for by the first one.
-    warnings: Vec<Warning>,
     /// What every page warns of.
     lasting: Vec<Warning>,
     /// Changed files that were not asked for.
@@ -262,49 +310,120 @@ struct Frame<'a> {
 }
 
 impl Frame<'_> {
+    fn subject<'a>(&'a self, looked: &'a [Looked], context: &'a Context) -> Subject<'a> {
+        Subject {
+            pull: self.pull,
+            context,
+            looked,
+            aside: self.aside,
+            focus: &self.query.focus,
+        }
+    }
+
+    /// What the pages with files had no room for.
+    fn rest(&self, looked: &[Looked], context: &Context, halved: usize) -> Rest {
+        let with_more = looked.iter().filter_map(|file| {
+            let rest = &file.points[shown_points(file)..];
+            (!rest.is_empty()).then(|| RestOfFile {
+                path: shown_path(file),
+                focus_points: rest.to_vec(),
+            })
+        });
+        Rest {
+            pr: self.pr.clone(),
+            head_sha: self.pull.head_short().to_owned(),
+            fetched_at: self.fetched_at,
+            untrusted: [
+                "questions",
+                "files",
+                "metadata",
+                "context",
+                "warnings[].reason",
+            ],
+            frame: frame::rest(&self.subject(looked, context), halved),
+            files: with_more.collect(),
+            warnings: told(&context.warnings).1,
+        }
+    }
+
+    /// A page of it.
+    fn rest_page(
+        self,
+        looked: &[Looked],
+        context: &Context,
+        position: overflow::Position,
+    ) -> Result<(ReviewSuggestions, String), ApiError> {
+        let rest = self.rest(looked, context, position.level());
+        let call = rest_call(&self.pr, self.query, &self.pull.head.sha);
+        let page = overflow::rest_page(&call, &rest, &rest_rules(), position)?;
+        let answer = ReviewSuggestions {
+            page: Some(page),
+            ..self.empty()
+        };
+        Ok((answer, String::new()))
+    }
+
+    /// An answer without files.
+    fn empty(self) -> ReviewSuggestions {
+        ReviewSuggestions {
+            head_sha: self.pull.head_short().to_owned(),
+            fetched_at: self.fetched_at,
+            first: None,
+            files: Vec::new(),
+            omitted: Omitted::default(),
+            untrusted: UNTRUSTED,
+            warnings: self.lasting,
+            next_cursor: None,
+            page: None,
+            pr: self.pr,
+        }
+    }
+
     fn page(
         self,
         looked: &[Looked],
         context: &Context,
         position: Position,
     ) -> Result<(ReviewSuggestions, String), ApiError> {
+        let Self { pull, query, .. } = self;
+        let mut left_of_first = position.left;
+        let mut of_first = (None, Vec::new());
+        if position.is_first() {
+            let (first, halved) = frame::first_page(&self.subject(looked, context));
+            let (shown, rest) = told(&context.warnings);
+            let is_left = !rest.is_empty()
+                || !frame::rest(&self.subject(looked, context), halved).is_nothing();
+            left_of_first = if is_left { halved + 1 } else { 0 };
+            of_first = (Some(first), shown);
+        }
+        let plain = self.empty();
+        let (first, warnings) = of_first;
         let mut answer = ReviewSuggestions {
-            head_sha: self.pull.head_short().to_owned(),
-            fetched_at: self.fetched_at,
-            first: position.is_first().then(|| {
-                let files = (looked, self.aside);
-                frame::first_page(self.pull, context, files, &self.query.focus)
-            }),
-            files: Vec::new(),
-            omitted: Omitted::default(),
-            untrusted: UNTRUSTED,
-            warnings: [self.warnings, self.lasting.clone()].concat(),
-            next_cursor: None,
-            pr: self.pr,
+            first,
+            warnings: [warnings, plain.warnings.clone()].concat(),
+            ..plain.clone()
         };
         let around = around(&answer)?;
-        let (end, listed) = window(looked, position, self.query.include_diff, around)?;
+        let (end, listed) = window(looked, position, query.include_diff, around)?;
         let files = &looked[position.start..end];
         let is_new = position.round == 0;
         let first_bytes = match is_new {
             true => limits::ANSWER_BYTES_MAX.saturating_sub(around + bytes(&listed)?),
             false => position.first_bytes,
         };
-        let portion = match self.query.include_diff {
+        let portion = match query.include_diff {
             true => {
                 // The later pages of a window have a record without files to begin with, and no
                 // first page's words and warnings: as large whenever it is asked for.
                 let plain = ReviewSuggestions {
                     fetched_at: Timestamp::MAX,
-                    first: None,
-                    warnings: self.lasting,
-                    ..answer.clone()
+                    ..plain
                 };
                 let room = limits::ANSWER_BYTES_MAX.saturating_sub(self::around(&plain)?);
                 Some(Portion::of(
                     files,
                     position.round,
-                    self.query,
+                    query,
                     [first_bytes, room],
                 )?)
             }
@@ -323,16 +442,29 @@ impl Frame<'_> {
                 end,
                 round: position.round + 1,
                 first_bytes,
+                left: left_of_first,
                 ..position
             }),
             () if end < looked.len() => Some(Position {
                 start: end,
+                left: left_of_first,
                 ..Position::default()
             }),
             () => None,
         };
-        let head = &self.pull.head.sha;
-        answer.next_cursor = next.map(|next| next.make(&answer.pr, self.query, head));
+        let head = &pull.head.sha;
+        let has_more = |file: &Looked| file.points.len() > shown_points(file);
+        answer.next_cursor = match next {
+            Some(next) => Some(next.make(&answer.pr, query, head)),
+            None if left_of_first > 0 || looked.iter().any(has_more) => {
+                let call = rest_call(&answer.pr, query, head);
+                Some(overflow::rest_unseen(
+                    &call,
+                    left_of_first.saturating_sub(1),
+                ))
+            }
+            None => None,
+        };
         let (left, text) =
             portion.map_or_else(Default::default, |portion| (portion.left, portion.text));
         answer.omitted = Omitted {
@@ -398,18 +530,7 @@ fn window(
     };
     let (mut listed, mut taken): (Vec<ReviewedFile>, usize) = (Vec::new(), around);
     for file in looked[start..].iter().take(PAGE_FILES_MAX) {
-        let mut told = reviewed(file, true);
-        let most = match listed.is_empty() {
-            // The first one is told in any case, if need be without its points.
-            true => {
-                let room = limits::ANSWER_BYTES_MAX.saturating_sub(taken);
-                while bytes(&told)? > room && told.focus_points.pop().is_some() {
-                    told.more_points += 1;
-                }
-                limits::ANSWER_BYTES_MAX
-            }
-            false => most,
-        };
+        let told = reviewed(file, true);
         // A comma stands between two.
         let size = bytes(&told)? + 1;
         if taken + size > most && !listed.is_empty() {
@@ -425,17 +546,28 @@ fn window(
 /// its diff without its points.
 fn reviewed(looked: &Looked, is_new: bool) -> ReviewedFile {
     let points = if is_new { &*looked.points } else { &[] };
+    let shown = if is_new { shown_points(looked) } else { 0 };
     let file = &looked.file;
     ReviewedFile {
-        path: text::one_line(text::cut(&file.filename, PATH_BYTES_MAX).0),
+        path: shown_path(looked),
         status: file.status,
         area: looked.area,
         additions: file.additions,
         deletions: file.deletions,
         diff: Some("x".repeat(LABEL_BYTES_MAX)),
-        focus_points: points.iter().take(FILE_POINTS_MAX).cloned().collect(),
-        more_points: points.len().saturating_sub(FILE_POINTS_MAX),
+        focus_points: points[..shown].to_vec(),
+        more_points: points.len() - shown,
     }
+}
+
+fn shown_path(looked: &Looked) -> String {
+    text::one_line(text::cut(&looked.file.filename, PATH_BYTES_MAX).0)
+}
+
+/// How many of a file's points its entry shows, whatever else its page has.
+fn shown_points(looked: &Looked) -> usize {
+    let first: Vec<&FocusPoint> = looked.points.iter().take(FILE_POINTS_MAX).collect();
+    overflow::fit(first, FILE_POINTS_BYTES_MAX).0.len()
 }
 
 /// Why a page shows nothing of a file's diff.

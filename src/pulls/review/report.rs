@@ -2,11 +2,14 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use super::detectors::FocusPoint;
+use crate::domain::ApiError;
 use crate::pulls::Warning;
 use crate::pulls::areas::Area;
 use crate::pulls::files::FileStatus;
+use crate::pulls::overflow::{Rule, Said};
 
 /// What to look at in a pull request.
 #[derive(Clone, Debug, Serialize)]
@@ -33,6 +36,100 @@ pub struct ReviewSuggestions {
     /// The next page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
+    /// What is told in place of all this, on a page of what had no room before.
+    #[serde(skip)]
+    pub(super) page: Option<Box<RawValue>>,
+}
+
+impl ReviewSuggestions {
+    /// The page that was asked for, as compact JSON.
+    ///
+    /// # Errors
+    /// Only a bug.
+    pub fn page(&self) -> Result<Box<RawValue>, ApiError> {
+        if let Some(page) = &self.page {
+            return Ok(page.clone());
+        }
+        let page = serde_json::value::to_raw_value(self);
+        page.map_err(|error| ApiError::internal(error.to_string()))
+    }
+}
+
+/// What the pages with files had no room for: points of files, and the rest of the first page.
+#[derive(Debug, Serialize)]
+pub(super) struct Rest {
+    pub pr: String,
+    pub head_sha: String,
+    pub fetched_at: Timestamp,
+    pub untrusted: [&'static str; 5],
+    #[serde(flatten)]
+    pub frame: RestOfFrame,
+    pub files: Vec<RestOfFile>,
+    pub warnings: Vec<Warning>,
+}
+
+/// What the first page had no room for.
+#[derive(Debug, Serialize)]
+pub(super) struct RestOfFrame {
+    pub metadata: RestOfMetadata,
+    pub context: RestOfContext,
+    /// Each by itself, with what it is about.
+    pub questions: Vec<Question>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct RestOfMetadata {
+    pub labels: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct RestOfContext {
+    pub related_issues: Vec<RelatedIssue>,
+    pub mentioned: Vec<String>,
+}
+
+/// A question of the checklist by itself.
+#[derive(Debug, Serialize)]
+pub(super) struct Question {
+    pub category: &'static str,
+    #[serde(flatten)]
+    pub item: Item,
+}
+
+/// The points of a file that its entry had no room for.
+#[derive(Debug, Serialize)]
+pub(super) struct RestOfFile {
+    pub path: String,
+    pub focus_points: Vec<FocusPoint>,
+}
+
+impl RestOfFrame {
+    /// Whether the first page said it all.
+    pub fn is_nothing(&self) -> bool {
+        self.metadata.labels.is_empty()
+            && self.context.related_issues.is_empty()
+            && self.context.mentioned.is_empty()
+            && self.questions.is_empty()
+    }
+}
+
+/// The lists of [`Rest`].
+pub(super) fn rest_rules() -> [Rule; 9] {
+    const ISSUES: &[&str] = &["context", "related_issues"];
+    const QUESTIONS: &[&str] = &["questions"];
+    const FILES: &[&str] = &["files"];
+    let within = |list, name, key| Rule::within(list, name, key, 0, Said::Nothing);
+    [
+        Rule::of(QUESTIONS, 0, Said::Nothing),
+        within(QUESTIONS, "evidence", &["category", "question"]),
+        Rule::of(FILES, 0, Said::Nothing),
+        within(FILES, "focus_points", &["path"]),
+        Rule::of(ISSUES, 0, Said::Nothing),
+        within(ISSUES, "acceptance", &["issue"]),
+        Rule::of(&["context", "mentioned"], 0, Said::Nothing),
+        Rule::of(&["metadata", "labels"], 0, Said::Nothing),
+        Rule::of(&["warnings"], 0, Said::Nothing),
+    ]
 }
 
 /// What is said once.

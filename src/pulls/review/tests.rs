@@ -103,7 +103,14 @@ fn the_first_page_leaves_room_for_files_and_shows_no_secret() {
         )
     });
     let looked = look(files.collect(), &[]);
-    let page = frame::first_page(&pull, &context, (&looked, &[]), &[]);
+    let subject = Subject {
+        pull: &pull,
+        context: &context,
+        looked: &looked,
+        aside: &[],
+        focus: &[],
+    };
+    let (page, _) = frame::first_page(&subject);
     let json = serde_json::to_string(&page).unwrap();
     assert!(
         json.len() <= limits::ANSWER_BYTES_MAX * 3 / 8,
@@ -149,7 +156,14 @@ fn what_changed_in_files_that_were_not_asked_for_did_change() {
         file("README.md", 1, ""),
     ];
     let told = |aside: &[ChangedFile]| {
-        let page = frame::first_page(&pull, &Context::default(), (&asked(), aside), &[]);
+        let subject = Subject {
+            pull: &pull,
+            context: &Context::default(),
+            looked: &asked(),
+            aside,
+            focus: &[],
+        };
+        let (page, _) = frame::first_page(&subject);
         serde_json::to_string(&page.review_checklist).unwrap()
     };
     let (alone, with_others) = (told(&[]), told(&aside));
@@ -200,7 +214,19 @@ fn pages(
     looked: &[Looked],
     query: &ReviewQuery,
 ) -> Vec<(Value, String)> {
-    let (mut all, mut position) = (Vec::new(), Position::default());
+    pages_until(pr, pull, context, looked, query, true)
+}
+
+/// The same; those with what had no room before only where they are wanted, for they are many.
+fn pages_until(
+    pr: &str,
+    pull: &PullRequest,
+    context: &Context,
+    looked: &[Looked],
+    query: &ReviewQuery,
+    with_rest: bool,
+) -> Vec<(Value, String)> {
+    let (mut all, mut place) = (Vec::new(), Place::default());
     loop {
         let frame = Frame {
             pull,
@@ -211,20 +237,31 @@ fn pages(
                 0 => Timestamp::UNIX_EPOCH,
                 _ => Timestamp::MAX,
             },
-            // Further pages do not ask for what surrounds the pull request.
-            warnings: match position.is_first() {
-                true => told(&context.warnings),
-                false => Vec::new(),
-            },
             lasting: vec![files::cut_warning("the other files were not looked at")],
             aside: &[],
         };
-        let (answer, diff) = frame.page(looked, context, position).unwrap();
+        // Not every page asks for what surrounds the pull request.
+        let none = Context::default();
+        let context = if place.tells_context() {
+            context
+        } else {
+            &none
+        };
+        let (answer, diff) = match place {
+            Place::Files(position) => frame.page(looked, context, position).unwrap(),
+            Place::Rest(position) => frame.rest_page(looked, context, position).unwrap(),
+        };
         let title = diff_title(&answer.pr, &answer.head_sha);
         let reply = text::fence_untrusted(&title, &diff);
-        let record = serde_json::to_string(&answer).unwrap();
+        let page = answer.page().unwrap();
+        let record = page.get();
         let as_field = json!({ "diff": diff }).to_string();
-        let most = record.len() + as_field.len().max(reply.len());
+        // An empty one is not sent.
+        let beside = match diff.is_empty() {
+            true => 0,
+            false => as_field.len().max(reply.len()),
+        };
+        let most = record.len() + beside;
         assert!(
             most <= limits::ANSWER_BYTES_MAX,
             "page {}: {} + {} or {}",
@@ -234,8 +271,9 @@ fn pages(
             reply.len()
         );
         assert!(diff.lines().count() <= query.diff_lines_max);
-        let next = answer.next_cursor.clone();
-        all.push((serde_json::to_value(&answer).unwrap(), diff));
+        let record: Value = serde_json::from_str(record).unwrap();
+        let next = record["next_cursor"].as_str().map(str::to_owned);
+        all.push((record, diff));
         let Some(next) = next else {
             return all;
         };
@@ -244,7 +282,10 @@ fn pages(
             "{next}"
         );
         let head = &pull.head.sha;
-        position = Position::read(&next, pr, query, head).unwrap();
+        place = Place::read(&next, pr, query, head).unwrap();
+        if matches!(place, Place::Rest(_)) && !with_rest {
+            return all;
+        }
     }
 }
 
@@ -259,11 +300,11 @@ fn every_page_is_small_and_all_of_them_show_every_line_once() {
         ("Bind ids", 3, "a", "+let row = rows.next().unwrap();\n"),
         (
             "Bind ids",
-            60,
+            30,
             "deep/er",
             "+let row = rows.next().unwrap();\n",
         ),
-        (&"\"\\ ".repeat(2_000), 45, &"\"".repeat(400), &*long),
+        (&"\"\\ ".repeat(2_000), 18, &"\"".repeat(400), &*long),
     ] {
         let (pull, context) = wordy(words);
         let pr = format!("{}/{}#2", "o".repeat(39), "r".repeat(100));
@@ -275,10 +316,10 @@ fn every_page_is_small_and_all_of_them_show_every_line_once() {
                 include_diff,
                 diff_lines_max,
             };
-            let pages = pages(&pr, &pull, &context, &looked, &query);
+            let pages = pages_until(&pr, &pull, &context, &looked, &query, !include_diff);
             let listed = pages
                 .iter()
-                .flat_map(|(record, _)| record["files"].as_array().unwrap());
+                .flat_map(|(record, _)| record["files"].as_array().into_iter().flatten());
             let listed = listed.map(|file| file["path"].as_str().unwrap());
             let listed: BTreeSet<&str> = listed.collect();
             if name.len() < PATH_BYTES_MAX {
@@ -295,8 +336,53 @@ fn every_page_is_small_and_all_of_them_show_every_line_once() {
                 "{count} {diff_lines_max}"
             );
             assert!(pages.last().unwrap().0["omitted"].is_null());
+            if !include_diff {
+                every_entry_is_told_once(&pages, &pull, &context, &looked);
+            }
         }
     }
+}
+
+/// The lists of the first page and the points of files, of which no page alone has room for all.
+fn every_entry_is_told_once(
+    pages: &[(Value, String)],
+    pull: &PullRequest,
+    context: &Context,
+    looked: &[Looked],
+) {
+    let records = || pages.iter().map(|(record, _)| record);
+    let entries = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let lists = |pointer: &str| {
+        let lists = records().filter_map(|record| record.pointer(pointer));
+        lists.flat_map(entries).collect::<Vec<Value>>()
+    };
+    let parts = |owners: &[Value], name: &str| -> usize {
+        owners.iter().map(|owner| entries(&owner[name]).len()).sum()
+    };
+    let points = parts(&lists("/files"), "focus_points");
+    let all: usize = looked.iter().map(|file| file.points.len()).sum();
+    assert_eq!(points, all);
+    let all = checklist::checklist(pull, context, looked, &[], &[]);
+    let all: Vec<&report::Item> = all.iter().flat_map(|section| &section.items).collect();
+    let mut questions = lists("/questions");
+    for section in lists("/review_checklist") {
+        questions.extend(entries(&section["items"]));
+    }
+    let evidence: usize = all.iter().map(|item| item.evidence.len()).sum();
+    assert_eq!(parts(&questions, "evidence"), evidence);
+    let asked: BTreeSet<&str> = questions
+        .iter()
+        .filter_map(|it| it["question"].as_str())
+        .collect();
+    let known: BTreeSet<&str> = all.iter().map(|item| &*item.question).collect();
+    assert_eq!(asked, known);
+    let issues = lists("/context/related_issues");
+    assert_eq!(parts(&issues, "acceptance"), 50 * context.issues.len());
+    assert_eq!(lists("/metadata/labels").len(), pull.labels.len());
+    let of_context = |warning: &&Value| warning["source"] == "graphql";
+    let warnings = lists("/warnings");
+    let told = warnings.iter().filter(of_context).count();
+    assert_eq!(told, context.warnings.len());
 }
 
 /// A part of a large hunk may be so small that the first page has room for it: the line behind it is
@@ -336,7 +422,7 @@ fn lines_of(diff: &str) -> usize {
 pub(in crate::pulls) fn largest(letters: &str) -> Vec<String> {
     let (pull, context) = wordy(&letters.repeat(3_000));
     let line = format!("+{letters}.unwrap(); {}\n", letters.repeat(500));
-    let looked = look(files(45, &letters.repeat(400), &line), &[]);
+    let looked = look(files(9, &letters.repeat(400), &line), &[]);
     let query = ReviewQuery {
         focus: Vec::new(),
         files: Vec::new(),
@@ -346,6 +432,9 @@ pub(in crate::pulls) fn largest(letters: &str) -> Vec<String> {
     let pr = format!("{}/{}#2", "o".repeat(39), "r".repeat(100));
     let pages = pages(&pr, &pull, &context, &looked, &query);
     let whole = pages.into_iter().flat_map(|(mut record, diff)| {
+        if diff.is_empty() {
+            return [record.to_string(), record.to_string()];
+        }
         let block = text::fence_untrusted(&diff_title(&pr, "9f3c1e2"), &diff);
         let apart = format!("{record}{block}");
         record["diff"] = Value::from(diff);

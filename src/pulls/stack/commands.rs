@@ -16,6 +16,10 @@ use crate::domain::{ApiError, Host, RepoName};
 use crate::gh::ApiPath;
 use crate::pulls::shell::{shell_word, short};
 
+/// Most bytes of what one `git fetch` names, where that is more than one branch: every command has
+/// to fit a page of the answer.
+const FETCHED_BYTES_MAX: usize = 2_000;
+
 /// One command of the plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Command {
@@ -218,8 +222,18 @@ impl Plan<'_> {
                 want(branch(&layer.head));
             }
         }
-        if !wanted.is_empty() {
-            let command = format!("git fetch {remote} {}", wanted.join(" "));
+        let mut fetched: Vec<String> = Vec::new();
+        for refspec in wanted {
+            match fetched.last_mut() {
+                Some(last) if last.len() + refspec.len() < FETCHED_BYTES_MAX => {
+                    last.push(' ');
+                    last.push_str(&refspec);
+                }
+                _ => fetched.push(refspec),
+            }
+        }
+        for refspecs in fetched {
+            let command = format!("git fetch {remote} {refspecs}");
             self.add(None, command, "get the branches as they are on GitHub");
         }
     }

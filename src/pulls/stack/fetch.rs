@@ -6,19 +6,22 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
+use super::TOOL;
 use super::commands::Setting;
 use super::discover::{LAYERS_MAX, Question, ROUNDS_MAX, Stack};
 use super::facts::{Comparison, Comparisons, Layer, Pair};
 use super::judge::{Verdict, Wish, judge};
 use super::nodes::{COMMITS, CommitNode, Commits, Counted, LAYER, NamedRef, Node, Nodes};
 use super::query::{StackQuery, check_target, no_target, not_on, not_stacked};
-use super::report::{Material, Report, report};
+use super::report::{Material, levels, report};
 use crate::domain::ApiError;
 use crate::gh::{ApiPath, GhError};
 use crate::pulls::native_stack::{self, NativeStack, StackMember};
+use crate::pulls::overflow::{self, Call, Position};
 use crate::pulls::{PullSource, Pulls, RollupState, Warning};
 
 /// Most branches of one query: each brings up to fifty pull requests with their events.
@@ -29,9 +32,11 @@ const COMPARISONS_AT_ONCE: usize = 4;
 /// layer down; this many times is more than any stack within [`ROUNDS_MAX`] needs.
 const JUDGEMENTS_MAX: usize = 3 * ROUNDS_MAX;
 
-/// Finds the stack of a pull request and plans what it needs. Nothing is changed.
+/// Finds the stack of a pull request and plans what it needs: the page of it that was asked for, as
+/// compact JSON. Nothing is changed.
 ///
 /// # Errors
+/// `head_moved` for a cursor of an older head, or of a plan that is another one since;
 /// `not_stacked` when nothing builds on it and it builds on nothing, or not on what was named;
 /// `pr_not_open` when it was closed and belongs to no stack or shall be moved; `target_not_found`
 /// for a branch that does not exist; `invalid_argument` for a bad remote or for a branch that
@@ -40,7 +45,7 @@ pub async fn manage_stacked_prs(
     pulls: &Pulls,
     query: StackQuery,
     now: Timestamp,
-) -> Result<Report, ApiError> {
+) -> Result<Box<RawValue>, ApiError> {
     let query = query.checked()?;
     let setting = Setting {
         repo: query.pr.repo.clone(),
@@ -50,6 +55,11 @@ pub async fn manage_stacked_prs(
     }
     .checked()?;
     let source = Arc::new(pulls.open(query.pr.clone()).await?);
+    let call = Call::new(TOOL, &query.filters(), &source.pull.head.sha);
+    let given = query.cursor.as_deref();
+    let position = given
+        .map(|given| Position::read(&call, given))
+        .transpose()?;
     let is_native = source.pull.stack.is_some();
     let native = NativeStack::of(source.pull.stack.as_ref());
     let setting = Setting {
@@ -83,7 +93,7 @@ pub async fn manage_stacked_prs(
     }
     reader.commits(&mut stack).await;
     let verdicts = reader.judged(&stack, &query.wish, &mut comparisons).await;
-    Ok(report(&Material {
+    let report = report(&Material {
         pr: source.id.to_string(),
         setting: &setting,
         stack: &stack,
@@ -92,7 +102,8 @@ pub async fn manage_stacked_prs(
         warnings: reader.warnings,
         native: native.as_ref(),
         now: source.as_of(now),
-    }))
+    });
+    overflow::page(&call, &report, &levels(), position)
 }
 
 type Answers = BTreeMap<Question, (Vec<Layer>, u64)>;
@@ -111,7 +122,13 @@ impl Reader {
             None if self.source.pull.stack.is_none() => return Vec::new(),
             None => "GitHub tells of the stack in a form that is not known here".to_owned(),
             Some(native) => match native_stack::members(&self.source, native).await {
-                Ok(members) => return self.window(&members),
+                Ok(members) => {
+                    let cut = native.lacking(&members);
+                    let warn =
+                        |reason| Warning::new("native_stack", reason, "its ends are missing");
+                    self.warnings.extend(cut.map(warn));
+                    return self.window(&members);
+                }
                 Err(error) => error.to_string(),
             },
         };
@@ -219,7 +236,7 @@ impl Reader {
                 Question::From(branch) => {
                     let _ = write!(
                         fields,
-                        "q{place}:pullRequests(headRefName:$b{place},first:10,{NEWEST}){{nodes{{...Layer}}}} "
+                        "q{place}:pullRequests(headRefName:$b{place},first:10,{NEWEST}){{totalCount nodes{{...Layer}}}} "
                     );
                     branch
                 }
@@ -227,7 +244,7 @@ impl Reader {
                     let _ = write!(
                         fields,
                         "q{place}:pullRequests(baseRefName:$b{place},states:[OPEN,CLOSED],first:50,{NEWEST})\
-                         {{nodes{{...Layer}}}} \
+                         {{totalCount nodes{{...Layer}}}} \
                          m{place}:pullRequests(baseRefName:$b{place},states:[MERGED]){{totalCount}} "
                     );
                     branch
@@ -244,7 +261,10 @@ impl Reader {
         for (place, question) in questions.iter().enumerate() {
             let page: Option<Nodes<Node>> = take(&mut repository, &format!("q{place}"))?;
             let merged: Option<Counted> = take(&mut repository, &format!("m{place}"))?;
-            let nodes = page.map(|page| page.nodes).unwrap_or_default();
+            let (nodes, all) = page.map_or((Vec::new(), 0), |page| (page.nodes, page.total_count));
+            if all > nodes.len() as u64 {
+                self.warnings.push(not_all(question, nodes.len(), all));
+            }
             let layers = nodes.into_iter().map(Node::into_layer).collect();
             let merged = merged.map(|merged| merged.total_count).unwrap_or_default();
             answers.insert(question.clone(), (layers, merged));
@@ -341,6 +361,16 @@ impl Reader {
         }
         judge(stack, wish, comparisons)
     }
+}
+
+/// Says that a branch has more pull requests than are looked at.
+fn not_all(question: &Question, seen: usize, all: u64) -> Warning {
+    let (branch, kind, effect) = match question {
+        Question::From(branch) => (branch, "from", "an older one may be the layer below"),
+        Question::Onto(branch) => (branch, "onto", "layers above may be missing"),
+    };
+    let reason = format!("the newest {seen} of {all} pull requests {kind} '{branch}' were read");
+    Warning::new("stack", reason, effect)
 }
 
 /// Compares two commits. The second page has the numbers without the first page's files and

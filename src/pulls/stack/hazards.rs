@@ -5,8 +5,11 @@ use serde::Serialize;
 use super::facts::{Layer, State};
 use super::judge::{Status, Strategy, Verdict};
 use super::obstacle::{Obstacle, obstacle};
-use super::report::{Detail, Material};
-use crate::pulls::short as short_words;
+use super::report::Material;
+use crate::pulls::short;
+
+/// Longest sentence, in bytes: with two names of the length that GitHub takes.
+const SENTENCE_BYTES_MAX: usize = 1_000;
 
 /// Something that goes wrong when it is not known.
 #[derive(Debug, Serialize)]
@@ -16,7 +19,7 @@ pub(super) struct Hazard {
 }
 
 /// Everything that goes wrong with this stack when it is not known.
-pub(super) fn hazards(material: &Material<'_>, detail: Detail) -> Vec<Hazard> {
+pub(super) fn hazards(material: &Material<'_>) -> Vec<Hazard> {
     let mut hazards = Vec::new();
     for verdict in material.verdicts {
         if let Some(layer) = material.stack.layer(verdict.number) {
@@ -32,16 +35,8 @@ pub(super) fn hazards(material: &Material<'_>, detail: Detail) -> Vec<Hazard> {
             ),
         });
     }
-    let more = hazards.len().saturating_sub(detail.hazards);
-    hazards.truncate(detail.hazards);
     for hazard in &mut hazards {
-        hazard.text = short_words(&hazard.text, detail.sentence_bytes);
-    }
-    if more > 0 {
-        hazards.push(Hazard {
-            code: "more",
-            text: format!("{more} more hazards of other layers: call again after these commands"),
-        });
+        hazard.text = short(&hazard.text, SENTENCE_BYTES_MAX);
     }
     hazards
 }

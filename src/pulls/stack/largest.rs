@@ -1,26 +1,30 @@
 //! The largest answers that can be built, for the test of sizes.
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::commands::Setting;
 use super::discover::{LAYERS_MAX, Question, Stack};
 use super::facts::{Comparisons, Event, Layer, MergeCommit, State};
 use super::judge::{Landing, Status, Strategy, Verdict};
 use super::old_base::OldBase;
-use super::report::{Material, report};
+use super::report::{Material, Report, levels, report};
 use crate::domain::Host;
 use crate::pulls::native_stack::{NativeStack, StackBase};
-use crate::pulls::{RollupState, Warning};
+use crate::pulls::{RollupState, Warning, overflow};
 
 /// Answers about stacks of many layers with long names.
 pub(in crate::pulls) fn answers(letters: &str) -> Vec<String> {
     let mut all = Vec::new();
     // GitHub takes no longer name of a branch than 244 bytes.
-    for bytes in [244, 40] {
-        for status in [Status::NeedsOnto, Status::OldBaseUnknown] {
-            let name = letters.repeat(bytes / letters.len());
-            all.push(answer(&name, status));
-        }
+    for (bytes, status) in [
+        (244, Status::NeedsOnto),
+        (244, Status::OldBaseUnknown),
+        (40, Status::NeedsOnto),
+    ] {
+        let name = letters.repeat(bytes / letters.len());
+        let pages = overflow::all_pages(&answer(&name, status), &levels());
+        all.extend(pages.iter().map(Value::to_string));
     }
     all
 }
@@ -58,7 +62,7 @@ fn layer(number: u64, name: &str) -> Layer {
     }
 }
 
-fn answer(name: &str, status: Status) -> String {
+fn answer(name: &str, status: Status) -> Report {
     let count = u64::try_from(LAYERS_MAX).unwrap();
     let mut stack = Stack::new(layer(count, name), "main".to_owned());
     for number in 1..count {
@@ -79,7 +83,7 @@ fn answer(name: &str, status: Status) -> String {
                     branch: own.base.clone(),
                     layer: None,
                 }),
-                strategy: Some(Strategy::Onto),
+                strategy: (status == Status::NeedsOnto).then_some(Strategy::Onto),
                 old_base: Some(OldBase {
                     oid: "d".repeat(40),
                     source: "common_prefix",
@@ -109,7 +113,7 @@ fn answer(name: &str, status: Status) -> String {
             name: name.to_owned(),
         },
     };
-    let report = report(&Material {
+    report(&Material {
         pr: format!("{}#{count}", setting.repo),
         setting: &setting,
         stack: &stack,
@@ -118,6 +122,47 @@ fn answer(name: &str, status: Status) -> String {
         warnings: vec![Warning::new("stack", name.repeat(9), "layers may be missing"); 30],
         native: Some(&native),
         now: Timestamp::MAX,
-    });
-    serde_json::to_string(&report).unwrap()
+    })
+}
+
+#[test]
+fn all_pages_together_have_the_whole_plan_in_its_order() {
+    const LISTS: [&str; 5] = [
+        "/commands",
+        "/stack/layers",
+        "/hazards",
+        "/rebase_strategy/own_subjects",
+        "/warnings",
+    ];
+    let entries = |page: &Value, list: &str| -> Vec<Value> {
+        let list = page.pointer(list).and_then(Value::as_array);
+        list.cloned().unwrap_or_default()
+    };
+    for status in [Status::NeedsOnto, Status::OldBaseUnknown] {
+        let report = answer("a-branch-of-some-length", status);
+        let whole = serde_json::to_value(&report).unwrap();
+        let pages = overflow::all_pages(&report, &levels());
+        assert!(pages.len() > 1, "{status:?}");
+        for list in LISTS {
+            let told: Vec<Value> = pages.iter().flat_map(|page| entries(page, list)).collect();
+            assert_eq!(told, entries(&whole, list), "{list} {status:?}");
+        }
+        let first = &pages[0];
+        assert!(!entries(first, "/stack/layers").is_empty(), "{first}");
+        let more = whole["commands"].as_array().unwrap().len() - entries(first, "/commands").len();
+        let said = first["more_commands"].as_u64().unwrap_or_default();
+        assert_eq!(said, more as u64, "{first}");
+        let then = first["summary"]["then"].as_str();
+        assert!(
+            then.is_none_or(|then| then.contains("next_cursor")),
+            "{first}"
+        );
+        for further in &pages[1..] {
+            assert!(further.get("summary").is_none(), "{further}");
+            assert!(
+                further["untrusted"].to_string().contains("commands"),
+                "{further}"
+            );
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! What is asked of `manage_stacked_prs`, and why it may be refused.
 
+use serde::Serialize;
+
 use super::discover::Stack;
 use super::facts::State;
 use super::judge::Wish;
@@ -18,6 +20,8 @@ pub struct StackQuery {
     pub remote: String,
     /// What shall be otherwise than it would be.
     pub wish: Wish,
+    /// The cursor of an earlier page: what that had no room for is told.
+    pub cursor: Option<String>,
 }
 
 impl StackQuery {
@@ -45,6 +49,13 @@ impl StackQuery {
         let target = target.map(|given| branch_name::checked("onto_base", given));
         self.wish.target = target.transpose()?;
         Ok(self)
+    }
+
+    /// What cursors are bound to.
+    pub(super) fn filters(&self) -> impl Serialize {
+        let base = self.base_pr.as_ref().map(ToString::to_string);
+        let Wish { target, onto } = &self.wish;
+        (self.pr.to_string(), base, &self.remote, target, onto)
     }
 }
 

@@ -2,8 +2,11 @@
 
 use super::facts::Layer;
 use super::judge::{Status, Verdict};
-use super::report::{Detail, Material};
-use crate::pulls::short as short_words;
+use super::report::Material;
+use crate::pulls::short;
+
+/// Longest name of a branch in a sentence, in bytes: the layer has the whole one.
+const NAME_BYTES_MAX: usize = 60;
 
 /// Why a layer is what it is, in a sentence.
 pub(super) fn explain(material: &Material<'_>, verdict: &Verdict, layer: &Layer) -> String {
@@ -14,7 +17,9 @@ pub(super) fn explain(material: &Material<'_>, verdict: &Verdict, layer: &Layer)
     let target = verdict
         .landing
         .as_ref()
-        .map_or("", |landing| landing.branch.as_str());
+        .map_or_else(String::new, |landing| {
+            short(&landing.branch, NAME_BYTES_MAX)
+        });
     let own = verdict
         .own
         .map_or_else(|| "its own".to_owned(), |own| format!("its {own} own"));
@@ -56,7 +61,7 @@ pub(super) fn explain(material: &Material<'_>, verdict: &Verdict, layer: &Layer)
 }
 
 /// Why something has to be done, or that nothing has.
-pub(super) fn reason(material: &Material<'_>, detail: Detail) -> String {
+pub(super) fn reason(material: &Material<'_>) -> String {
     const SENTENCES_MAX: usize = 3;
     let wanting: Vec<&Verdict> = material
         .verdicts
@@ -65,13 +70,12 @@ pub(super) fn reason(material: &Material<'_>, detail: Detail) -> String {
         .collect();
     let sentences = wanting.iter().take(SENTENCES_MAX).filter_map(|verdict| {
         let layer = material.stack.layer(verdict.number)?;
-        let sentence = explain(material, verdict, layer);
-        Some(short_words(&sentence, detail.sentence_bytes))
+        Some(explain(material, verdict, layer))
     });
     let mut sentences: Vec<String> = sentences.collect();
     if wanting.len() > SENTENCES_MAX {
         sentences.push(format!(
-            "{} more layers follow",
+            "{} more layers need something: stack.layers tells what",
             wanting.len() - SENTENCES_MAX
         ));
     }

@@ -11,69 +11,65 @@ use super::judge::{Status, Strategy, Verdict};
 use super::reasons::{explain, reason};
 use crate::domain::limits;
 use crate::pulls::native_stack::NativeStack;
+use crate::pulls::overflow::{Rule, Said};
 use crate::pulls::shell::{shell_word, short};
-use crate::pulls::{RollupState, Warning, overflow, short as short_words};
+use crate::pulls::{RollupState, Warning, short as short_words};
 
-/// Room that a transport may need around the answer.
-const AROUND: usize = 256;
-/// Longest subject of a commit, in bytes.
+/// Longest subject of a commit, and longest name of a branch where it is no part of a command, in
+/// bytes. GitHub takes no longer name than 244 bytes.
 const SUBJECT_BYTES_MAX: usize = 120;
+pub(super) const NAME_BYTES_MAX: usize = 256;
+/// What comes after the commands, and what does where not all of them are on the first page.
+const THEN: &str = "call get_failing_tests for every pushed pull request";
+const THEN_MORE: &str = "more steps may come with next_cursor: read all before running any, the order is theirs; then call get_failing_tests for every pushed pull request";
+/// Fields with words of others: names of branches and subjects of commits stand in all of these.
+const UNTRUSTED: &[&str] = &[
+    "stack",
+    "rebase_strategy",
+    "hazards[].text",
+    "commands[].command",
+    "summary.reason",
+    "warnings[].reason",
+];
 
-/// How much is told beside the commands.
-#[derive(Clone, Copy)]
-pub(super) struct Detail {
-    /// Layers.
-    pub layers: usize,
-    /// Subjects of own commits.
-    pub subjects: usize,
-    /// Hazards.
-    pub hazards: usize,
-    /// Bytes of the name of a branch, where it is no part of a command.
-    pub name_bytes: usize,
-    /// Bytes of a sentence.
-    pub sentence_bytes: usize,
-    /// Bytes of all warnings.
-    pub warning_bytes: usize,
-}
+/// How long the lists of the first page are, level by level: layers, commands, hazards, subjects of
+/// own commits, warnings. The first one has everything but subjects.
+const LENGTHS: [(usize, usize, usize, usize, usize); 14] = [
+    (usize::MAX, usize::MAX, usize::MAX, 10, usize::MAX),
+    (30, 40, 20, 10, 8),
+    (30, 30, 10, 5, 4),
+    (20, 24, 8, 5, 4),
+    (16, 20, 6, 5, 4),
+    (12, 16, 6, 3, 3),
+    (10, 12, 4, 3, 3),
+    (8, 10, 3, 2, 2),
+    (6, 8, 3, 2, 2),
+    (4, 6, 2, 1, 1),
+    (3, 4, 1, 0, 1),
+    (2, 2, 1, 0, 1),
+    (1, 1, 0, 0, 0),
+    (0, 0, 0, 0, 0),
+];
 
-impl Detail {
-    /// From try to try, for a stack of so many layers.
-    fn tries(layers: usize) -> [Self; 4] {
-        let most = Self {
-            layers,
-            subjects: 10,
-            hazards: 10,
-            name_bytes: 256,
-            sentence_bytes: 1_000,
-            warning_bytes: 2_000,
-        };
-        [
-            most,
-            Self {
-                layers: layers / 2,
-                ..most
-            },
-            Self {
-                layers: layers / 4,
-                subjects: 5,
-                hazards: 5,
-                name_bytes: 120,
-                sentence_bytes: 300,
-                warning_bytes: 800,
-            },
-            Self {
-                layers: 1,
-                subjects: 0,
-                hazards: 2,
-                name_bytes: 50,
-                sentence_bytes: 120,
-                warning_bytes: 300,
-            },
+/// The rules by which the first page is cut, each cutting more than the one before.
+pub(super) fn levels() -> Vec<Vec<Rule>> {
+    let rules = |(layers, commands, hazards, subjects, warnings)| {
+        vec![
+            Rule::of(&["stack", "layers"], layers, Said::Count("layers_left_off")),
+            Rule::of(&["commands"], commands, Said::Count("more_commands")),
+            Rule::of(&["hazards"], hazards, Said::Count("more_hazards")),
+            Rule::of(
+                &["rebase_strategy", "own_subjects"],
+                subjects,
+                Said::Count("more_own_subjects"),
+            ),
+            Rule::of(&["warnings"], warnings, Said::Nothing),
         ]
-    }
+    };
+    LENGTHS.into_iter().map(rules).collect()
 }
 
-/// The answer of `manage_stacked_prs`.
+/// The answer of `manage_stacked_prs`: everything, before it is cut into pages.
 #[derive(Debug, Serialize)]
 pub struct Report {
     pr: String,
@@ -94,13 +90,10 @@ pub struct Report {
     hazards: Vec<Hazard>,
     /// To be run in this order by whoever asked.
     pub commands: Vec<Command>,
-    /// Layers for which there was no room: call again when the commands were run.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub deferred: Vec<u64>,
     summary: Summary,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<Warning>,
-    untrusted: [&'static str; 2],
+    untrusted: &'static [&'static str],
 }
 
 #[derive(Debug, Serialize)]
@@ -112,13 +105,7 @@ struct StackShown {
     number: Option<u64>,
     target: String,
     layers: Vec<LayerShown>,
-    #[serde(skip_serializing_if = "is_zero")]
-    layers_left_off: usize,
     visualization: String,
-}
-
-fn is_zero(number: &usize) -> bool {
-    *number == 0
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -193,58 +180,17 @@ pub struct Material<'a> {
     pub now: Timestamp,
 }
 
-/// Puts the answer together, with as many layers' commands as fit into it.
+/// Puts the answer together.
 pub fn report(material: &Material<'_>) -> Report {
-    let movable = commands::movable(material.stack, material.verdicts);
-    let tries = Detail::tries(material.verdicts.len());
-    let drawing = drawing(material);
-    let of = |count: usize, detail| assemble(material, &movable, count, detail, &drawing);
-    let least = movable.len().min(1);
-    for detail in tries {
-        let report = of(movable.len(), detail);
-        if fits(&report) {
-            return report;
-        }
-        // Commands for fewer layers, but for one at least: the next call brings the others.
-        let (mut fitting, mut too_many) = (of(least, detail), movable.len());
-        if !fits(&fitting) {
-            continue;
-        }
-        let mut count = least;
-        while count + 1 < too_many {
-            let middle = count.midpoint(too_many);
-            let report = of(middle, detail);
-            match fits(&report) {
-                true => (fitting, count) = (report, middle),
-                false => too_many = middle,
-            }
-        }
-        return fitting;
-    }
-    let mut report = of(0, tries[tries.len() - 1]);
-    // Names of branches can be so long that not even one layer's commands fit.
-    report.hazards.push(Hazard {
-        code: "names_too_long",
-        text: "the names of the branches are too long for commands in an answer: rename them, or rebase by hand".to_owned(),
-    });
-    if !fits(&report) {
-        report.rebase_strategy = None;
+    let mut report = assemble(material);
+    let bytes = serde_json::to_vec(&report).map_or(usize::MAX, |json| json.len());
+    if bytes > limits::ANSWER_BYTES_MAX && report.summary.then.is_some() {
+        report.summary.then = Some(THEN_MORE);
     }
     report
 }
 
-fn fits(report: &Report) -> bool {
-    let bytes = serde_json::to_vec(report).map_or(usize::MAX, |json| json.len());
-    bytes <= limits::ANSWER_BYTES_MAX - AROUND
-}
-
-fn assemble(
-    material: &Material<'_>,
-    movable: &[&Verdict],
-    count: usize,
-    detail: Detail,
-    drawing: &str,
-) -> Report {
+fn assemble(material: &Material<'_>) -> Report {
     let Material {
         stack,
         verdicts,
@@ -252,8 +198,8 @@ fn assemble(
         ..
     } = material;
     let selected = stack.layer(stack.selected);
-    let (now, later) = movable.split_at(count);
-    let commands = commands::plan(setting, stack, now);
+    let movable = commands::movable(stack, verdicts);
+    let commands = commands::plan(setting, stack, &movable);
     let leading = |verdict: &&Verdict| {
         verdict.old_base.is_some() && (verdict.moves() || verdict.status == Status::OldBaseUnknown)
     };
@@ -281,30 +227,25 @@ fn assemble(
             .map(|layer| short(&layer.head_sha).to_owned())
             .unwrap_or_default(),
         fetched_at: material.now,
-        stack: show_stack(material, detail, drawing),
+        stack: show_stack(material),
         is_stacked: verdicts.len() > 1,
         changes_detected,
         upstream_merge_detected: !merged_below.is_empty(),
         squash_merge: merged_below.iter().any(squashed),
-        rebase_strategy: strategy.and_then(|verdict| rebase_strategy(material, verdict, detail)),
-        hazards: hazards(material, detail),
+        rebase_strategy: strategy.and_then(|verdict| rebase_strategy(material, verdict)),
+        hazards: hazards(material),
         summary: Summary {
             action_required: changes_detected,
-            reason: reason(material, detail),
-            then: (!commands.is_empty()).then_some(if later.is_empty() {
-                "call get_failing_tests for every pushed pull request"
-            } else {
-                "call manage_stacked_prs again for the deferred ones"
-            }),
+            reason: reason(material),
+            then: (!commands.is_empty()).then_some(THEN),
         },
         commands,
-        deferred: later.iter().map(|verdict| verdict.number).collect(),
-        warnings: overflow::fit_warnings(warnings(material), detail.warning_bytes),
-        untrusted: ["stack.layers[].branch", "rebase_strategy.own_subjects"],
+        warnings: warnings(material),
+        untrusted: UNTRUSTED,
     }
 }
 
-fn show_stack(material: &Material<'_>, detail: Detail, drawing: &str) -> StackShown {
+fn show_stack(material: &Material<'_>) -> StackShown {
     let Material {
         stack, verdicts, ..
     } = material;
@@ -313,12 +254,10 @@ fn show_stack(material: &Material<'_>, detail: Detail, drawing: &str) -> StackSh
         .and_then(|verdict| stack.layer(verdict.number));
     let kept = material.native.map(|native| native.base.name.clone());
     let target = kept.or_else(|| Some(root?.base.clone()));
-    let target = short_words(&target.unwrap_or_default(), detail.name_bytes);
+    let target = short_words(&target.unwrap_or_default(), NAME_BYTES_MAX);
     let layers: Vec<LayerShown> = verdicts
         .iter()
-        .enumerate()
-        .filter(|(place, verdict)| *place < detail.layers || verdict.number == stack.selected)
-        .filter_map(|(_, verdict)| Some(show_layer(verdict, stack.layer(verdict.number)?, detail)))
+        .filter_map(|verdict| Some(show_layer(verdict, stack.layer(verdict.number)?)))
         .collect();
     StackShown {
         source: if material.setting.native {
@@ -327,15 +266,14 @@ fn show_stack(material: &Material<'_>, detail: Detail, drawing: &str) -> StackSh
             "derived"
         },
         number: material.native.map(|native| native.number),
-        visualization: format!("{target} <- {drawing}"),
+        visualization: format!("{target} <- {}", drawing(material)),
         target,
-        layers_left_off: verdicts.len() - layers.len(),
         layers,
     }
 }
 
-fn show_layer(verdict: &Verdict, layer: &Layer, detail: Detail) -> LayerShown {
-    let name = |branch: &str| short_words(branch, detail.name_bytes);
+fn show_layer(verdict: &Verdict, layer: &Layer) -> LayerShown {
+    let name = |branch: &str| short_words(branch, NAME_BYTES_MAX);
     let elsewhere = verdict
         .landing
         .as_ref()
@@ -395,11 +333,7 @@ fn draw(material: &Material<'_>, number: u64) -> String {
     }
 }
 
-fn rebase_strategy(
-    material: &Material<'_>,
-    verdict: &Verdict,
-    detail: Detail,
-) -> Option<RebaseStrategy> {
+fn rebase_strategy(material: &Material<'_>, verdict: &Verdict) -> Option<RebaseStrategy> {
     let layer = material.stack.layer(verdict.number)?;
     let (landing, old_base) = (verdict.landing.as_ref()?, verdict.old_base.as_ref()?);
     let unknown = verdict.status == Status::OldBaseUnknown;
@@ -420,23 +354,29 @@ fn rebase_strategy(
             true => "high",
             false => "medium",
         },
-        reason: short_words(&explain(material, verdict, layer), detail.sentence_bytes),
+        reason: explain(material, verdict, layer),
         regular_command: format!("git rebase {onto} {branch}"),
         onto_command: format!("git rebase --onto {onto} {} {branch}", short(&old_base.oid)),
         ai_should_decide: unknown || !old_base.certain,
         own_subjects: subjects
-            .take(detail.subjects)
             .map(|subject| short_words(subject, SUBJECT_BYTES_MAX))
             .collect(),
     })
 }
 
+/// What is unknown. There are as many as there are causes: a trunk or a comparison that failed is
+/// one of at most a stack's layers.
 fn warnings(material: &Material<'_>) -> Vec<Warning> {
     let mut warnings = material.warnings.clone();
-    if let Some((_, reason)) = material.comparisons.failures().next() {
+    let mut failures = material.comparisons.failures();
+    if let Some((_, reason)) = failures.next() {
+        let others = match failures.count() {
+            0 => String::new(),
+            others => format!("{others} more comparisons failed; "),
+        };
         warnings.push(Warning::new(
             "compare",
-            reason,
+            format!("{others}{reason}"),
             "a layer's old base may be unknown",
         ));
     }
@@ -456,16 +396,27 @@ fn warnings(material: &Material<'_>) -> Vec<Warning> {
             "it is taken for a trunk, not for a layer",
         ));
     }
-    let long = material.verdicts.iter().find(|verdict| {
-        let layer = material.stack.layer(verdict.number);
-        layer.is_some_and(|layer| layer.commits_total > layer.commits.len() as u64)
-    });
-    if let Some(verdict) = long {
-        let reason = format!("#{} has more commits than are listed", verdict.number);
+    let named = |is_cut: fn(&Layer) -> bool| {
+        let layers = material.verdicts.iter();
+        let layers = layers.filter_map(|verdict| material.stack.layer(verdict.number));
+        let names = layers.filter(|layer| is_cut(layer));
+        let names: Vec<String> = names.map(|layer| format!("#{}", layer.number)).collect();
+        names.join(", ")
+    };
+    let long = named(|layer| layer.commits_total > layer.commits.len() as u64);
+    if !long.is_empty() {
         warnings.push(Warning::new(
             "commits",
-            reason,
+            format!("more commits than are listed: {long}"),
             "own commits are counted, not listed",
+        ));
+    }
+    let eventful = named(|layer| !layer.events_complete);
+    if !eventful.is_empty() {
+        warnings.push(Warning::new(
+            "events",
+            format!("more than the newest 50 events: {eventful}"),
+            "older heads and bases are unknown",
         ));
     }
     warnings
