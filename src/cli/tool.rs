@@ -4,9 +4,10 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use super::serve::stop_signals;
 use super::{files, flags, long_wait, output, render};
 use crate::app::{Mode, Node, init_logging};
-use crate::domain::{ApiError, text};
+use crate::domain::{ApiError, Category, text};
 use crate::service::{
     Call, Reply, ReplyKind, Request, Service as _, ToolSpec, arguments_from_text, tool, tools,
 };
@@ -209,8 +210,13 @@ fn carry_out(config: crate::app::Config, request: Request, json: bool) -> ExitCo
         runtime.block_on(async {
             let node = Node::new(config, Mode::Command, None, log_file);
             node.join();
+            let signals = stop_signals()?;
             let call = async |request| with_progress(&node, node.call(Call::new(request))).await;
-            let result = long_wait::to_the_end(request, call).await;
+            let result = tokio::select! {
+                result = long_wait::to_the_end(request, call) => result,
+                // Dropping the call takes a grant back that its agent has not heard of.
+                () = signals.wait() => Err(interrupted()),
+            };
             node.stop().await;
             result
         })
@@ -219,6 +225,15 @@ fn carry_out(config: crate::app::Config, request: Request, json: bool) -> ExitCo
         Ok(reply) => show(tool, &reply, json),
         Err(error) => output::fail(&error, json),
     }
+}
+
+fn interrupted() -> ApiError {
+    ApiError::new(
+        Category::User,
+        "interrupted",
+        "the command was ended before there was an answer",
+        "run it again; see get-my-claims for what you hold",
+    )
 }
 
 /// A command's own log is about the user's command: only what is wrong.

@@ -454,17 +454,17 @@ impl Core {
             Some(error) => Err(error),
             None => self.journal.commit(self.ledger.seq()),
         };
-        let pending = std::mem::take(&mut self.pending);
         match result {
             Ok(()) => {
                 self.storage_problem = None;
                 self.retry_at = None;
-                self.feed
-                    .publish(pending.into_iter().map(|(recorded, _)| recorded).collect());
+                // Its room is for the next batch.
+                let changes = self.pending.drain(..).map(|(recorded, _)| recorded);
+                self.feed.publish(changes.collect());
                 Ok(())
             }
             Err(error) => {
-                for (_, undo) in pending.into_iter().rev() {
+                for (_, undo) in self.pending.drain(..).rev() {
                     self.ledger.undo(undo);
                 }
                 for cursors in cursors_before.into_iter().rev() {

@@ -17,6 +17,7 @@ use rmcp::transport::streamable_http_server::session::local::LocalSessionManager
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::access::{self, Access};
@@ -288,6 +289,7 @@ impl HttpServer {
 async fn accept(listener: TcpListener, state: Arc<HttpState>) {
     let places = Arc::new(Semaphore::new(limits::CONNECTIONS_MAX));
     let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder
         // See `idle`.
@@ -334,7 +336,8 @@ async fn accept(listener: TcpListener, state: Arc<HttpState>) {
             })
         };
         let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), handler));
-        tokio::spawn(async move {
+        while connections.try_join_next().is_some() {}
+        connections.spawn(async move {
             state.counts.connections.fetch_add(1, Ordering::Relaxed);
             tokio::select! {
                 biased;
@@ -356,6 +359,9 @@ async fn accept(listener: TcpListener, state: Arc<HttpState>) {
     {
         tracing::info!("some requests did not end in time and are cut");
     }
+    // Not left to the end of the runtime: what a cut request had been granted is taken back, which
+    // needs the coordinator.
+    connections.shutdown().await;
 }
 
 /// Says that the server is full, rather than letting a client guess.

@@ -148,7 +148,7 @@ impl Parts {
                     return Err(ApiError::internal("a grant came without its handover"));
                 }
             };
-            match self.verify(&grant).await? {
+            match self.unless_closing(self.verify(&grant)).await?? {
                 Verdict::Good(issue, warnings) => {
                     let reply = self.hand_over(&grant, issue.as_deref(), &warnings)?;
                     handover.done();

@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Place, Server, holds};
+use rustix::process::Signal;
+
+use crate::github::Fault;
+use crate::support::{Place, Server, holds, until};
 
 fn take(server: &Server, arguments: Value) -> Value {
     server.tool("next_issue", arguments).expect(200)
@@ -135,7 +138,7 @@ fn a_wait_in_another_process_tells_of_progress_and_brings_the_issue() {
         let of_wait = |message: &Value| message["params"]["progressToken"] == "wait-1";
         all.filter(of_wait).count()
     };
-    crate::support::until("progress twice", || holds(progress() >= 2));
+    until("progress twice", || holds(progress() >= 2));
     server.delete(&id).expect(200);
     let line = answer.recv_timeout(Duration::from_secs(20));
     let line = line.expect("the wait ends with the release");
@@ -202,4 +205,46 @@ fn callers_that_hang_up_at_once_leave_no_claim_behind() {
         "{} claims whose agents never heard of them",
         left()
     );
+}
+
+/// GitHub does not answer when it is asked about issue 1.
+fn stall_on_the_issue(place: &Place) {
+    place.github.inject(Fault::stall().on("/issues/1"));
+    place.github.inject(Fault::stall().on_body("\"number\":1"));
+}
+
+#[test]
+fn a_grant_on_its_way_is_taken_back_when_the_server_ends() {
+    let place = Place::with_issues(1);
+    let server = place.serve_synced();
+    stall_on_the_issue(&place);
+    let mut connection = server.connect();
+    let headers = [("content-type", "application/json")];
+    let body = json!({"agent_id": "gone"}).to_string();
+    let sent = connection.send_request("POST", "/api/claims/next", &headers, body.as_bytes());
+    sent.expect("it is taken");
+    until("a grant", || server.claim_of("acme/api", 1));
+    let began = Instant::now();
+    server.stop();
+    assert!(began.elapsed() < Duration::from_secs(2), "it ends at once");
+    place.github.clear_faults();
+    assert!(place.serve_synced().claims().is_empty());
+}
+
+#[test]
+fn a_grant_on_its_way_is_taken_back_when_the_command_is_ended() {
+    let place = Place::with_issues(1);
+    place.serve_synced().stop();
+    stall_on_the_issue(&place);
+    let mut command = place.spawn(&["next-issue", "--agent-id", "gone"]);
+    until("a grant", || {
+        let claims = place.cli(&["get-all-claims"]).text();
+        holds(claims.contains("gone"))
+    });
+    command.signal(Signal::TERM);
+    let status = command.wait(Duration::from_secs(5)).expect("it ends");
+    assert!(!status.success());
+    assert!(command.log().contains("before there was an answer"));
+    place.github.clear_faults();
+    assert!(place.serve_synced().claims().is_empty());
 }
