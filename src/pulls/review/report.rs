@@ -103,16 +103,6 @@ pub(super) struct RestOfFile {
     pub focus_points: Vec<FocusPoint>,
 }
 
-impl RestOfFrame {
-    /// Whether the first page said it all.
-    pub fn is_nothing(&self) -> bool {
-        self.metadata.labels.is_empty()
-            && self.context.related_issues.is_empty()
-            && self.context.mentioned.is_empty()
-            && self.questions.is_empty()
-    }
-}
-
 /// The lists of [`Rest`].
 pub(super) fn rest_rules() -> [Rule; 9] {
     const ISSUES: &[&str] = &["context", "related_issues"];

@@ -206,6 +206,17 @@ fn files(count: usize, name: &str, lines: &str) -> Vec<ChangedFile> {
     (0..count).map(one).collect()
 }
 
+fn frame_of<'a>(pr: &str, pull: &'a PullRequest, query: &'a ReviewQuery) -> Frame<'a> {
+    Frame {
+        pull,
+        query,
+        pr: pr.to_owned(),
+        fetched_at: Timestamp::UNIX_EPOCH,
+        lasting: vec![files::cut_warning("the other files were not looked at")],
+        aside: &[],
+    }
+}
+
 /// All pages of an answer about these files, as record and diff.
 fn pages(
     pr: &str,
@@ -229,16 +240,12 @@ fn pages_until(
     let (mut all, mut place) = (Vec::new(), Place::default());
     loop {
         let frame = Frame {
-            pull,
-            query,
-            pr: pr.to_owned(),
             // Whatever the time is, the pages go on where the last one ended.
             fetched_at: match all.len() % 2 {
                 0 => Timestamp::UNIX_EPOCH,
                 _ => Timestamp::MAX,
             },
-            lasting: vec![files::cut_warning("the other files were not looked at")],
-            aside: &[],
+            ..frame_of(pr, pull, query)
         };
         // Not every page asks for what surrounds the pull request.
         let none = Context::default();
@@ -341,6 +348,73 @@ fn every_page_is_small_and_all_of_them_show_every_line_once() {
             }
         }
     }
+}
+
+#[test]
+fn pages_go_on_only_with_what_the_first_one_was_made_of() {
+    let (pull, context) = wordy("few words");
+    let query = ReviewQuery {
+        focus: Vec::new(),
+        files: Vec::new(),
+        include_diff: true,
+        diff_lines_max: DIFF_LINES_DEFAULT,
+    };
+    let line = "+let row = rows.next().unwrap();\n";
+    let changed = || files(60, "a", line);
+    let page = |files: Vec<ChangedFile>, context: &Context, place: Place| -> Result<_, ApiError> {
+        let (frame, looked) = (frame_of("o/r#2", &pull, &query), look(files, &[]));
+        let (answer, _) = match place {
+            Place::Files(position) => frame.page(&looked, context, position)?,
+            Place::Rest(position) => frame.rest_page(&looked, context, position)?,
+        };
+        let page: Value = serde_json::from_str(answer.page()?.get()).unwrap();
+        let next = page["next_cursor"].as_str();
+        let next = next.map(|next| Place::read(next, "o/r#2", &query, &pull.head.sha));
+        next.transpose()
+    };
+    let with_files = |change: &dyn Fn(&mut Vec<ChangedFile>)| {
+        let mut files = changed();
+        change(&mut files);
+        files
+    };
+    let is_refused = |files: Vec<ChangedFile>, context: &Context, place: Place| {
+        let error = page(files, context, place).unwrap_err();
+        assert_eq!(error.code, "head_moved", "{place:?}");
+        error.message
+    };
+    let (mut place, mut pages) = (Place::default(), [0, 0]);
+    loop {
+        match place {
+            Place::Files(position) if !position.is_first() => {
+                pages[0] += 1;
+                // It has another base now, and so other files at the same head.
+                is_refused(with_files(&|all| drop(all.pop())), &context, place);
+                let longer = with_files(&|all| all[0].patch.as_mut().unwrap().push('x'));
+                is_refused(longer, &context, place);
+            }
+            Place::Files(_) => {}
+            Place::Rest(_) => {
+                pages[1] += 1;
+                let mut fewer = context.clone();
+                fewer.issues.pop();
+                is_refused(changed(), &fewer, place);
+                let unread = Context {
+                    warnings: vec![Warning::new("graphql", "HTTP 502", "it is unknown")],
+                    ..Context::default()
+                };
+                let cause = is_refused(changed(), &unread, place);
+                assert!(
+                    cause.contains("graphql cannot be read (HTTP 502)"),
+                    "{cause}"
+                );
+            }
+        }
+        match page(changed(), &context, place).unwrap() {
+            Some(next) => place = next,
+            None => break,
+        }
+    }
+    assert!(pages[0] > 2 && pages[1] > 1, "{pages:?}");
 }
 
 /// The lists of the first page and the points of files, of which no page alone has room for all.
