@@ -94,7 +94,19 @@ fn first_page(out: &mut String, record: &Value, colours: bool) {
     if context["breaking_changes_detected"] == true {
         let _ = writeln!(out, "breaking changes are announced");
     }
+    named(
+        out,
+        "labels: ",
+        &metadata["labels"],
+        &metadata["more_labels"],
+    );
     issues(out, context);
+    named(
+        out,
+        "mentions ",
+        &context["mentioned"],
+        &context["more_mentioned"],
+    );
     let sections = list(record, "review_checklist");
     if !sections.is_empty() {
         let _ = writeln!(out, "\n{}", bold("to answer:", colours));
@@ -104,28 +116,40 @@ fn first_page(out: &mut String, record: &Value, colours: bool) {
         for item in list(section, "items") {
             question(out, &category, item);
         }
+        if list(section, "items").is_empty() {
+            let _ = writeln!(out, "- {category}:");
+        }
         more(out, &section["more"]);
     }
 }
 
 /// What the first page had no room for, on a page of its own.
 fn rest(out: &mut String, record: &Value) {
-    let labels: Vec<String> = list(&record["metadata"], "labels")
-        .iter()
-        .map(words)
-        .collect();
-    if !labels.is_empty() {
-        let _ = writeln!(out, "more labels: {}", labels.join(", "));
-    }
-    issues(out, &record["context"]);
-    let mentioned = list(&record["context"], "mentioned").iter().map(words);
-    let mentioned: Vec<String> = mentioned.collect();
-    if !mentioned.is_empty() {
-        let _ = writeln!(out, "mentions {}", mentioned.join(", "));
-    }
+    let context = &record["context"];
+    named(
+        out,
+        "more labels: ",
+        &record["metadata"]["labels"],
+        &Value::Null,
+    );
+    issues(out, context);
+    named(out, "mentions also ", &context["mentioned"], &Value::Null);
     for item in list(record, "questions") {
         question(out, &words(&item["category"]), item);
     }
+}
+
+/// A list of names on one line, with how many are left; nothing where there is none.
+fn named(out: &mut String, title: &str, names: &Value, left: &Value) {
+    let names: Vec<String> = names.as_array().into_iter().flatten().map(words).collect();
+    if names.is_empty() {
+        return;
+    }
+    let left = match left.as_u64() {
+        Some(left) => format!(" and {left} more"),
+        None => String::new(),
+    };
+    let _ = writeln!(out, "{title}{}{left}", names.join(", "));
 }
 
 fn issues(out: &mut String, context: &Value) {
@@ -140,6 +164,9 @@ fn issues(out: &mut String, context: &Value) {
             let _ = writeln!(out, "  {}", words(line));
         }
         more(out, &issue["more"]);
+    }
+    if context["more_related_issues"].is_number() {
+        let _ = writeln!(out, "closes {} more issues", context["more_related_issues"]);
     }
 }
 
@@ -197,6 +224,34 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_has_no_room_on_the_first_page_is_begun_there() {
+        let first = json!({"pr": "acme/api#2", "head_sha": "abc", "files": [], "totals": {},
+            "metadata": {"title": "t", "author": "bob", "labels": ["bug", "api"], "more_labels": 3},
+            "context": {
+                "related_issues": [{"issue": "acme/api#1", "title": "One", "acceptance": ["[ ] a"], "more": 4}],
+                "more_related_issues": 2, "mentioned": ["#40"], "more_mentioned": 1,
+            },
+            "review_checklist": [{"category": "acceptance", "items": [], "more": 7}],
+        });
+        let text = render(&first, &Reply::new(&first).unwrap(), false);
+        for lines in [
+            "\nlabels: bug, api and 3 more\n",
+            "\ncloses acme/api#1 One\n  [ ] a\n    and 4 more\ncloses 2 more issues\n",
+            "\nmentions #40 and 1 more\n",
+            "\n- acceptance:\n    and 7 more\n",
+        ] {
+            assert!(text.contains(lines), "{lines} in {text}");
+        }
+        let rest = json!({"pr": "acme/api#2", "head_sha": "abc",
+            "metadata": {"labels": ["web"]}, "context": {"mentioned": ["#41"]}});
+        let text = render(&rest, &Reply::new(&rest).unwrap(), false);
+        assert!(
+            text.ends_with("\nmore labels: web\nmentions also #41\n"),
+            "{text}"
+        );
+    }
 
     #[test]
     fn the_diff_is_painted_on_a_terminal_only() {

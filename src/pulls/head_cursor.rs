@@ -6,6 +6,9 @@ use serde::Serialize;
 use super::shell::short;
 use crate::domain::{ApiError, Category, cursor};
 
+/// The code of an error that says that a cursor is of another state.
+pub const HEAD_MOVED: &str = "head_moved";
+
 /// Makes a cursor for a position in an answer about a commit.
 pub fn make(tool: &str, filters: &impl Serialize, commit: &str, position: &str) -> String {
     cursor::make(tool, filters, &format!("{}.{position}", short(commit)))
@@ -34,7 +37,7 @@ pub fn read<'a>(
 pub fn head_moved(what: &str) -> ApiError {
     ApiError::new(
         Category::Logical,
-        "head_moved",
+        HEAD_MOVED,
         format!("{what} since this cursor was given"),
         "call again without cursor",
     )

@@ -312,7 +312,9 @@ fn every_transport_tells_the_same_and_the_diff_is_plain_text() {
     let text = &ran.stdout;
     for words in [
         "fix!: bind ids by bob",
+        "labels: bug\n",
         "closes acme/api#1 Issue 1",
+        "mentions #40\n",
         "- acceptance: is it met: ids are bound",
         "src/db.rs  modified, backend, +3 -0, diff: whole",
         "  42  rust_unwrap: let row = rows.next().unwrap();",

@@ -5,7 +5,9 @@
 //! and an addition; 403 where the graph is switched off, or for private repositories without the
 //! licence for it).
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::mem;
 
 use serde::{Deserialize, Serialize};
 
@@ -48,19 +50,9 @@ impl DependencyChange {
     /// Whether the first number of its version that is not zero grew.
     pub(super) fn is_major(&self) -> bool {
         let significant = |version: &Option<String>| {
-            let version = version.as_deref()?;
-            let digits = version.trim_start_matches(|letter: char| !letter.is_ascii_digit());
-            for (place, part) in digits.split('.').enumerate() {
-                let number: u64 = part
-                    .split(|letter: char| !letter.is_ascii_digit())
-                    .next()?
-                    .parse()
-                    .ok()?;
-                if number > 0 {
-                    return Some((place, number));
-                }
-            }
-            None
+            let numbers = numbers(version.as_deref()?);
+            let place = numbers.iter().position(|number| *number > 0)?;
+            Some((place, numbers[place]))
         };
         match (significant(&self.from), significant(&self.to)) {
             (Some((place, before)), Some((now_place, now))) => {
@@ -106,42 +98,114 @@ fn word(text: &str) -> String {
     text::one_line(text::cut(&mask(text), WORD_BYTES_MAX).0)
 }
 
+/// The numbers of a version: `^1.2.0` has 1, 2 and 0. None of one that has no number, as `latest`.
+fn numbers(version: &str) -> Vec<u64> {
+    let digits = version.trim_start_matches(|letter: char| !letter.is_ascii_digit());
+    let numbers = digits.split('.').map_while(|part| {
+        let number = part.split(|letter: char| !letter.is_ascii_digit()).next()?;
+        number.parse().ok()
+    });
+    numbers.collect()
+}
+
+/// A version of a dependency. The order is that of the numbers.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Version {
+    numbers: Vec<u64>,
+    text: String,
+    /// Where those are told.
+    vulnerabilities: Option<Vec<String>>,
+}
+
+impl Version {
+    fn new(text: String, vulnerabilities: Option<Vec<String>>) -> Self {
+        Self {
+            numbers: numbers(&text),
+            text,
+            vulnerabilities,
+        }
+    }
+
+    /// Its numbers up to the first that is not zero, and so many after that. They stand in the order
+    /// of the versions.
+    fn leading(&self, after: usize) -> &[u64] {
+        let zeros = self.numbers.iter().take_while(|number| **number == 0);
+        let most = zeros.count() + 1 + after;
+        &self.numbers[..most.min(self.numbers.len())]
+    }
+
+    /// What two of them are compared by to be the same.
+    fn name(&self) -> (&[u64], &str) {
+        (&self.numbers, &self.text)
+    }
+}
+
 /// The versions of one dependency in one manifest, which may have several of it side by side.
 #[derive(Default)]
 struct Versions {
-    removed: Vec<String>,
-    /// With their vulnerabilities, where those are told.
-    added: Vec<(String, Option<Vec<String>>)>,
+    removed: Vec<Version>,
+    added: Vec<Version>,
 }
 
 impl Versions {
-    /// What changes: each version that is gone with one that is new, in the order in which they are
-    /// told, and those for which there is no other one alone.
+    /// What changes: each version that is gone with the one that came for it, which is the one that
+    /// has the most of its numbers, and those for which there is no other one alone.
     fn changes(mut self, (manifest, name): (String, String)) -> Vec<DependencyChange> {
+        self.removed.sort();
+        self.added.sort();
         // What is on both sides has only moved.
-        self.removed.retain(|version| {
-            let same = self.added.iter().position(|(added, _)| added == version);
-            let same = same.map(|place| self.added.remove(place));
-            same.is_none()
+        drop(self.take_pairs(|before, now| before.name().cmp(&now.name())));
+        let mut pairs = Vec::new();
+        for after in [2, 1, 0] {
+            pairs.extend(
+                self.take_pairs(|before, now| before.leading(after).cmp(now.leading(after))),
+            );
+        }
+        pairs.extend(self.take_pairs(|_, _| Ordering::Equal));
+        let updated = pairs.into_iter().map(|(from, to)| (Some(from), Some(to)));
+        let gone = self.removed.into_iter().map(|from| (Some(from), None));
+        let new = self.added.into_iter().map(|to| (None, Some(to)));
+        let mut changes: Vec<(Option<Version>, Option<Version>)> =
+            updated.chain(gone).chain(new).collect();
+        changes.sort_by(|one, other| {
+            let [one, other] = [one, other].map(|(from, to)| from.as_ref().or(to.as_ref()));
+            one.cmp(&other)
         });
-        let count = self.removed.len().max(self.added.len());
-        let mut removed = self.removed.into_iter();
-        let mut added = self.added.into_iter();
-        let mut changes = Vec::new();
-        for _ in 0..count {
-            let (to, vulnerabilities) = match added.next() {
-                Some((version, told)) => (Some(version), told),
+        let manifest = text::one_line(text::cut(&mask(&manifest), PATH_BYTES_MAX).0);
+        let told = changes.into_iter().map(|(from, to)| {
+            let (to, vulnerabilities) = match to {
+                Some(to) => (Some(to.text), to.vulnerabilities),
                 None => (None, None),
             };
-            changes.push(DependencyChange {
+            DependencyChange {
                 name: word(&name),
-                from: removed.next(),
+                from: from.map(|from| from.text),
                 to,
-                manifest: text::one_line(text::cut(&mask(&manifest), PATH_BYTES_MAX).0),
+                manifest: manifest.clone(),
                 vulnerabilities,
-            });
+            }
+        });
+        told.collect()
+    }
+
+    /// Takes out those of both sides that are equal by an order in which both sides stand.
+    fn take_pairs(
+        &mut self,
+        order: impl Fn(&Version, &Version) -> Ordering,
+    ) -> Vec<(Version, Version)> {
+        let mut added = mem::take(&mut self.added).into_iter().peekable();
+        let mut pairs = Vec::new();
+        for before in mem::take(&mut self.removed) {
+            while let Some(lower) = added.next_if(|now| order(&before, now).is_gt()) {
+                self.added.push(lower);
+            }
+            match added.next_if(|now| order(&before, now).is_eq()) {
+                Some(now) => pairs.push((before, now)),
+                None => self.removed.push(before),
+            }
         }
-        changes
+        self.added.extend(added);
+        pairs
     }
 }
 
@@ -161,11 +225,12 @@ pub(super) fn of_graph(changes: Vec<GraphChange>) -> Vec<DependencyChange> {
         let versions = found.entry((change.manifest, change.name)).or_default();
         let version = word(&change.version);
         if change.change_type == "removed" {
-            versions.removed.push(version);
+            versions.removed.push(Version::new(version, None));
         } else {
             let told = change.vulnerabilities.iter();
             let told = told.map(|one| word(&format!("{} {}", one.severity, one.advisory_ghsa_id)));
-            versions.added.push((version, Some(told.collect())));
+            let told = Some(told.collect());
+            versions.added.push(Version::new(version, told));
         }
     }
     changes_of(found)
@@ -187,9 +252,10 @@ pub(super) fn of_files(files: &[ChangedFile]) -> Vec<DependencyChange> {
                     continue;
                 }
                 let versions = found.entry((file.filename.clone(), name)).or_default();
+                let version = Version::new(word(&version), None);
                 match mark {
-                    "-" => versions.removed.push(word(&version)),
-                    _ => versions.added.push((word(&version), None)),
+                    "-" => versions.removed.push(version),
+                    _ => versions.added.push(version),
                 }
             }
         }
@@ -342,6 +408,71 @@ mod tests {
                 (None, Some("2.0.0"), known("GHSA-2"))
             ]
         );
+    }
+
+    #[test]
+    fn each_version_goes_with_the_one_that_came_for_it() {
+        let lock = "@@ -1,4 +1,9 @@\n [[package]]\n+name = \"syn\"\n+version = \"1.0.5\"\n+source = \"x\"\n+\n\
+            +[[package]]\n name = \"syn\"\n-version = \"2.0.0\"\n+version = \"2.0.1\"\n source = \"x\"";
+        let version = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let of_lock: Vec<_> = told("Cargo.lock", lock)
+            .into_iter()
+            .map(|(_, from, to)| (from, to))
+            .collect();
+        assert_eq!(
+            of_lock,
+            [
+                (None, version("1.0.5")),
+                (version("2.0.0"), version("2.0.1"))
+            ]
+        );
+        type Pairs = &'static [(&'static str, &'static str)];
+        let table: [(&[&str], &[&str], Pairs); 7] = [
+            (
+                &["2.0.0", "1.0.0"],
+                &["1.0.1", "2.0.1"],
+                &[("1.0.0", "1.0.1"), ("2.0.0", "2.0.1")],
+            ),
+            (
+                &["1.2.0"],
+                &["1.0.5", "1.2.1"],
+                &[("", "1.0.5"), ("1.2.0", "1.2.1")],
+            ),
+            (
+                &["0.2.1", "0.1.9"],
+                &["0.1.10", "0.3.0"],
+                &[("0.1.9", "0.1.10"), ("0.2.1", "0.3.0")],
+            ),
+            (
+                &["10.0.0", "9.0.0"],
+                &["12.0.0", "11.0.0"],
+                &[("9.0.0", "11.0.0"), ("10.0.0", "12.0.0")],
+            ),
+            (
+                &["1.0.0", "3.0.0", "2.5.0"],
+                &["3.0.0", "2.6.0"],
+                &[("1.0.0", ""), ("2.5.0", "2.6.0")],
+            ),
+            (
+                &["1.0.0+a"],
+                &["1.0.0+b", "1.0.1"],
+                &[("1.0.0+a", "1.0.0+b"), ("", "1.0.1")],
+            ),
+            (&["latest"], &["2.0.0"], &[("latest", "2.0.0")]),
+        ];
+        for (removed, added, expected) in table {
+            let change = |kind: &str, version: &str| json!({"change_type": kind, "manifest": "Cargo.lock", "name": "syn", "version": version});
+            let removed = removed.iter().map(|version| change("removed", version));
+            let added = added.iter().map(|version| change("added", version));
+            let all: Vec<serde_json::Value> = removed.chain(added).collect();
+            let found = of_graph(serde_json::from_value(json!(all)).unwrap());
+            let found: Vec<_> = found.into_iter().map(|it| (it.from, it.to)).collect();
+            let expected: Vec<_> = expected
+                .iter()
+                .map(|(from, to)| (version(from), version(to)))
+                .collect();
+            assert_eq!(found, expected);
+        }
     }
 
     #[test]

@@ -161,7 +161,7 @@ impl Call {
 pub(super) struct Position {
     /// How far the first page was cut.
     level: usize,
-    /// Names all that was cut; 0 where the page before did not look what that is.
+    /// Names all that was cut.
     digest: u32,
     /// How many entries of it were shown.
     start: usize,
@@ -174,17 +174,29 @@ impl Position {
     /// `invalid_argument` for one of another call, `head_moved` for one of an older head.
     pub fn read(call: &Call, given: &str) -> Result<Self, ApiError> {
         let position = head_cursor::read(call.tool, &call.filters, &call.head, given)?;
-        let mut parts = position.split('.');
-        let mut part = || parts.next().ok_or_else(head_cursor::damaged);
+        Self::of_text(position).ok_or_else(head_cursor::damaged)
+    }
+
+    /// The position of which this is the text; none where it is that of none.
+    pub fn of_text(text: &str) -> Option<Self> {
+        let mut parts = text.split('.');
+        let mut part = || parts.next();
         let (level, digest, start) = (part()?, part()?, part()?);
-        let read = || {
-            Some(Self {
-                level: level.parse().ok()?,
-                digest: u32::from_str_radix(digest, 16).ok()?,
-                start: start.parse().ok()?,
-            })
-        };
-        read().ok_or_else(head_cursor::damaged)
+        Some(Self {
+            level: level.parse().ok()?,
+            digest: u32::from_str_radix(digest, 16).ok()?,
+            start: start.parse().ok()?,
+        })
+    }
+
+    /// The position as text: for the cursors of pages that come before it.
+    pub fn text(self) -> String {
+        let Self {
+            level,
+            digest,
+            start,
+        } = self;
+        format!("{level}.{digest:08x}.{start}")
     }
 
     /// How far the first page was cut.
@@ -192,14 +204,9 @@ impl Position {
         self.level
     }
 
-    fn make(self, call: &Call) -> String {
-        let Self {
-            level,
-            digest,
-            start,
-        } = self;
-        let position = format!("{level}.{digest:08x}.{start}");
-        head_cursor::make(call.tool, &call.filters, &call.head, &position)
+    /// The cursor of a page that begins here.
+    pub fn make(self, call: &Call) -> String {
+        head_cursor::make(call.tool, &call.filters, &call.head, &self.text())
     }
 }
 
@@ -235,23 +242,24 @@ pub(super) fn rest_cursor(
     rules: &[Rule],
     level: usize,
 ) -> Result<Option<String>, ApiError> {
+    let position = rest_position(rest, rules, level)?;
+    Ok(position.map(|position| position.make(call)))
+}
+
+/// The same for a caller whose pages before that one carry it in their own cursors: what is cut
+/// follows from what the first of them was made of.
+pub(super) fn rest_position(
+    rest: &impl Serialize,
+    rules: &[Rule],
+    level: usize,
+) -> Result<Option<Position>, ApiError> {
     let entries = cut(&mut serde_json::to_value(rest).map_err(internal)?, rules);
     let position = Position {
         level,
         digest: digest(&entries),
         start: 0,
     };
-    Ok((!entries.is_empty()).then(|| position.make(call)))
-}
-
-/// The same without a look at the rest: the caller knows that there is something in it.
-pub(super) fn rest_unseen(call: &Call, level: usize) -> String {
-    let position = Position {
-        level,
-        digest: 0,
-        start: 0,
-    };
-    position.make(call)
+    Ok((!entries.is_empty()).then_some(position))
 }
 
 /// A page of `rest`.
@@ -302,8 +310,7 @@ fn further(
 ) -> Result<Value, ApiError> {
     let entries = cut(&mut whole, rules);
     let digest = digest(&entries);
-    let is_new = position.digest == 0 && position.start == 0 && !entries.is_empty();
-    if !is_new && digest != position.digest {
+    if digest != position.digest {
         return Err(head_cursor::head_moved(
             "what this cursor goes on with has changed",
         ));

@@ -14,8 +14,10 @@ use crate::pulls::files::{ChangedFile, FileStatus};
 use crate::pulls::public_api::removed_names;
 use crate::pulls::secrets::mask;
 
-/// Longest piece of evidence, and of a stranger's words in a question, in bytes.
+/// Longest piece of evidence, in bytes.
 const EVIDENCE_BYTES_MAX: usize = 160;
+/// Longest line of an issue's task lists, in bytes: one cut short may say the opposite.
+pub(super) const CRITERION_BYTES_MAX: usize = 400;
 
 /// What points of a kind ask: `{n}` is how many.
 const ASKED: [(&str, &str); 22] = [
@@ -148,22 +150,21 @@ impl List {
         guidance: Option<String>,
         evidence: Vec<String>,
     ) {
-        let evidence = evidence.iter().map(|words| short(words));
+        let evidence = evidence
+            .iter()
+            .map(|words| short(words, EVIDENCE_BYTES_MAX));
         self.0.entry(category).or_default().push(Item {
             question: question.into(),
-            guidance: guidance.map(|words| short_guidance(&words)),
+            guidance: guidance.map(|words| crate::pulls::short(&words, EVIDENCE_BYTES_MAX)),
             evidence: evidence.collect(),
             more: 0,
         });
     }
 }
 
-fn short_guidance(words: &str) -> String {
-    text::one_line(text::cut(words, EVIDENCE_BYTES_MAX).0)
-}
-
-fn short(words: &str) -> String {
-    text::one_line(text::cut(&mask(words), EVIDENCE_BYTES_MAX).0)
+/// Words of others on one line without secrets, with an ellipsis where they are cut.
+pub(super) fn short(words: &str, bytes_max: usize) -> String {
+    crate::pulls::short(&mask(words), bytes_max)
 }
 
 fn of_points(list: &mut List, looked: &[Looked]) {
@@ -383,7 +384,7 @@ fn of_context(list: &mut List, pull: &PullRequest, context: &Context) {
     for (words, issue) in open {
         list.ask(
             "acceptance",
-            format!("is it met: {}", short(&words)),
+            format!("is it met: {}", short(&words, CRITERION_BYTES_MAX)),
             None,
             vec![issue],
         );

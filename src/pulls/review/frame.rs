@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 
 use super::Looked;
-use super::checklist::{breaking_marks, checklist, criteria};
+use super::checklist::{CRITERION_BYTES_MAX, breaking_marks, checklist, criteria, short};
 use super::focus::Focus;
 use super::report::{
-    FirstPage, Metadata, Question, RelatedIssue, RestOfContext, RestOfFrame, RestOfMetadata,
+    FirstPage, Item, Metadata, Question, RelatedIssue, RestOfContext, RestOfFrame, RestOfMetadata,
     Surroundings, Totals,
 };
 use crate::domain::{limits, text};
@@ -17,10 +17,10 @@ use crate::pulls::secrets::mask;
 
 /// What of the answer this takes, in bytes: files and their diff are what it is asked for.
 const FRAME_BYTES_MAX: usize = limits::ANSWER_BYTES_MAX * 3 / 8;
-/// Most bytes of the description, of a title, of a line of an issue, of a label.
+/// Most bytes of the description, of a title, of that of an issue, of a label.
 const DESCRIPTION_BYTES_MAX: usize = 600;
 const TITLE_BYTES_MAX: usize = 200;
-const LINE_BYTES_MAX: usize = 160;
+const ISSUE_TITLE_BYTES_MAX: usize = 160;
 const LABEL_BYTES_MAX: usize = 50;
 /// Most labels, issues, lines of one issue, and others that the description names: of the first page.
 const LABELS_MAX: usize = 10;
@@ -32,8 +32,10 @@ const QUESTIONS_MAX: usize = 10;
 const EVIDENCE_MAX: usize = 5;
 /// How often everything is halved.
 const HALVES_MAX: usize = 5;
-/// From which share on questions come without a hint where to look.
+/// From which share on questions come without a hint where to look, and long ones wait for a page
+/// with room; how long these are, in bytes.
 const SHARE_WITHOUT_HINTS: usize = 16;
+const LONG_QUESTION_BYTES: usize = 160;
 
 /// What the first page says is made of.
 pub(super) struct Subject<'a> {
@@ -105,7 +107,7 @@ fn after(list: Vec<String>, shown: usize) -> Vec<String> {
     list.into_iter().skip(shown).collect()
 }
 
-/// All that there is to say, with lines of the length that they have on the first page.
+/// All that there is to say, but for the description.
 fn whole(subject: &Subject<'_>) -> FirstPage {
     let Subject {
         pull,
@@ -130,11 +132,14 @@ fn whole(subject: &Subject<'_>) -> FirstPage {
             labels: labels
                 .map(|label| short(&label.name, LABEL_BYTES_MAX))
                 .collect(),
+            more_labels: 0,
             description: String::new(),
         },
         context: Surroundings {
             related_issues: context.issues.iter().map(related).collect(),
+            more_related_issues: 0,
             mentioned: mentioned(body, context),
+            more_mentioned: 0,
             breaking_changes_detected: (breaking || known).then_some(breaking),
             ci: context.ci.clone(),
             unresolved_threads: context.unresolved_threads,
@@ -157,6 +162,16 @@ fn of_share(subject: &Subject<'_>, mut page: FirstPage, halved: usize) -> FirstP
         _ => ((CRITERIA_MAX / share).max(1), 4 / share),
     };
     for section in &mut page.review_checklist {
+        let is_short = |item: &&Item| item.question.len() <= LONG_QUESTION_BYTES;
+        let items = match share >= SHARE_WITHOUT_HINTS {
+            true => section
+                .items
+                .iter()
+                .take(items)
+                .take_while(is_short)
+                .count(),
+            false => items,
+        };
         section.more = cut(&mut section.items, items);
         for item in &mut section.items {
             if share >= SHARE_WITHOUT_HINTS {
@@ -166,16 +181,14 @@ fn of_share(subject: &Subject<'_>, mut page: FirstPage, halved: usize) -> FirstP
         }
     }
     let body = subject.pull.body.as_deref().unwrap_or_default();
-    page.metadata.description = description(body, DESCRIPTION_BYTES_MAX / share);
-    cut(&mut page.metadata.labels, (LABELS_MAX / share).max(1));
-    let context = &mut page.context;
-    cut(&mut context.mentioned, MENTIONED_MAX);
-    cut(&mut context.related_issues, (ISSUES_MAX / share).max(1));
+    let (metadata, context) = (&mut page.metadata, &mut page.context);
+    metadata.description = description(body, DESCRIPTION_BYTES_MAX / share);
+    let most = |of_first: usize| (of_first / share).max(1);
+    metadata.more_labels = cut(&mut metadata.labels, most(LABELS_MAX));
+    context.more_mentioned = cut(&mut context.mentioned, most(MENTIONED_MAX));
+    context.more_related_issues = cut(&mut context.related_issues, most(ISSUES_MAX));
     for issue in &mut context.related_issues {
         issue.more = cut(&mut issue.acceptance, CRITERIA_MAX / share);
-        for line in &mut issue.acceptance {
-            *line = short(line, LINE_BYTES_MAX / share);
-        }
     }
     page
 }
@@ -185,10 +198,6 @@ fn cut<T>(list: &mut Vec<T>, most: usize) -> usize {
     let more = list.len().saturating_sub(most);
     list.truncate(most);
     more
-}
-
-fn short(words: &str, bytes_max: usize) -> String {
-    text::one_line(text::cut(&mask(words), bytes_max).0)
 }
 
 /// The beginning of a description, without what hides or deceives.
@@ -210,11 +219,11 @@ fn description(body: &str, bytes_max: usize) -> String {
 fn related(issue: &LinkedIssue) -> RelatedIssue {
     let lines = criteria(&issue.body).into_iter().map(|(done, words)| {
         let mark = if done { 'x' } else { ' ' };
-        format!("[{mark}] {}", short(&words, LINE_BYTES_MAX))
+        format!("[{mark}] {}", short(&words, CRITERION_BYTES_MAX))
     });
     RelatedIssue {
         issue: issue.name(),
-        title: short(&issue.title, LINE_BYTES_MAX),
+        title: short(&issue.title, ISSUE_TITLE_BYTES_MAX),
         acceptance: lines.collect(),
         more: 0,
     }

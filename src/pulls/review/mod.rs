@@ -35,7 +35,7 @@ use super::files::{self, ChangedFile};
 use super::overflow::Call;
 use super::path_pattern::PathPattern;
 use super::{PullRequest, PullSource, Warning, head_cursor, overflow};
-use crate::domain::{ApiError, Category, limits, text};
+use crate::domain::{ApiError, Category, cursor, limits, text};
 
 const TOOL: &str = "get_review_suggestions";
 /// Files of a page.
@@ -45,7 +45,7 @@ const RECORD_BYTES_MAX: usize = limits::ANSWER_BYTES_MAX * 5 / 8;
 /// Longest words that say how much of a file's diff a page shows, in bytes.
 const LABEL_BYTES_MAX: usize = 48;
 /// Longest cursor, in bytes.
-const CURSOR_BYTES_MAX: usize = 64;
+const CURSOR_BYTES_MAX: usize = 72;
 /// Most bytes of the warnings, and of the reason of one.
 const WARNINGS_BYTES_MAX: usize = 1_200;
 const REASON_BYTES_MAX: usize = 160;
@@ -257,8 +257,11 @@ struct Position {
     round: usize,
     /// Bytes that the first page of the window had for the diff: what it showed follows from them.
     first_bytes: usize,
-    /// How often the first page's lists were halved, and one more, where something of it is left.
-    left: usize,
+    /// Names the list of files in which this is a place.
+    list: u32,
+    /// Where what the pages with files have no room for begins, as the first page found it; none
+    /// where nothing is left.
+    rest: Option<overflow::Position>,
 }
 
 impl Position {
@@ -268,20 +271,30 @@ impl Position {
 
     fn read(given: &str, pr: &str, query: &ReviewQuery, head: &str) -> Result<Self, ApiError> {
         let position = head_cursor::read(TOOL, &(pr, query), head, given)?;
-        let numbers: Option<Vec<usize>> = position.split('.').map(|it| it.parse().ok()).collect();
-        let Some([start, end, round, first_bytes, left]) = numbers.as_deref() else {
-            return Err(head_cursor::damaged());
+        let is_ours = |position: &Self| {
+            (position.end != 0) == (position.round != 0)
+                && position.first_bytes <= limits::ANSWER_BYTES_MAX
         };
-        let position = Self {
-            start: *start,
-            end: *end,
-            round: *round,
-            first_bytes: *first_bytes,
-            left: *left,
+        let position = Self::of_text(position).filter(is_ours);
+        position.ok_or_else(head_cursor::damaged)
+    }
+
+    fn of_text(text: &str) -> Option<Self> {
+        let parts: Vec<&str> = text.splitn(6, '.').collect();
+        let [start, end, round, first_bytes, list, rest] = *parts else {
+            return None;
         };
-        let is_ours = (position.end != 0) == (position.round != 0)
-            && position.first_bytes <= limits::ANSWER_BYTES_MAX;
-        is_ours.then_some(position).ok_or_else(head_cursor::damaged)
+        Some(Self {
+            start: start.parse().ok()?,
+            end: end.parse().ok()?,
+            round: round.parse().ok()?,
+            first_bytes: first_bytes.parse().ok()?,
+            list: u32::from_str_radix(list, 16).ok()?,
+            rest: match rest {
+                "" => None,
+                given => Some(overflow::Position::of_text(given)?),
+            },
+        })
     }
 
     fn make(self, pr: &str, query: &ReviewQuery, head: &str) -> String {
@@ -290,11 +303,23 @@ impl Position {
             end,
             round,
             first_bytes,
-            left,
+            list,
+            rest,
         } = self;
-        let position = format!("{start}.{end}.{round}.{first_bytes}.{left}");
+        let rest = rest.map_or_else(String::new, overflow::Position::text);
+        let position = format!("{start}.{end}.{round}.{first_bytes}.{list:08x}.{rest}");
         head_cursor::make(TOOL, &(pr, query), head, &position)
     }
+}
+
+/// Names a list of files. A pull request that gets another base has another one at the same head.
+fn list_name(looked: &[Looked]) -> u32 {
+    let files = looked.iter().map(|Looked { file, .. }| {
+        let bytes = file.patch.as_ref().map(String::len);
+        let lines = (file.additions, file.deletions);
+        (&file.filename, file.status, lines, bytes)
+    });
+    cursor::fingerprint(TOOL, &files.collect::<Vec<_>>())
 }
 
 /// The answer without its files.
@@ -355,7 +380,16 @@ impl Frame<'_> {
     ) -> Result<(ReviewSuggestions, String), ApiError> {
         let rest = self.rest(looked, context, position.level());
         let call = rest_call(&self.pr, self.query, &self.pull.head.sha);
-        let page = overflow::rest_page(&call, &rest, &rest_rules(), position)?;
+        let page = overflow::rest_page(&call, &rest, &rest_rules(), position);
+        let page = page.map_err(|error| match context.warnings.first() {
+            // What could not be read this time looks as if it were gone.
+            Some(Warning { source, reason, .. }) if error.code == head_cursor::HEAD_MOVED => {
+                head_cursor::head_moved(&format!(
+                    "{source} cannot be read ({reason}), or what this cursor goes on with has changed"
+                ))
+            }
+            _ => error,
+        })?;
         let answer = ReviewSuggestions {
             page: Some(page),
             ..self.empty()
@@ -386,15 +420,17 @@ impl Frame<'_> {
         position: Position,
     ) -> Result<(ReviewSuggestions, String), ApiError> {
         let Self { pull, query, .. } = self;
-        let mut left_of_first = position.left;
-        let mut of_first = (None, Vec::new());
+        let list = list_name(looked);
+        let (mut rest, mut of_first) = (position.rest, (None, Vec::new()));
         if position.is_first() {
             let (first, halved) = frame::first_page(&self.subject(looked, context));
-            let (shown, rest) = told(&context.warnings);
-            let is_left = !rest.is_empty()
-                || !frame::rest(&self.subject(looked, context), halved).is_nothing();
-            left_of_first = if is_left { halved + 1 } else { 0 };
-            of_first = (Some(first), shown);
+            let of_rest = self.rest(looked, context, halved);
+            rest = overflow::rest_position(&of_rest, &rest_rules(), halved)?;
+            of_first = (Some(first), told(&context.warnings).0);
+        } else if position.list != list {
+            return Err(head_cursor::head_moved(
+                "the list of changed files has changed",
+            ));
         }
         let plain = self.empty();
         let (first, warnings) = of_first;
@@ -442,28 +478,22 @@ impl Frame<'_> {
                 end,
                 round: position.round + 1,
                 first_bytes,
-                left: left_of_first,
+                list,
+                rest,
                 ..position
             }),
             () if end < looked.len() => Some(Position {
                 start: end,
-                left: left_of_first,
+                list,
+                rest,
                 ..Position::default()
             }),
             () => None,
         };
         let head = &pull.head.sha;
-        let has_more = |file: &Looked| file.points.len() > shown_points(file);
         answer.next_cursor = match next {
             Some(next) => Some(next.make(&answer.pr, query, head)),
-            None if left_of_first > 0 || looked.iter().any(has_more) => {
-                let call = rest_call(&answer.pr, query, head);
-                Some(overflow::rest_unseen(
-                    &call,
-                    left_of_first.saturating_sub(1),
-                ))
-            }
-            None => None,
+            None => rest.map(|rest| rest.make(&rest_call(&answer.pr, query, head))),
         };
         let (left, text) =
             portion.map_or_else(Default::default, |portion| (portion.left, portion.text));

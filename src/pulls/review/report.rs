@@ -103,16 +103,6 @@ pub(super) struct RestOfFile {
     pub focus_points: Vec<FocusPoint>,
 }
 
-impl RestOfFrame {
-    /// Whether the first page said it all.
-    pub fn is_nothing(&self) -> bool {
-        self.metadata.labels.is_empty()
-            && self.context.related_issues.is_empty()
-            && self.context.mentioned.is_empty()
-            && self.questions.is_empty()
-    }
-}
-
 /// The lists of [`Rest`].
 pub(super) fn rest_rules() -> [Rule; 9] {
     const ISSUES: &[&str] = &["context", "related_issues"];
@@ -161,6 +151,9 @@ pub struct Metadata {
     /// Labels.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
+    /// How many more there are.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub more_labels: usize,
     /// The beginning of its description.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub description: String,
@@ -172,9 +165,15 @@ pub struct Surroundings {
     /// Issues that the merge closes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub related_issues: Vec<RelatedIssue>,
+    /// How many more there are.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub more_related_issues: usize,
     /// Other issues and pull requests that the description names.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mentioned: Vec<String>,
+    /// How many more there are.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub more_mentioned: usize,
     /// Title or commits say that something others use stops working; null is unknown.
     pub breaking_changes_detected: Option<bool>,
     /// What CI says of the head: `success`, `failure`, `error`, `pending` or `expected`; null is

@@ -54,6 +54,9 @@ fn what_matters_most_comes_first() {
     assert_eq!(order(files(), &[Focus::Errors])[0], "src/small.rs");
 }
 
+/// Lines of the task list of an issue: more than a first page shows.
+const CRITERIA: usize = 12;
+
 /// A pull request of which every word is long, with what surrounds it.
 fn wordy(words: &str) -> (PullRequest, Context) {
     let branch = json!({"ref": "main", "sha": "9f3c1e2a".repeat(5)});
@@ -65,7 +68,7 @@ fn wordy(words: &str) -> (PullRequest, Context) {
     .unwrap();
     let home = format!("{}/{}", "o".repeat(39), "r".repeat(100));
     let issue = |number: u64| {
-        let body = format!("- [ ] {words}\n").repeat(50);
+        let body = format!("- [ ] {words}\n").repeat(CRITERIA);
         json!({"number": number, "title": words, "body": body, "repository": {"nameWithOwner": home}})
     };
     let context = Context {
@@ -179,6 +182,84 @@ fn what_changed_in_files_that_were_not_asked_for_did_change() {
     }
 }
 
+#[test]
+fn criteria_are_told_whole_or_said_to_be_cut() {
+    let (pull, _) = wordy("few words");
+    let long = |number: usize, bytes: usize| {
+        let reasons = "for readers and for writers, ".repeat(bytes / 29);
+        format!("- [ ] criterion {number} holds {reasons}unless it is {number}")
+    };
+    for (count, bytes) in [(1, 100), (6, 100), (6, 300), (40, 300)] {
+        let body: Vec<String> = (0..count).map(|number| long(number, bytes)).collect();
+        let body = body.join("\n") + &format!("\n- [ ] {}", "far too long ".repeat(60));
+        let body = body + &format!("\n{}", "- [ ] ids are bound\n".repeat(9));
+        let issue = json!({"number": 1, "title": "t", "body": body, "repository": {"nameWithOwner": "o/r"}});
+        let pull = PullRequest {
+            body: Some((10..30).map(|number| format!("#{number} ")).collect()),
+            ..pull.clone()
+        };
+        let context = Context {
+            issues: vec![serde_json::from_value(issue).unwrap()],
+            ..Context::default()
+        };
+        let query = ReviewQuery {
+            focus: Vec::new(),
+            files: Vec::new(),
+            include_diff: false,
+            diff_lines_max: DIFF_LINES_DEFAULT,
+        };
+        let looked = look(vec![file("a.rs", 1, "")], &[]);
+        let pages = pages("o/r#2", &pull, &context, &looked, &query);
+        let lists = |pointer: &str| -> Vec<&Value> {
+            let lists = pages
+                .iter()
+                .filter_map(|(record, _)| record.pointer(pointer));
+            lists.filter_map(Value::as_array).flatten().collect()
+        };
+        let texts = |owners: Vec<&Value>, name: &str| -> Vec<String> {
+            let values = owners.iter().map(|owner| &owner[name]);
+            let values = values.flat_map(|value| match value {
+                Value::Array(list) => list.clone(),
+                other => vec![other.clone()],
+            });
+            values
+                .filter_map(|it| Some(it.as_str()?.to_owned()))
+                .collect()
+        };
+        let told = texts(lists("/context/related_issues"), "acceptance");
+        assert_eq!(told.len(), count + 10);
+        let mut asked = texts(lists("/questions"), "question");
+        for section in lists("/review_checklist") {
+            asked.extend(texts(
+                section["items"].as_array().into_iter().flatten().collect(),
+                "question",
+            ));
+        }
+        for number in 0..count {
+            let words = long(number, bytes).replacen("- ", "", 1);
+            assert_eq!(
+                told.iter().filter(|line| **line == words).count(),
+                1,
+                "{words}"
+            );
+            let words = words.replacen("[ ]", "is it met:", 1);
+            assert_eq!(
+                asked.iter().filter(|line| **line == words).count(),
+                1,
+                "{words}"
+            );
+        }
+        for lines in [&told, &asked] {
+            let is_cut = |line: &&String| line.contains("far too long") && line.ends_with('…');
+            assert_eq!(lines.iter().filter(is_cut).count(), 1, "{lines:?}");
+        }
+        let first = &pages[0].0["context"];
+        let shown = first["mentioned"].as_array().unwrap().len() as u64;
+        assert_eq!(first["more_mentioned"], 20 - shown);
+        assert_eq!(lists("/context/mentioned").len(), 20);
+    }
+}
+
 /// Files of every kind, each with `lines` at which there is something to see.
 fn files(count: usize, name: &str, lines: &str) -> Vec<ChangedFile> {
     let kinds = [
@@ -206,6 +287,17 @@ fn files(count: usize, name: &str, lines: &str) -> Vec<ChangedFile> {
     (0..count).map(one).collect()
 }
 
+fn frame_of<'a>(pr: &str, pull: &'a PullRequest, query: &'a ReviewQuery) -> Frame<'a> {
+    Frame {
+        pull,
+        query,
+        pr: pr.to_owned(),
+        fetched_at: Timestamp::UNIX_EPOCH,
+        lasting: vec![files::cut_warning("the other files were not looked at")],
+        aside: &[],
+    }
+}
+
 /// All pages of an answer about these files, as record and diff.
 fn pages(
     pr: &str,
@@ -229,16 +321,12 @@ fn pages_until(
     let (mut all, mut place) = (Vec::new(), Place::default());
     loop {
         let frame = Frame {
-            pull,
-            query,
-            pr: pr.to_owned(),
             // Whatever the time is, the pages go on where the last one ended.
             fetched_at: match all.len() % 2 {
                 0 => Timestamp::UNIX_EPOCH,
                 _ => Timestamp::MAX,
             },
-            lasting: vec![files::cut_warning("the other files were not looked at")],
-            aside: &[],
+            ..frame_of(pr, pull, query)
         };
         // Not every page asks for what surrounds the pull request.
         let none = Context::default();
@@ -343,6 +431,73 @@ fn every_page_is_small_and_all_of_them_show_every_line_once() {
     }
 }
 
+#[test]
+fn pages_go_on_only_with_what_the_first_one_was_made_of() {
+    let (pull, context) = wordy("few words");
+    let query = ReviewQuery {
+        focus: Vec::new(),
+        files: Vec::new(),
+        include_diff: true,
+        diff_lines_max: DIFF_LINES_DEFAULT,
+    };
+    let line = "+let row = rows.next().unwrap();\n";
+    let changed = || files(60, "a", line);
+    let page = |files: Vec<ChangedFile>, context: &Context, place: Place| -> Result<_, ApiError> {
+        let (frame, looked) = (frame_of("o/r#2", &pull, &query), look(files, &[]));
+        let (answer, _) = match place {
+            Place::Files(position) => frame.page(&looked, context, position)?,
+            Place::Rest(position) => frame.rest_page(&looked, context, position)?,
+        };
+        let page: Value = serde_json::from_str(answer.page()?.get()).unwrap();
+        let next = page["next_cursor"].as_str();
+        let next = next.map(|next| Place::read(next, "o/r#2", &query, &pull.head.sha));
+        next.transpose()
+    };
+    let with_files = |change: &dyn Fn(&mut Vec<ChangedFile>)| {
+        let mut files = changed();
+        change(&mut files);
+        files
+    };
+    let is_refused = |files: Vec<ChangedFile>, context: &Context, place: Place| {
+        let error = page(files, context, place).unwrap_err();
+        assert_eq!(error.code, "head_moved", "{place:?}");
+        error.message
+    };
+    let (mut place, mut pages) = (Place::default(), [0, 0]);
+    loop {
+        match place {
+            Place::Files(position) if !position.is_first() => {
+                pages[0] += 1;
+                // It has another base now, and so other files at the same head.
+                is_refused(with_files(&|all| drop(all.pop())), &context, place);
+                let longer = with_files(&|all| all[0].patch.as_mut().unwrap().push('x'));
+                is_refused(longer, &context, place);
+            }
+            Place::Files(_) => {}
+            Place::Rest(_) => {
+                pages[1] += 1;
+                let mut fewer = context.clone();
+                fewer.issues.pop();
+                is_refused(changed(), &fewer, place);
+                let unread = Context {
+                    warnings: vec![Warning::new("graphql", "HTTP 502", "it is unknown")],
+                    ..Context::default()
+                };
+                let cause = is_refused(changed(), &unread, place);
+                assert!(
+                    cause.contains("graphql cannot be read (HTTP 502)"),
+                    "{cause}"
+                );
+            }
+        }
+        match page(changed(), &context, place).unwrap() {
+            Some(next) => place = next,
+            None => break,
+        }
+    }
+    assert!(pages[0] > 2 && pages[1] > 1, "{pages:?}");
+}
+
 /// The lists of the first page and the points of files, of which no page alone has room for all.
 fn every_entry_is_told_once(
     pages: &[(Value, String)],
@@ -377,8 +532,24 @@ fn every_entry_is_told_once(
     let known: BTreeSet<&str> = all.iter().map(|item| &*item.question).collect();
     assert_eq!(asked, known);
     let issues = lists("/context/related_issues");
-    assert_eq!(parts(&issues, "acceptance"), 50 * context.issues.len());
+    assert_eq!(
+        parts(&issues, "acceptance"),
+        CRITERIA * context.issues.len()
+    );
     assert_eq!(lists("/metadata/labels").len(), pull.labels.len());
+    let first = &pages[0].0;
+    for (list, more, all) in [
+        ("/metadata/labels", "/metadata/more_labels", 30),
+        (
+            "/context/related_issues",
+            "/context/more_related_issues",
+            context.issues.len(),
+        ),
+    ] {
+        let shown = first.pointer(list).map_or(0, |list| entries(list).len());
+        let more = first.pointer(more).and_then(Value::as_u64);
+        assert_eq!(more, Some((all - shown) as u64), "{list}");
+    }
     let of_context = |warning: &&Value| warning["source"] == "graphql";
     let warnings = lists("/warnings");
     let told = warnings.iter().filter(of_context).count();
