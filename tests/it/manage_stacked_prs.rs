@@ -293,6 +293,31 @@ fn only_pull_requests_that_could_be_a_layer_are_missed() {
 }
 
 #[test]
+fn a_plan_that_fits_is_whole_with_all_subjects() {
+    let mut world = stack();
+    let clock = world.clock.clone();
+    let repository = world.repository("acme/api");
+    let words: Vec<String> = (0..15).map(|number| format!("f{number}")).collect();
+    let mut below = "c1";
+    for word in &words {
+        let at = clock.tick();
+        repository.history.commit("docs", word, &[below], at);
+        below = word;
+    }
+    let docs = repository.issue(4).pull_request.as_mut();
+    docs.expect("it is one").head_sha = oid(below);
+    let place = Place::new(world);
+    let answer = ask(&place.serve_synced(), "acme/api#4");
+    assert!(answer.get("next_cursor").is_none(), "{answer}");
+    let subjects = answer["rebase_strategy"]["own_subjects"].as_array();
+    assert_eq!(subjects.map(Vec::len), Some(16), "{answer}");
+    let text = place.cli(&["manage-stacked-prs", "--pr", "acme/api#4"]);
+    let subjects = "\nown commits of #4:\n  commit c1\n  commit f0\n";
+    assert!(text.stdout.contains(subjects), "{text:?}");
+    assert!(!text.stdout.contains("--cursor"), "{text:?}");
+}
+
+#[test]
 fn every_transport_gives_the_same() {
     let place = Place::new(stack());
     let server = place.serve_synced();

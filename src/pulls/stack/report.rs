@@ -33,9 +33,9 @@ const UNTRUSTED: &[&str] = &[
 ];
 
 /// How long the lists of the first page are, level by level: layers, commands, hazards, subjects of
-/// own commits, warnings. The first one has everything but subjects.
+/// own commits, warnings. The first one has everything: whether that fits, its size tells.
 const LENGTHS: [(usize, usize, usize, usize, usize); 14] = [
-    (usize::MAX, usize::MAX, usize::MAX, 10, usize::MAX),
+    (usize::MAX, usize::MAX, usize::MAX, usize::MAX, usize::MAX),
     (30, 40, 20, 10, 8),
     (30, 30, 10, 5, 4),
     (20, 24, 8, 5, 4),
