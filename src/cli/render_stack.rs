@@ -46,6 +46,7 @@ pub(super) fn render(record: &Value, colours: bool) -> String {
         let _ = writeln!(out, "! {}", words(&hazard["text"]));
     }
     warnings(&mut out, record);
+    own_commits(&mut out, &record["rebase_strategy"], colours);
     let commands = list("commands");
     if !commands.is_empty() {
         let _ = writeln!(
@@ -64,4 +65,59 @@ pub(super) fn render(record: &Value, colours: bool) -> String {
     }
     next_page(&mut out, record);
     out
+}
+
+/// The commits that are replayed.
+fn own_commits(out: &mut String, strategy: &Value, colours: bool) {
+    let subjects = strategy["own_subjects"].as_array().map(Vec::as_slice);
+    let subjects = subjects.unwrap_or_default();
+    if subjects.is_empty() {
+        return;
+    }
+    let title = match strategy["pr"].as_u64() {
+        Some(number) => format!("own commits of #{number}:"),
+        None => "own commits, continued:".to_owned(),
+    };
+    let _ = writeln!(out, "\n{}", bold(&title, colours));
+    for subject in subjects {
+        let subject = text::one_line(subject.as_str().unwrap_or_default());
+        let _ = writeln!(out, "  {subject}");
+    }
+    if let Some(more) = strategy["more_own_subjects"].as_u64() {
+        let _ = writeln!(out, "  and {more} more");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn own_commits_are_told_on_every_page() {
+        let drawn = json!({"visualization": "main <- #2*", "layers": []});
+        let strategy = json!({"pr": 2, "own_subjects": ["one", "two\nlines"]});
+        let strategy_and = |more: u64| {
+            let mut strategy = strategy.clone();
+            strategy["more_own_subjects"] = json!(more);
+            strategy
+        };
+        let first = json!({"stack": drawn, "rebase_strategy": strategy});
+        let text = render(&first, false);
+        assert!(
+            text.ends_with("\nown commits of #2:\n  one\n  two lines\n"),
+            "{text}"
+        );
+        let cut = json!({"stack": drawn, "rebase_strategy": strategy_and(3)});
+        let text = render(&cut, false);
+        assert!(text.ends_with("  two lines\n  and 3 more\n"), "{text}");
+        let further = json!({"rebase_strategy": {"own_subjects": ["three"]}});
+        let text = render(&further, false);
+        assert!(
+            text.ends_with("\nown commits, continued:\n  three\n"),
+            "{text}"
+        );
+        assert!(!render(&json!({"stack": drawn}), false).contains("own commits"));
+    }
 }

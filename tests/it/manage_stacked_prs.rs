@@ -268,6 +268,55 @@ fn a_plan_that_is_too_long_for_an_answer_has_pages() {
     assert_eq!(refused(old, 409), "head_moved");
 }
 
+/// That stack beside so many pull requests from forks whose branch has this name.
+fn beside_forks(branch: &str, forks: usize) -> World {
+    let mut world = stack();
+    let repository = world.repository("acme/api");
+    for _ in 0..forks {
+        let pull = repository.add_pull_request("from a fork", &[]).head(branch);
+        let details = pull.pull_request.as_mut().expect("it is one");
+        (details.head_sha, details.branches.from_fork) = (oid("d1"), true);
+    }
+    world
+}
+
+#[test]
+fn only_pull_requests_that_could_be_a_layer_are_missed() {
+    // Nothing is below the default branch, though many a fork's branch has its name.
+    let place = Place::new(beside_forks("main", 12));
+    let answer = ask(&place.serve_synced(), "acme/api#2");
+    assert!(answer.get("warnings").is_none(), "{answer}");
+    let place = Place::new(beside_forks("auth", 12));
+    let answer = ask(&place.serve_synced(), "acme/api#3");
+    let reason = "the newest 10 of 13 pull requests from 'auth' were read";
+    assert_eq!(answer["warnings"][0]["reason"], reason, "{answer}");
+}
+
+#[test]
+fn a_plan_that_fits_is_whole_with_all_subjects() {
+    let mut world = stack();
+    let clock = world.clock.clone();
+    let repository = world.repository("acme/api");
+    let words: Vec<String> = (0..15).map(|number| format!("f{number}")).collect();
+    let mut below = "c1";
+    for word in &words {
+        let at = clock.tick();
+        repository.history.commit("docs", word, &[below], at);
+        below = word;
+    }
+    let docs = repository.issue(4).pull_request.as_mut();
+    docs.expect("it is one").head_sha = oid(below);
+    let place = Place::new(world);
+    let answer = ask(&place.serve_synced(), "acme/api#4");
+    assert!(answer.get("next_cursor").is_none(), "{answer}");
+    let subjects = answer["rebase_strategy"]["own_subjects"].as_array();
+    assert_eq!(subjects.map(Vec::len), Some(16), "{answer}");
+    let text = place.cli(&["manage-stacked-prs", "--pr", "acme/api#4"]);
+    let subjects = "\nown commits of #4:\n  commit c1\n  commit f0\n";
+    assert!(text.stdout.contains(subjects), "{text:?}");
+    assert!(!text.stdout.contains("--cursor"), "{text:?}");
+}
+
 #[test]
 fn every_transport_gives_the_same() {
     let place = Place::new(stack());

@@ -37,6 +37,12 @@ fn status(answer: &Value, number: u64) -> &str {
         .expect("it is text")
 }
 
+/// Whether the summary says so.
+fn waits(answer: &Value, sentence: &str) -> bool {
+    let reason = answer["summary"]["reason"].as_str();
+    reason.is_some_and(|reason| reason.contains(sentence))
+}
+
 /// Asks from one layer, carries the plan out in a fresh clone, asks again: nothing may be left.
 #[track_caller]
 fn restack(lab: &mut Lab, selected: u64) -> Value {
@@ -322,8 +328,29 @@ fn what_belongs_on_a_queued_layer_waits() {
     lab.merge(100, Merge::Squash);
     lab.queue(101);
     let answer = lab.ask(103);
-    assert_eq!(status(&answer, 103), "needs_onto");
+    assert_eq!(status(&answer, 103), "waits_for_parent");
     assert_eq!(answer["commands"], json!([]), "{answer:#}");
+    // Not until the merged one is settled on which it was.
+    assert!(waits(&answer, "#103 waits until #101 is settled"));
+}
+
+/// Its commits are where they belong: what moves below has nothing to do with its base.
+#[test]
+fn what_is_right_on_a_queued_layer_gets_its_base() {
+    let mut lab = three_layers();
+    lab.open(103, "cli", "docs");
+    lab.commit("cli", "cli.txt", "c\n", "cli: begin");
+    let docs = lab.head(102).to_owned();
+    lab.rebase("cli", &format!("--onto origin/auth-ui {docs}"));
+    lab.merge(102, Merge::Squash);
+    lab.commit("auth", "more.txt", "more\n", "auth: more");
+    lab.queue(101);
+    let answer = lab.ask(103);
+    assert_eq!(status(&answer, 101), "needs_restack");
+    assert_eq!(status(&answer, 103), "needs_retarget");
+    let commands = answer["commands"].as_array().expect("there are commands");
+    let commands: Vec<&Value> = commands.iter().map(|it| &it["command"]).collect();
+    assert_eq!(commands, ["gh pr edit 103 -R acme/api --base auth-ui"]);
 }
 
 #[test]
@@ -537,6 +564,51 @@ fn a_layer_in_the_merge_queue_is_left_alone() {
     let answer = lab.ask(101);
     assert_eq!(answer["commands"], json!([]));
     assert!(answer["hazards"].to_string().contains("queued"));
+    // What follows it is told so, and no way to move it.
+    let answer = lab.ask(102);
+    assert_eq!(status(&answer, 101), "needs_restack");
+    assert_eq!(status(&answer, 102), "waits_for_parent");
+    assert!(waits(&answer, "#102 waits until #101 is settled"));
+    assert_eq!(answer["rebase_strategy"]["pr"], 101, "{answer:#}");
+    assert_eq!(answer["commands"], json!([]));
+}
+
+#[test]
+fn what_follows_a_layer_of_another_tool_waits() {
+    let mut lab = Lab::new();
+    lab.open(100, "auth", "main");
+    lab.commit("auth", "auth.txt", "one\n", "auth: begin");
+    lab.open(101, "gh/ada/1/head", "auth");
+    lab.commit("gh/ada/1/head", "ui.txt", "a\n", "ui: begin");
+    lab.open(102, "docs", "gh/ada/1/head");
+    lab.commit("docs", "docs.txt", "text\n", "docs: begin");
+    // As long as it need not move, nothing waits for it.
+    assert_eq!(status(&lab.ask(102), 102), "ok");
+    lab.commit("auth", "more.txt", "more\n", "auth: more");
+    let answer = lab.ask(102);
+    assert_eq!(status(&answer, 101), "needs_restack");
+    assert_eq!(status(&answer, 102), "waits_for_parent");
+    assert_eq!(answer["commands"], json!([]));
+}
+
+#[test]
+fn what_shall_stand_on_a_queued_layer_waits_until_that_has_moved() {
+    let mut lab = three_layers();
+    lab.open(103, "cli", "auth");
+    lab.commit("cli", "cli.txt", "c\n", "cli: begin");
+    let onto = Wish {
+        target: Some("auth-ui".to_owned()),
+        onto: None,
+    };
+    lab.queue(101);
+    let answer = lab.ask_with(103, &onto);
+    assert_eq!(status(&answer, 103), "moves_to_target");
+    assert_ne!(answer["commands"], json!([]));
+    lab.commit("auth", "more.txt", "more\n", "auth: more");
+    let answer = lab.ask_with(103, &onto);
+    assert_eq!(status(&answer, 103), "waits_for_parent");
+    assert_eq!(answer["commands"], json!([]));
+    assert!(waits(&answer, "#103 waits until #101 is settled"));
 }
 
 #[test]

@@ -1,14 +1,13 @@
 //! Entries for which an answer has no room: how they are taken out of it, and how a further page has
 //! them.
 
-use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{ON_EVERY_PAGE, Rule, Said, WARNINGS, Within};
 use crate::domain::cursor;
 
 /// An entry that was cut.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Entry {
     list: &'static [&'static str],
     /// The entry of the list that it belongs to, and in which list of that; none when it is an entry
@@ -19,24 +18,48 @@ pub(super) struct Entry {
     value: Value,
 }
 
-/// Names entries: another number is of other ones.
-pub(super) fn digest(entries: &[Entry]) -> u32 {
-    let lasting: Vec<&Entry> = entries
-        .iter()
-        .filter(|entry| entry.list != [WARNINGS])
-        .collect();
-    cursor::fingerprint("entries", &(entries.len(), lasting))
+/// Names the lists that the rules cut, before they do: another number is of other lists. What the
+/// first page shows counts as much as what is cut, else a plan could be of two moments.
+pub(super) fn digest(answer: &Value, rules: &[Rule]) -> u32 {
+    let lists = firsts(rules).map(|rule| {
+        let mut way = rule.list.iter();
+        let list = way.try_fold(answer, |at, name| at.get(*name));
+        let list = list.and_then(Value::as_array).map(Vec::as_slice);
+        let list = list.unwrap_or_default();
+        match rule.list {
+            // Where a page begins follows from how many are cut, not from their words.
+            [WARNINGS] => vec![Value::from(list.len().saturating_sub(rule.most))],
+            _ => list.iter().map(|one| lasting(one, rule)).collect(),
+        }
+    });
+    let lists: Vec<Vec<Value>> = lists.collect();
+    cursor::fingerprint("lists", &lists)
+}
+
+/// An entry without what passes.
+fn lasting(entry: &Value, rule: &Rule) -> Value {
+    let mut entry = entry.clone();
+    if let Some(fields) = entry.as_object_mut() {
+        fields.retain(|name, _| !rule.passing.contains(&name.as_str()));
+    }
+    entry
+}
+
+/// The first rule about each list.
+fn firsts(rules: &[Rule]) -> impl Iterator<Item = &Rule> {
+    let numbered = rules.iter().enumerate();
+    let firsts =
+        numbered.filter(|(place, rule)| rules[..*place].iter().all(|it| it.list != rule.list));
+    firsts.map(|(_, rule)| rule)
 }
 
 /// Cuts an answer by the rules, and gives what was cut.
 pub(super) fn cut(answer: &mut Value, rules: &[Rule]) -> Vec<Entry> {
     let mut entries = Vec::new();
-    for (place, rule) in rules.iter().enumerate() {
-        // All rules about a list are carried out with the first of them.
-        if rules[..place].iter().all(|other| other.list != rule.list) {
-            let of_list = rules.iter().filter(|other| other.list == rule.list);
-            cut_list(answer, rule.list, of_list, &mut entries);
-        }
+    // All rules about a list are carried out with the first of them.
+    for rule in firsts(rules) {
+        let of_list = rules.iter().filter(|other| other.list == rule.list);
+        cut_list(answer, rule.list, of_list, &mut entries);
     }
     entries
 }

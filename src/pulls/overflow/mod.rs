@@ -5,7 +5,8 @@
 //! the last of its own: see [`Call::of_rest`] and [`rest_cursor`].
 //!
 //! Which entries are left follows from the answer, the rules and the level of the first page alone:
-//! nothing is kept between two pages. Where the lists changed meanwhile, the cursor is refused.
+//! nothing is kept between two pages. Where the lists changed meanwhile, be it where they are shown
+//! already, the cursor is refused: all pages are of one answer.
 
 mod entries;
 #[cfg(test)]
@@ -37,6 +38,8 @@ pub(super) struct Rule {
     pub most: usize,
     /// How the answer says that entries are gone, beside its cursor.
     pub said: Said,
+    /// Fields of its entries that may differ between two pages: the list counts as the same.
+    pub passing: &'static [&'static str],
 }
 
 /// A list in an entry of a list.
@@ -67,7 +70,13 @@ impl Rule {
             within: None,
             most,
             said,
+            passing: &[],
         }
+    }
+
+    /// The same, whatever its entries have in these fields from one page to the next.
+    pub fn but(self, passing: &'static [&'static str]) -> Self {
+        Self { passing, ..self }
     }
 
     /// Cuts this list in each entry of a list; `key` are the fields that name such an entry.
@@ -83,6 +92,7 @@ impl Rule {
             within: Some(Within { name, key }),
             most,
             said,
+            passing: &[],
         }
     }
 }
@@ -161,7 +171,7 @@ impl Call {
 pub(super) struct Position {
     /// How far the first page was cut.
     level: usize,
-    /// Names all that was cut.
+    /// Names the lists that were cut.
     digest: u32,
     /// How many entries of it were shown.
     start: usize,
@@ -253,10 +263,12 @@ pub(super) fn rest_position(
     rules: &[Rule],
     level: usize,
 ) -> Result<Option<Position>, ApiError> {
-    let entries = cut(&mut serde_json::to_value(rest).map_err(internal)?, rules);
+    let mut whole = serde_json::to_value(rest).map_err(internal)?;
+    let digest = digest(&whole, rules);
+    let entries = cut(&mut whole, rules);
     let position = Position {
         level,
-        digest: digest(&entries),
+        digest,
         start: 0,
     };
     Ok((!entries.is_empty()).then_some(position))
@@ -290,7 +302,7 @@ fn first(call: &Call, whole: &Value, levels: &[Vec<Rule>]) -> Result<Value, ApiE
         if !entries.is_empty() {
             let position = Position {
                 level,
-                digest: digest(&entries),
+                digest: digest(whole, rules),
                 start: 0,
             };
             page["next_cursor"] = Value::from(position.make(call));
@@ -308,8 +320,8 @@ fn further(
     rules: &[Rule],
     position: Position,
 ) -> Result<Value, ApiError> {
+    let digest = digest(&whole, rules);
     let entries = cut(&mut whole, rules);
-    let digest = digest(&entries);
     if digest != position.digest {
         return Err(head_cursor::head_moved(
             "what this cursor goes on with has changed",

@@ -161,6 +161,10 @@ fn a_cursor_is_good_for_its_call_its_head_and_its_lists() {
     );
     let changed = answer(names(31), Vec::new(), "");
     assert_eq!(code(cursor, &own, &changed), "head_moved");
+    // So it is where only what the first page has shown is another: the pages belong together.
+    let mut in_place = whole.clone();
+    in_place["in"]["others"][0] = json!("x");
+    assert_eq!(code(cursor, &own, &in_place), "head_moved");
     let digest = cursor.split('.').nth(3).unwrap();
     for position in [
         "",

@@ -77,28 +77,12 @@ impl Setting {
 
 /// Layers that commands can bring in order now, from the bottom up.
 pub fn movable<'a>(stack: &Stack, verdicts: &'a [Verdict]) -> Vec<&'a Verdict> {
-    let mut stuck = BTreeSet::new();
-    let mut movable = Vec::new();
-    for verdict in verdicts {
-        let Some(layer) = stack.layer(verdict.number) else {
-            continue;
-        };
-        let wanted = verdict.moves() || verdict.status == Status::NeedsRetarget;
-        let on_stuck = verdict
-            .landing
-            .as_ref()
-            .and_then(|landing| landing.layer)
-            .is_some_and(|below| stuck.contains(&below));
-        if !wanted {
-            continue;
-        }
-        if obstacle(layer).is_some() || on_stuck {
-            stuck.insert(verdict.number);
-        } else {
-            movable.push(verdict);
-        }
-    }
-    movable
+    let is_free = |layer: &Layer| obstacle(layer).is_none();
+    verdicts
+        .iter()
+        .filter(|verdict| verdict.wants_commands())
+        .filter(|verdict| stack.layer(verdict.number).is_some_and(is_free))
+        .collect()
 }
 
 /// The plan for these layers.

@@ -106,7 +106,16 @@ pub async fn manage_stacked_prs(
     overflow::page(&call, &report, &levels(), position)
 }
 
-type Answers = BTreeMap<Question, (Vec<Layer>, u64)>;
+/// The answer to a question of discovery.
+struct Found {
+    layers: Vec<Layer>,
+    /// How many there are; not all of them may have been read.
+    all: u64,
+    /// How many pull requests were merged into the branch.
+    merged: u64,
+}
+
+type Answers = BTreeMap<Question, Found>;
 
 struct Reader {
     source: Arc<PullSource>,
@@ -193,9 +202,16 @@ impl Reader {
                 ready.extend(self.ask(some, None).await?.1);
             }
             for question in &questions {
-                if let Some((found, merged)) = ready.remove(question) {
-                    stack.answer(question, found, merged);
+                let Some(found) = ready.remove(question) else {
+                    continue;
+                };
+                // Not where it was asked in advance and for nothing: every fork has a branch of the
+                // default one's name.
+                if found.all > found.layers.len() as u64 {
+                    let seen = found.layers.len();
+                    self.warnings.push(not_all(question, seen, found.all));
                 }
+                stack.answer(question, found.layers, found.merged);
             }
         }
         let reason = format!("deeper than {ROUNDS_MAX} layers");
@@ -262,12 +278,12 @@ impl Reader {
             let page: Option<Nodes<Node>> = take(&mut repository, &format!("q{place}"))?;
             let merged: Option<Counted> = take(&mut repository, &format!("m{place}"))?;
             let (nodes, all) = page.map_or((Vec::new(), 0), |page| (page.nodes, page.total_count));
-            if all > nodes.len() as u64 {
-                self.warnings.push(not_all(question, nodes.len(), all));
-            }
-            let layers = nodes.into_iter().map(Node::into_layer).collect();
-            let merged = merged.map(|merged| merged.total_count).unwrap_or_default();
-            answers.insert(question.clone(), (layers, merged));
+            let found = Found {
+                layers: nodes.into_iter().map(Node::into_layer).collect(),
+                all,
+                merged: merged.map(|merged| merged.total_count).unwrap_or_default(),
+            };
+            answers.insert(question.clone(), found);
         }
         Ok((repository, answers))
     }

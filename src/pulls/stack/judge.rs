@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::discover::Stack;
 use super::facts::{Comparisons, Layer, State};
+use super::obstacle::obstacle;
 use super::old_base::{OldBase, is_of};
 
 /// What a layer is or needs.
@@ -40,7 +41,7 @@ pub enum Status {
     ParentClosed,
     /// It cannot be told where its own commits begin.
     OldBaseUnknown,
-    /// The layer below cannot be moved yet.
+    /// The layer that it belongs on cannot be moved yet.
     WaitsForParent,
     /// GitHub did not tell enough.
     Unknown,
@@ -114,6 +115,11 @@ impl Verdict {
     /// Whether its commits are replayed.
     pub fn moves(&self) -> bool {
         self.strategy.is_some()
+    }
+
+    /// Whether commands bring it in order, where they may touch it.
+    pub fn wants_commands(&self) -> bool {
+        self.moves() || self.status == Status::NeedsRetarget
     }
 
     /// Whether somebody has to do something about it.
@@ -323,7 +329,7 @@ impl<'a> Judge<'a> {
         let behind = ahead_behind.is_some_and(|(_, behind)| behind > 0);
         let status = if own == 0 {
             Status::Empty
-        } else if self.is_blocked(parent.number) {
+        } else if landing.layer.is_some_and(|number| self.is_blocked(number)) {
             Status::WaitsForParent
         } else if skipped.is_some() {
             Status::NeedsOnto
@@ -369,16 +375,26 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Whether a layer has to move and cannot be moved by commands.
+    /// Whether a layer has to move and no command moves it: what follows it would move twice.
     fn is_blocked(&self, number: u64) -> bool {
-        self.done.get(&number).is_some_and(|below| {
+        let undecided = self.done.get(&number).is_some_and(|below| {
             matches!(
                 below.status,
-                Status::OldBaseUnknown
-                    | Status::WaitsForParent
-                    | Status::ParentClosed
-                    | Status::Unknown
+                Status::OldBaseUnknown | Status::ParentClosed | Status::Unknown
             )
+        });
+        undecided || self.moves_later(number)
+    }
+
+    /// Whether it is known how a layer moves, and it must not or cannot yet.
+    pub(super) fn moves_later(&self, number: u64) -> bool {
+        let is_kept = || {
+            self.stack
+                .layer(number)
+                .is_some_and(|it| obstacle(it).is_some())
+        };
+        self.done.get(&number).is_some_and(|below| {
+            below.status == Status::WaitsForParent || (below.wants_commands() && is_kept())
         })
     }
 

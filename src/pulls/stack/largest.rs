@@ -1,7 +1,7 @@
 //! The largest answers that can be built, for the test of sizes.
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::commands::Setting;
 use super::discover::{LAYERS_MAX, Question, Stack};
@@ -11,7 +11,8 @@ use super::old_base::OldBase;
 use super::report::{Material, Report, levels, report};
 use crate::domain::Host;
 use crate::pulls::native_stack::{NativeStack, StackBase};
-use crate::pulls::{RollupState, Warning, overflow};
+use crate::pulls::overflow::{self, Call, Position};
+use crate::pulls::{RollupState, Warning};
 
 /// Answers about stacks of many layers with long names.
 pub(in crate::pulls) fn answers(letters: &str) -> Vec<String> {
@@ -123,6 +124,34 @@ fn answer(name: &str, status: Status) -> Report {
         native: Some(&native),
         now: Timestamp::MAX,
     })
+}
+
+#[test]
+fn pages_are_of_one_plan_and_of_any_state_of_its_checks() {
+    let whole = answer("a-branch-of-some-length", Status::NeedsOnto);
+    let whole = serde_json::to_value(whole).unwrap();
+    let call = Call::new("tool", &"filters", &"9f3c1e2a".repeat(5));
+    let first = overflow::page(&call, &whole, &levels(), None).unwrap();
+    let first: Value = serde_json::from_str(first.get()).unwrap();
+    let cursor = first["next_cursor"].as_str().unwrap();
+    let follows = |change: &dyn Fn(&mut Value)| {
+        let mut later = whole.clone();
+        change(&mut later);
+        let position = Position::read(&call, cursor).unwrap();
+        overflow::page(&call, &later, &levels(), Some(position)).is_ok()
+    };
+    let last = LAYERS_MAX - 2;
+    for layer in [1, last] {
+        assert!(first["stack"]["layers"][last].is_null(), "{first}");
+        for (field, value) in [("ci", json!("failing")), ("behind", json!(1_001))] {
+            let change = |later: &mut Value| later["stack"]["layers"][layer][field] = value.clone();
+            assert!(follows(&change), "{field} of {layer}");
+        }
+        let head = |later: &mut Value| later["stack"]["layers"][layer]["head"] = json!("f00");
+        assert!(!follows(&head), "head of {layer}");
+    }
+    let shown = |later: &mut Value| later["commands"][0]["command"] = json!("git fetch other");
+    assert!(!follows(&shown), "a command that the first page has");
 }
 
 #[test]

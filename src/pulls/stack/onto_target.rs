@@ -33,6 +33,8 @@ impl Judge<'_> {
             Status::OldBaseUnknown
         } else if counted == 0 {
             Status::Empty
+        } else if owner.is_some_and(|number| self.moves_later(number)) {
+            Status::WaitsForParent
         } else if !stands_there {
             Status::MovesToTarget
         } else if layer.base != target || layer.state == State::Closed {

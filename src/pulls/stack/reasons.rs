@@ -54,7 +54,13 @@ pub(super) fn explain(material: &Material<'_>, verdict: &Verdict, layer: &Layer)
         Status::OldBaseUnknown => format!(
             "where the own commits of #{number} begin cannot be told: compare git log of both before choosing"
         ),
-        Status::WaitsForParent => format!("#{number} waits until {parent} is settled"),
+        Status::WaitsForParent => {
+            // Where the layer below was merged, it waits for the one that this went into.
+            let landing = verdict.landing.as_ref();
+            let below = landing.and_then(|landing| landing.layer);
+            let below = below.map_or(parent, |below| format!("#{below}"));
+            format!("#{number} waits until {below} is settled")
+        }
         Status::Unknown => format!("GitHub did not compare #{number} with {parent}"),
         Status::Ok | Status::Merged | Status::Closed => String::new(),
     }
