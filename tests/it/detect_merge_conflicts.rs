@@ -454,6 +454,42 @@ fn many_conflicts_come_in_pages() {
 
 #[test]
 fn large_places_are_left_out_where_they_do_not_fit() {
+#[test]
+fn a_cursor_of_another_call_costs_no_request() {
+    let script = |word: &str| -> &'static str {
+        let lines = format!(" {}", word.repeat(12)).repeat(6);
+        let puts = (0..25).map(|file| format!("put dir/file-{file}{lines}; "));
+        puts.collect::<String>().leak()
+    };
+    let many = Merge {
+        name: "many",
+        ancestor: script("ancestor"),
+        pr: script("pull"),
+        target: script("target"),
+    };
+    let lab = lab(&[many]);
+    let place = Place::new(lab.world(1));
+    let server = place.serve_synced();
+    let first = ask(&server, 1, json!({"with_open_prs": true}));
+    let cursor = field(&first, "next_cursor");
+    place.github.clear_requests();
+    let refused = |arguments: Value| {
+        let refused = server.tool(TOOL, arguments).expect(400);
+        assert_eq!(field(&refused, "code"), "invalid_argument");
+        assert_eq!(place.github.requests().len(), 0, "{refused}");
+        refused
+    };
+    refused(json!({"pr": "acme/api#1", "cursor": "garbage"}));
+    // A flag that is missing makes it another call, whatever has changed meanwhile.
+    let other = refused(json!({"pr": "acme/api#1", "cursor": cursor}));
+    assert_eq!(
+        field(&other, "error"),
+        "this cursor does not belong to this call"
+    );
+    let second = ask(&server, 1, json!({"with_open_prs": true, "cursor": cursor}));
+    assert!(second["total_conflicts"].is_null(), "{second}");
+}
+
     let script = |word: &str| -> &'static str {
         // JSON writes each of these as six bytes.
         let line = format!("'{}{}'", word.repeat(20), "\u{1}".repeat(40));

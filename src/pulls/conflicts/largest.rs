@@ -83,15 +83,6 @@ fn report(name: &str, count: usize) -> Report {
         claimant: None,
     };
     let paths = |count: usize| (0..count).map(|number| format!("{number}{name}")).collect();
-    let question = Question {
-        id: id.clone(),
-        target: Some(branch.to_owned()),
-        mode: Mode::Exact,
-        files_max: FILES_MAX,
-        others: None,
-        patience: Duration::ZERO,
-        cursor: None,
-    };
     let sides = Sides {
         commits: Commits {
             ancestor: "9f3c1e2a".repeat(5),
@@ -107,7 +98,6 @@ fn report(name: &str, count: usize) -> Report {
         target_commits: None,
     };
     let answer = Answer {
-        question: &question,
         target: branch.to_owned(),
         mergeable: Some(GithubSays::Conflicting),
         method: Method::Exact,
