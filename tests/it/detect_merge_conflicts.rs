@@ -385,8 +385,10 @@ fn other_open_pull_requests_and_their_claims_are_told() {
         "acme/api#1",
         "--with-open-prs",
     ]);
-    let line = format!("#2 near, by agent-3 (claim {claim}): lines of src/db.rs");
+    let line = format!("#2 near, by agent-3 (claim {claim}): same lines in src/db.rs");
     assert!(text.stdout.contains(&line), "{text:?}");
+    let met = "\n  src/db.rs:3-4, there 3\n";
+    assert!(text.stdout.contains(met), "{text:?}");
 }
 
 #[test]
@@ -453,8 +455,6 @@ fn many_conflicts_come_in_pages() {
 }
 
 #[test]
-fn large_places_are_left_out_where_they_do_not_fit() {
-#[test]
 fn a_cursor_of_another_call_costs_no_request() {
     let script = |word: &str| -> &'static str {
         let lines = format!(" {}", word.repeat(12)).repeat(6);
@@ -490,6 +490,8 @@ fn a_cursor_of_another_call_costs_no_request() {
     assert!(second["total_conflicts"].is_null(), "{second}");
 }
 
+#[test]
+fn large_places_are_left_out_where_they_do_not_fit() {
     let script = |word: &str| -> &'static str {
         // JSON writes each of these as six bytes.
         let line = format!("'{}{}'", word.repeat(20), "\u{1}".repeat(40));
