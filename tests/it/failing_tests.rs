@@ -484,6 +484,20 @@ fn no_checks_are_explained_and_never_a_pass() {
 }
 
 #[test]
+fn filters_that_leave_no_check_are_told_as_such() {
+    let (_place, server, _) = served(|merges, head| {
+        merges.check_run(head, "lint", "success");
+    });
+    let answer = ask(&server, json!({"checks": ["nosuch"]})).expect(200);
+    assert_eq!(answer["status"], "no_checks", "{answer}");
+    assert!(answer["no_ci_reason"].is_null(), "{answer}");
+    assert_eq!(
+        answer["instructions"]["summary"],
+        "no check is left by these filters"
+    );
+}
+
+#[test]
 fn waiting_ends_with_the_first_failure() {
     let (place, server, head) = served(|merges, head| {
         merges.check_run(head, "slow", "in_progress");

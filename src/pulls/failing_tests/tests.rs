@@ -72,6 +72,7 @@ fn reading(all: Vec<Check>, failed: Vec<FailedCheck>) -> Reading {
             classic: Classic::Unknown,
             warnings: Vec::new(),
         },
+        none_left: false,
         failed,
         failing_on_base: None,
         changed_paths: None,
@@ -213,6 +214,39 @@ fn no_checks_have_a_reason() {
     assert_eq!(reason(new), Some(NoCiReason::NotRegisteredYet));
     let demanded = |reading: &mut Reading| reading.required.contexts = vec![required("e2e")];
     assert_eq!(reason(demanded), Some(NoCiReason::NotRegisteredYet));
+}
+
+#[test]
+fn checks_that_filters_leave_out_are_not_missing() {
+    let told = |change: fn(&mut Reading)| {
+        let mut reading = reading(Vec::new(), Vec::new());
+        reading.none_left = true;
+        change(&mut reading);
+        let verdict = judge(&reading, now());
+        assert_eq!(verdict.status, Status::NoChecks);
+        (verdict.no_ci_reason, verdict.settled, summary(&verdict))
+    };
+    let left_out = (None, true, "no check is left by these filters".to_owned());
+    assert_eq!(told(|_| {}), left_out);
+    // Others have run: neither of these hinders checks.
+    let dirty = |reading: &mut Reading| reading.pull.mergeable_state = "dirty".to_owned();
+    assert_eq!(told(dirty), left_out);
+    let broken = |reading: &mut Reading| {
+        reading.checks.workflow_runs = vec![run("push", "completed", Some("startup_failure"))];
+    };
+    assert_eq!(told(broken), left_out);
+    let new = |reading: &mut Reading| reading.pull.updated_at = at("2026-11-20T11:59:30Z");
+    let (reason, settled, _) = told(new);
+    assert_eq!(
+        (reason, settled),
+        (Some(NoCiReason::NotRegisteredYet), false)
+    );
+    let demanded = |reading: &mut Reading| reading.required.contexts = vec![required("e2e")];
+    let (reason, settled, _) = told(demanded);
+    assert_eq!(
+        (reason, settled),
+        (Some(NoCiReason::NotRegisteredYet), false)
+    );
 }
 
 #[test]
