@@ -131,10 +131,14 @@ fn failing_tests(out: &mut String, record: &Value, colours: bool) {
         let _ = writeln!(out, "{pr} at {head}: {status}\n{summary}");
     } else {
         let _ = writeln!(out, "{pr} at {head}: {FURTHER_PAGE}");
-        let missing = record["counts"]["missing_required"].as_array();
-        for name in missing.into_iter().flatten() {
-            let _ = writeln!(out, "required and not reported: {}", text(name));
-        }
+    }
+    let counts = &record["counts"];
+    for name in counts["missing_required"].as_array().into_iter().flatten() {
+        let _ = writeln!(out, "required and not reported: {}", text(name));
+    }
+    if counts["more_missing_required"].is_number() {
+        let more = &counts["more_missing_required"];
+        let _ = writeln!(out, "required and not reported: {more} more");
     }
     for failure in record["failures"].as_array().into_iter().flatten() {
         let place = match (&failure["file"], &failure["line"]) {
@@ -179,8 +183,12 @@ fn failing_tests(out: &mut String, record: &Value, colours: bool) {
         "untrusted",
         "counts",
         "poll_info",
+        "warnings",
+        "next_cursor",
     ];
     fields(out, record, &told, 0, colours);
+    warnings(out, record);
+    next_page(out, record);
 }
 
 /// What could not be read, a line each.
@@ -355,6 +363,27 @@ mod tests {
         let text = render("create_pull_request", &Reply::new(&record).unwrap(), false);
         let expected = "opened pull request #7 (x -> main)\nhttps://github.com/a/b/pull/7\n\
                         claim status: pr_submitted\n";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn required_checks_that_did_not_report_are_all_named() {
+        let names: Vec<String> = (0..12).map(|number| format!("e2e {number}")).collect();
+        let reason = "a reason ".repeat(9);
+        let record = json!({"pr": "o/r#5", "head_sha": "abc", "status": "running",
+            "settled": false, "counts": {"passed": 1, "missing_required": names,
+            "more_missing_required": 28}, "failures": [], "total_failures": 0,
+            "instructions": {"summary": "in short"}, "untrusted": [], "next_cursor": "1.2",
+            "warnings": [{"source": "jobs", "reason": reason, "effect": "unknown"}]});
+        let text = render("get_failing_tests", &Reply::new(&record).unwrap(), false);
+        let named: String = names
+            .iter()
+            .map(|name| format!("required and not reported: {name}\n"))
+            .collect();
+        let expected = format!(
+            "o/r#5 at abc: running\nin short\n{named}required and not reported: 28 more\n\
+             total failures: 0\nwarning: jobs: {reason}: unknown\n\nmore with --cursor 1.2\n"
+        );
         assert_eq!(text, expected);
     }
 

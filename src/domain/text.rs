@@ -12,6 +12,25 @@ pub fn cut(text: &str, bytes_max: usize) -> (&str, bool) {
     (&text[..end], true)
 }
 
+/// Cuts `text` so that a JSON string of it has at most `bytes_max` bytes between its quotes, where a
+/// control character takes up to six of them; says whether it was cut.
+pub fn cut_as_json(text: &str, bytes_max: usize) -> (&str, bool) {
+    let bytes_of = |character: char| match character {
+        '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
+        '\0'..='\u{1f}' => 6,
+        other => other.len_utf8(),
+    };
+    let mut bytes = 0;
+    let mut too_far = text.char_indices().filter(|(_, character)| {
+        bytes += bytes_of(*character);
+        bytes > bytes_max
+    });
+    match too_far.next() {
+        Some((end, _)) => (&text[..end], true),
+        None => (text, false),
+    }
+}
+
 /// Whether a character could move the cursor, reorder the line or hide: control characters,
 /// bidirectional overrides and zero-width characters.
 pub fn is_deceptive(character: char) -> bool {
@@ -90,6 +109,20 @@ mod tests {
     fn cuts_on_a_character_boundary() {
         assert_eq!(cut("häuser", 2), ("h", true));
         assert_eq!(cut("haus", 4), ("haus", false));
+    }
+
+    #[test]
+    fn cuts_by_what_json_makes_of_it() {
+        for words in ["häuser", "a\n\t\"b\\", "\u{1b}[0m\u{7f}\u{8}\u{c}\0"] {
+            let bytes = |words: &str| serde_json::to_string(words).unwrap().len() - 2;
+            assert_eq!(cut_as_json(words, bytes(words)), (words, false));
+            for most in 0..bytes(words) {
+                let (shown, is_cut) = cut_as_json(words, most);
+                assert!(is_cut && bytes(shown) <= most, "{shown:?} {most}");
+                let next = words[shown.len()..].chars().next().unwrap();
+                assert!(bytes(&format!("{shown}{next}")) > most, "{shown:?} {most}");
+            }
+        }
     }
 
     #[test]

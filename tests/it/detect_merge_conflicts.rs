@@ -385,8 +385,10 @@ fn other_open_pull_requests_and_their_claims_are_told() {
         "acme/api#1",
         "--with-open-prs",
     ]);
-    let line = format!("#2 near, by agent-3 (claim {claim}): lines of src/db.rs");
+    let line = format!("#2 near, by agent-3 (claim {claim}): same lines in src/db.rs");
     assert!(text.stdout.contains(&line), "{text:?}");
+    let met = "\n  src/db.rs:3-4, there 3\n";
+    assert!(text.stdout.contains(met), "{text:?}");
 }
 
 #[test]
@@ -450,6 +452,42 @@ fn many_conflicts_come_in_pages() {
     let arguments = json!({"pr": "acme/api#1", "max_files": 25, "cursor": arguments["cursor"]});
     let moved = server.tool(TOOL, arguments).expect(409);
     assert_eq!(moved["code"], "head_moved");
+}
+
+#[test]
+fn a_cursor_of_another_call_costs_no_request() {
+    let script = |word: &str| -> &'static str {
+        let lines = format!(" {}", word.repeat(12)).repeat(6);
+        let puts = (0..25).map(|file| format!("put dir/file-{file}{lines}; "));
+        puts.collect::<String>().leak()
+    };
+    let many = Merge {
+        name: "many",
+        ancestor: script("ancestor"),
+        pr: script("pull"),
+        target: script("target"),
+    };
+    let lab = lab(&[many]);
+    let place = Place::new(lab.world(1));
+    let server = place.serve_synced();
+    let first = ask(&server, 1, json!({"with_open_prs": true}));
+    let cursor = field(&first, "next_cursor");
+    place.github.clear_requests();
+    let refused = |arguments: Value| {
+        let refused = server.tool(TOOL, arguments).expect(400);
+        assert_eq!(field(&refused, "code"), "invalid_argument");
+        assert_eq!(place.github.requests().len(), 0, "{refused}");
+        refused
+    };
+    refused(json!({"pr": "acme/api#1", "cursor": "garbage"}));
+    // A flag that is missing makes it another call, whatever has changed meanwhile.
+    let other = refused(json!({"pr": "acme/api#1", "cursor": cursor}));
+    assert_eq!(
+        field(&other, "error"),
+        "this cursor does not belong to this call"
+    );
+    let second = ask(&server, 1, json!({"with_open_prs": true, "cursor": cursor}));
+    assert!(second["total_conflicts"].is_null(), "{second}");
 }
 
 #[test]

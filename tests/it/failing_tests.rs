@@ -446,18 +446,15 @@ fn what_has_no_room_beside_the_failures_has_pages_of_its_own() {
         second["next_cursor"].is_null() && second["status"].is_null(),
         "{second}"
     );
-    let text = place.cli(&[
-        "get-failing-tests",
-        "--pr",
-        "acme/api#2",
-        "--cursor",
-        cursor,
-    ]);
-    assert!(
-        text.stdout
-            .contains("required and not reported: required 59"),
-        "{text:?}"
-    );
+    let told = |arguments: &[&str]| {
+        let call = ["get-failing-tests", "--pr", "acme/api#2"];
+        place.cli(&[&call, arguments].concat()).stdout
+    };
+    let text = told(&[]) + &told(&["--cursor", cursor]);
+    for name in &names {
+        let line = format!("\nrequired and not reported: {name}\n");
+        assert_eq!(text.matches(&line).count(), 1, "{name}: {text}");
+    }
     // One that reports meanwhile makes it another list.
     place.github.change(|world| {
         let issue = world.issue("acme/api", 2);
@@ -484,6 +481,20 @@ fn no_checks_are_explained_and_never_a_pass() {
     assert_eq!(answer["no_ci_reason"], "not_registered_yet");
     assert_eq!(answer["counts"]["missing_required"], json!(["e2e"]));
     assert_eq!(answer["poll_info"]["next_call"]["tool"], TOOL);
+}
+
+#[test]
+fn filters_that_leave_no_check_are_told_as_such() {
+    let (_place, server, _) = served(|merges, head| {
+        merges.check_run(head, "lint", "success");
+    });
+    let answer = ask(&server, json!({"checks": ["nosuch"]})).expect(200);
+    assert_eq!(answer["status"], "no_checks", "{answer}");
+    assert!(answer["no_ci_reason"].is_null(), "{answer}");
+    assert_eq!(
+        answer["instructions"]["summary"],
+        "no check is left by these filters"
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::cases::Kind;
 use super::entries::Commits;
-use super::lines::Region;
+use super::lines::{Region, excerpt};
 use super::report::{Conflict, TargetCommit};
 use super::*;
 use crate::pulls::overlap::{Nearness, Place as SharedPlace};
@@ -28,8 +28,9 @@ fn report(name: &str, count: usize) -> Report {
         &Host::default(),
     )
     .unwrap();
-    // GitHub takes no longer name of a branch.
-    let branch = crate::domain::text::cut(name, 244).0;
+    // GitHub takes no longer name of a branch, git none with control characters.
+    let branch = name.replace(char::is_control, "x");
+    let branch = crate::domain::text::cut(&branch, 244).0;
     let fork = format!("{}/{}", "o".repeat(39), "r".repeat(100));
     let pull: PullRequest = serde_json::from_value(json!({
         "number": 42, "state": "open", "title": name, "html_url": "",
@@ -41,9 +42,9 @@ fn report(name: &str, count: usize) -> Report {
     let region = |line: usize| Region {
         pr_lines: [line, line],
         target_lines: [line, line],
-        pr: crate::domain::text::cut(name, 400).0.to_owned(),
-        target: crate::domain::text::cut(name, 400).0.to_owned(),
-        ancestor: crate::domain::text::cut(name, 400).0.to_owned(),
+        pr: excerpt(&[name.as_bytes()]),
+        target: excerpt(&[name.as_bytes()]),
+        ancestor: excerpt(&[name.as_bytes()]),
     };
     let commit = TargetCommit {
         sha: "9f3c1e2".to_owned(),
@@ -83,15 +84,6 @@ fn report(name: &str, count: usize) -> Report {
         claimant: None,
     };
     let paths = |count: usize| (0..count).map(|number| format!("{number}{name}")).collect();
-    let question = Question {
-        id: id.clone(),
-        target: Some(branch.to_owned()),
-        mode: Mode::Exact,
-        files_max: FILES_MAX,
-        others: None,
-        patience: Duration::ZERO,
-        cursor: None,
-    };
     let sides = Sides {
         commits: Commits {
             ancestor: "9f3c1e2a".repeat(5),
@@ -107,7 +99,6 @@ fn report(name: &str, count: usize) -> Report {
         target_commits: None,
     };
     let answer = Answer {
-        question: &question,
         target: branch.to_owned(),
         mergeable: Some(GithubSays::Conflicting),
         method: Method::Exact,
@@ -127,6 +118,30 @@ fn report(name: &str, count: usize) -> Report {
         fetched_at: Timestamp::MAX,
     };
     answer.report(&about, Some(true))
+}
+
+#[test]
+fn a_place_of_control_characters_fits_a_page() {
+    let mut of_one = report(&"\u{1}".repeat(400), 1);
+    let conflict = &mut of_one.conflicts[0];
+    conflict.shorten(PATH_BYTES_MAX);
+    let long = |letter: &str| Some(letter.repeat(PATH_BYTES_MAX));
+    (conflict.ancestor_path, conflict.pr_path) = (long("a"), long("p"));
+    conflict.target_path = long("t");
+    // As a later one: it comes on a further page whole.
+    let later = vec![conflict.clone(); 3];
+    of_one.conflicts.extend(later);
+    let pages = overflow::all_pages(&of_one, &report::levels());
+    let places = |page: &Value| -> Option<usize> {
+        let conflicts = page["conflicts"].as_array()?.iter();
+        Some(
+            conflicts
+                .filter_map(|it| it["regions"].as_array())
+                .map(Vec::len)
+                .sum(),
+        )
+    };
+    assert_eq!(pages.iter().filter_map(places).sum::<usize>(), 4 * 7);
 }
 
 #[test]

@@ -15,6 +15,9 @@ const REGIONS_MAX: usize = 200;
 /// Most lines and bytes of one version of a place.
 const EXCERPT_LINES_MAX: usize = 6;
 const EXCERPT_BYTES_MAX: usize = 400;
+/// Most bytes of it as JSON, which takes six for a control character: a place is told whole, and all
+/// its versions have to fit a page.
+const EXCERPT_JSON_BYTES_MAX: usize = 2 * EXCERPT_BYTES_MAX;
 /// Git takes a file for binary that has a zero byte among this many.
 const BINARY_LOOK_BYTES: usize = 8_000;
 
@@ -115,11 +118,13 @@ fn part<'a, 'b>(lines: &'a [&'b [u8]], range: &Range<usize>) -> &'a [&'b [u8]] {
 }
 
 /// The beginning of some lines, and how many are left out.
-fn excerpt(lines: &[&[u8]]) -> String {
+pub(super) fn excerpt(lines: &[&[u8]]) -> String {
     let shown = lines.iter().take(EXCERPT_LINES_MAX).copied();
     let shown = shown.collect::<Vec<_>>().concat();
     let shown = secrets::mask(&String::from_utf8_lossy(&shown));
     let (shown, cut) = text::cut(shown.trim_end_matches(['\r', '\n']), EXCERPT_BYTES_MAX);
+    let (shown, cut_again) = text::cut_as_json(shown, EXCERPT_JSON_BYTES_MAX);
+    let cut = cut || cut_again;
     match lines.len().saturating_sub(EXCERPT_LINES_MAX) {
         0 if cut => format!("{shown}…"),
         0 => shown.to_owned(),

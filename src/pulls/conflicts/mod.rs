@@ -112,6 +112,10 @@ pub async fn detect_merge_conflicts(
         target: target.transpose()?,
         ..question
     };
+    if let Some(given) = &question.cursor {
+        // Before GitHub is asked: whatever the head is, it belongs to this call or not.
+        call(&question, "").check(given)?;
+    }
     let (id, patience) = (question.id.clone(), question.patience);
     let source = fetch::open(pulls, id, question.target.as_deref(), patience).await?;
     if source.pull.state != "open" {
@@ -123,6 +127,11 @@ pub async fn detect_merge_conflicts(
     let mergeable = (target == base).then(|| mergeable(&source));
     let mut warnings = Vec::new();
     let sides = fetch::sides(&source, &target, &mut warnings).await?;
+    let call = call(&question, &state_of(&sides));
+    let given = question.cursor.as_deref();
+    let position = given
+        .map(|given| Position::read(&call, given))
+        .transpose()?;
     let (mut findings, method) =
         find(&source, pulls, &question, mergeable, &sides, &mut warnings).await;
     findings.doubt_deletions(&sides.perhaps_renamed);
@@ -139,7 +148,6 @@ pub async fn detect_merge_conflicts(
         }
     };
     let answer = Answer {
-        question: &question,
         target,
         mergeable,
         method,
@@ -148,7 +156,7 @@ pub async fn detect_merge_conflicts(
         others,
         warnings,
     };
-    answer.page(&source, now).await
+    answer.page((&call, position), &source, now).await
 }
 
 fn mergeable(source: &PullSource) -> GithubSays {
@@ -239,7 +247,6 @@ fn bounded(steps: Vec<String>) -> Vec<String> {
 
 /// Everything that the answer is made of.
 struct Answer<'a> {
-    question: &'a Question,
     target: String,
     mergeable: Option<GithubSays>,
     method: Method,
@@ -252,6 +259,7 @@ struct Answer<'a> {
 impl Answer<'_> {
     async fn page(
         mut self,
+        (call, position): (&Call, Option<Position>),
         source: &PullSource,
         now: Timestamp,
     ) -> Result<Box<RawValue>, ApiError> {
@@ -265,11 +273,6 @@ impl Answer<'_> {
         if let Some(conflicts) = github {
             source.learn(|it| it.conflicts = conflicts);
         }
-        let call = Call::new(TOOL, &filters(self.question), &state_of(self.sides));
-        let given = self.question.cursor.as_deref();
-        let position = given
-            .map(|given| Position::read(&call, given))
-            .transpose()?;
         let conflicts = &mut self.findings.conflicts;
         commits::fill(source, self.sides, conflicts, &mut self.warnings).await;
         let about = About {
@@ -279,7 +282,7 @@ impl Answer<'_> {
             fetched_at: source.as_of(now),
         };
         let report = self.report(&about, has_conflicts);
-        overflow::page(&call, &report, &report::levels(), position)
+        overflow::page(call, &report, &report::levels(), position)
     }
 
     /// Everything that there is to tell.
@@ -380,10 +383,12 @@ struct About<'a> {
     fetched_at: Timestamp,
 }
 
-/// What a cursor is good for.
-fn filters(question: &Question) -> (String, &Option<String>, Mode, usize) {
+/// What a cursor is good for: all that decides what is in the answer, and what is merged.
+fn call(question: &Question, state: &str) -> Call {
+    let with_others = question.others.is_some();
     let Question { target, mode, .. } = question;
-    (question.id.to_string(), target, *mode, question.files_max)
+    let (id, files_max) = (question.id.to_string(), question.files_max);
+    Call::new(TOOL, &(id, target, mode, files_max, with_others), state)
 }
 
 /// Names what is merged, for cursors: both commits in the digits that those have for one.

@@ -41,6 +41,8 @@ pub(super) struct Reading {
     pub host: Host,
     pub pull: PullRequest,
     pub checks: Checks,
+    /// There are checks, and the filters want none of them.
+    pub none_left: bool,
     pub required: Required,
     pub failed: Vec<FailedCheck>,
     /// Names of checks that fail on the base branch; `None` when it was not looked at.
@@ -118,7 +120,7 @@ pub(super) fn judge(reading: &Reading, now: Timestamp) -> Verdict {
     let runs_open = checks.workflow_runs.iter().any(|run| !run.is_completed());
     let waits = counts.running > 0 || runs_open || !counts.missing_required.is_empty();
     let nothing = checks.all.is_empty() && !runs_open;
-    let no_ci_reason = nothing.then(|| no_ci_reason(reading, now));
+    let no_ci_reason = nothing.then(|| no_ci_reason(reading, now)).flatten();
     let status = if !reading.failed.is_empty() || counts.failed > 0 {
         Status::Failed
     } else if nothing && checks.complete {
@@ -179,7 +181,9 @@ fn counts(checks: &Checks, required: &Required) -> Counts {
     }
 }
 
-fn no_ci_reason(reading: &Reading, now: Timestamp) -> NoCiReason {
+/// Why there is no check. Where there are some and the filters want none of them, nothing hinders
+/// checks: then there is a reason only while those that are wanted may still come.
+fn no_ci_reason(reading: &Reading, now: Timestamp) -> Option<NoCiReason> {
     let runs = &reading.checks.workflow_runs;
     let ended = |word: &str| {
         let is = |run: &crate::pulls::checks::WorkflowRun| run.conclusion.as_deref() == Some(word);
@@ -187,17 +191,22 @@ fn no_ci_reason(reading: &Reading, now: Timestamp) -> NoCiReason {
     };
     // Nothing tells when the head was pushed; a pull request changes when it is.
     let is_new = now.duration_since(reading.pull.updated_at).unsigned_abs() < REGISTRATION;
-    if reading.pull.mergeable_state == "dirty" {
+    let may_come = is_new || !reading.required.contexts.is_empty();
+    if reading.none_left {
+        return may_come.then_some(NoCiReason::NotRegisteredYet);
+    }
+    let reason = if reading.pull.mergeable_state == "dirty" {
         NoCiReason::Conflicts
     } else if runs.iter().any(|run| run.awaits_approval()) {
         NoCiReason::AwaitingApproval
     } else if ended("startup_failure") {
         NoCiReason::StartupFailure
-    } else if is_new || !reading.required.contexts.is_empty() {
+    } else if may_come {
         NoCiReason::NotRegisteredYet
     } else {
         NoCiReason::NoneConfigured
-    }
+    };
+    Some(reason)
 }
 
 /// The same failure in several jobs is one; those of this pull request come first, tests before
@@ -460,6 +469,9 @@ pub(super) fn summary(verdict: &Verdict) -> String {
         }
         Some(NoCiReason::NoneConfigured) => {
             parts.push("no checks: nothing in the repository makes any for this commit".into());
+        }
+        None if verdict.status == Status::NoChecks => {
+            parts.push("no check is left by these filters".to_owned());
         }
         None => {}
     }

@@ -49,7 +49,8 @@ pub(super) async fn read(
         let stillborn = stillborn(&checks).into_iter();
         checks.all.extend(stillborn.filter(|it| filters.wants(it)));
     }
-    if any && checks.all.is_empty() {
+    let none_left = any && checks.all.is_empty();
+    if none_left {
         let reason = "no check is left by these filters";
         let effect = "checks of other names may fail";
         warnings.push(Warning::new("checks", reason, effect));
@@ -78,6 +79,7 @@ pub(super) async fn read(
         host: source.gh().host().clone(),
         pull: source.pull.clone(),
         checks,
+        none_left,
         required,
         failed,
         failing_on_base: base,

@@ -72,6 +72,7 @@ fn reading(all: Vec<Check>, failed: Vec<FailedCheck>) -> Reading {
             classic: Classic::Unknown,
             warnings: Vec::new(),
         },
+        none_left: false,
         failed,
         failing_on_base: None,
         changed_paths: None,
@@ -213,6 +214,39 @@ fn no_checks_have_a_reason() {
     assert_eq!(reason(new), Some(NoCiReason::NotRegisteredYet));
     let demanded = |reading: &mut Reading| reading.required.contexts = vec![required("e2e")];
     assert_eq!(reason(demanded), Some(NoCiReason::NotRegisteredYet));
+}
+
+#[test]
+fn checks_that_filters_leave_out_are_not_missing() {
+    let told = |change: fn(&mut Reading)| {
+        let mut reading = reading(Vec::new(), Vec::new());
+        reading.none_left = true;
+        change(&mut reading);
+        let verdict = judge(&reading, now());
+        assert_eq!(verdict.status, Status::NoChecks);
+        (verdict.no_ci_reason, verdict.settled, summary(&verdict))
+    };
+    let left_out = (None, true, "no check is left by these filters".to_owned());
+    assert_eq!(told(|_| {}), left_out);
+    // Others have run: neither of these hinders checks.
+    let dirty = |reading: &mut Reading| reading.pull.mergeable_state = "dirty".to_owned();
+    assert_eq!(told(dirty), left_out);
+    let broken = |reading: &mut Reading| {
+        reading.checks.workflow_runs = vec![run("push", "completed", Some("startup_failure"))];
+    };
+    assert_eq!(told(broken), left_out);
+    let new = |reading: &mut Reading| reading.pull.updated_at = at("2026-11-20T11:59:30Z");
+    let (reason, settled, _) = told(new);
+    assert_eq!(
+        (reason, settled),
+        (Some(NoCiReason::NotRegisteredYet), false)
+    );
+    let demanded = |reading: &mut Reading| reading.required.contexts = vec![required("e2e")];
+    let (reason, settled, _) = told(demanded);
+    assert_eq!(
+        (reason, settled),
+        (Some(NoCiReason::NotRegisteredYet), false)
+    );
 }
 
 #[test]
@@ -371,60 +405,68 @@ fn pages(reading: &Reading, query: &Query, warnings: &[Warning]) -> Vec<Value> {
 
 #[test]
 fn the_answer_stays_small_and_says_what_is_gone() {
-    for filler in ["ä", "\"", "\u{1b}[0m"] {
-        for (bytes, several) in [(40, 12), (1_000, 12), (6_000, 3)] {
-            for failures in [1, several] {
-                let (reading, query, warnings) = extreme(filler, bytes, failures);
-                let pages = pages(&reading, &query, &warnings);
-                // The pages with failures, and those with what had no room beside them.
-                let is_own = |page: &&Value| page["status"].is_string();
-                let (own, rest): (Vec<&Value>, Vec<&Value>) = pages.iter().partition(is_own);
-                let told: usize = own
-                    .iter()
-                    .map(|page| page["failures"].as_array().unwrap().len())
-                    .sum();
-                assert_eq!(told, failures, "{filler:?} {bytes}");
-                let first = &pages[0];
-                let left = |pointer: &str| {
-                    let lists = rest
-                        .iter()
-                        .filter_map(|page| page.pointer(pointer)?.as_array());
-                    lists.map(|list| list.len() as u64).sum::<u64>()
-                };
-                let (more_missing, more_warnings) =
-                    (left("/counts/missing_required"), left("/warnings"));
-                assert_eq!(first["counts"]["more_missing_required"], more_missing);
-                assert_eq!(first["more_warnings"], more_warnings);
-                let more_checks = own
-                    .iter()
-                    .flat_map(|page| page["failures"].as_array().unwrap());
-                let more_checks: u64 = more_checks
-                    .filter_map(|failure| failure["more_checks"].as_u64())
-                    .sum();
-                let rest_of_checks = rest.iter().filter_map(|page| page["failures"].as_array());
-                let rest_of_checks = rest_of_checks.flatten().map(|failure| {
-                    assert!(failure["id"].is_string(), "{failure}");
-                    failure["checks"].as_array().unwrap().len() as u64
-                });
-                assert_eq!(rest_of_checks.sum::<u64>(), more_checks);
-                let counts = &first["counts"];
-                let named = counts["missing_required"].as_array().unwrap().len() as u64;
-                assert_eq!(
-                    named + counts["more_missing_required"].as_u64().unwrap(),
-                    300
-                );
-                let warned = first["warnings"].as_array().unwrap().len() as u64;
-                assert_eq!(warned + first["more_warnings"].as_u64().unwrap(), 40);
-                for failure in own
-                    .iter()
-                    .flat_map(|page| page["failures"].as_array().unwrap())
-                {
-                    let checks = failure["checks"].as_array().unwrap().len() as u64;
-                    assert_eq!(checks + failure["more_checks"].as_u64().unwrap_or(0), 20);
-                    let is_cut = failure["cut"].is_array();
-                    assert!(is_cut || failure["reproduce"].is_string(), "{failure}");
-                }
-            }
+    const ESCAPE: &str = "\u{1b}[0m";
+    // Each letter with each length, and each of both with one failure and with several: all of all
+    // would take a minute. A page has no room for two names of the last length.
+    for (filler, bytes, failures) in [
+        ("ä", 40, 12),
+        ("ä", 1_000, 1),
+        ("ä", 4_500, 3),
+        ("\"", 40, 1),
+        ("\"", 1_000, 12),
+        ("\"", 4_500, 1),
+        (ESCAPE, 40, 12),
+        (ESCAPE, 1_000, 1),
+        (ESCAPE, 4_500, 1),
+    ] {
+        let (reading, query, warnings) = extreme(filler, bytes, failures);
+        let pages = pages(&reading, &query, &warnings);
+        // The pages with failures, and those with what had no room beside them.
+        let is_own = |page: &&Value| page["status"].is_string();
+        let (own, rest): (Vec<&Value>, Vec<&Value>) = pages.iter().partition(is_own);
+        let told: usize = own
+            .iter()
+            .map(|page| page["failures"].as_array().unwrap().len())
+            .sum();
+        assert_eq!(told, failures, "{filler:?} {bytes}");
+        let first = &pages[0];
+        let left = |pointer: &str| {
+            let lists = rest
+                .iter()
+                .filter_map(|page| page.pointer(pointer)?.as_array());
+            lists.map(|list| list.len() as u64).sum::<u64>()
+        };
+        let (more_missing, more_warnings) = (left("/counts/missing_required"), left("/warnings"));
+        assert_eq!(first["counts"]["more_missing_required"], more_missing);
+        assert_eq!(first["more_warnings"], more_warnings);
+        let more_checks = own
+            .iter()
+            .flat_map(|page| page["failures"].as_array().unwrap());
+        let more_checks: u64 = more_checks
+            .filter_map(|failure| failure["more_checks"].as_u64())
+            .sum();
+        let rest_of_checks = rest.iter().filter_map(|page| page["failures"].as_array());
+        let rest_of_checks = rest_of_checks.flatten().map(|failure| {
+            assert!(failure["id"].is_string(), "{failure}");
+            failure["checks"].as_array().unwrap().len() as u64
+        });
+        assert_eq!(rest_of_checks.sum::<u64>(), more_checks);
+        let counts = &first["counts"];
+        let named = counts["missing_required"].as_array().unwrap().len() as u64;
+        assert_eq!(
+            named + counts["more_missing_required"].as_u64().unwrap(),
+            300
+        );
+        let warned = first["warnings"].as_array().unwrap().len() as u64;
+        assert_eq!(warned + first["more_warnings"].as_u64().unwrap(), 40);
+        for failure in own
+            .iter()
+            .flat_map(|page| page["failures"].as_array().unwrap())
+        {
+            let checks = failure["checks"].as_array().unwrap().len() as u64;
+            assert_eq!(checks + failure["more_checks"].as_u64().unwrap_or(0), 20);
+            let is_cut = failure["cut"].is_array();
+            assert!(is_cut || failure["reproduce"].is_string(), "{failure}");
         }
     }
 }

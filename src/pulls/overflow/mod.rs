@@ -162,7 +162,15 @@ impl Call {
 
     /// Whether a cursor was made for this call, be it of another head.
     pub fn made(&self, given: &str) -> bool {
-        cursor::read(self.tool, &self.filters, given).is_ok()
+        self.check(given).is_ok()
+    }
+
+    /// Refuses a cursor that was made for another call. That needs no look at the head.
+    ///
+    /// # Errors
+    /// `invalid_argument` for one of another tool or other filters.
+    pub fn check(&self, given: &str) -> Result<(), ApiError> {
+        cursor::read(self.tool, &self.filters, given).map(drop)
     }
 }
 

@@ -591,7 +591,7 @@ fn lines_of(diff: &str) -> usize {
 /// All pages of the largest answer that can be built: the record with the diff as a field, and the
 /// record beside the diff as a block.
 pub(in crate::pulls) fn largest(letters: &str) -> Vec<String> {
-    let (pull, context) = wordy(&letters.repeat(3_000));
+    let (pull, context) = wordy(&letters.repeat(1_000));
     let line = format!("+{letters}.unwrap(); {}\n", letters.repeat(500));
     let looked = look(files(9, &letters.repeat(400), &line), &[]);
     let query = ReviewQuery {
