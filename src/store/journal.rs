@@ -108,6 +108,8 @@ pub(super) struct Parsed {
     pub first_seq: Option<u64>,
     pub changes: Vec<Recorded>,
     pub valid_bytes: u64,
+    /// Whether the header is the last line and does not end, as a person may have written it.
+    pub is_header_open: bool,
     /// Whether a torn end was left out.
     pub torn: bool,
 }
@@ -119,6 +121,7 @@ pub(super) fn parse(file: &str, bytes: &[u8]) -> Result<Parsed, StoreError> {
     let first = lines.next().map_or(&b""[..], |(_, line)| line);
     let mut expected = read_header(file, first)?.first_seq;
     parsed.first_seq = Some(expected);
+    parsed.is_header_open = !first.ends_with(b"\n");
     let mut offset = bytes
         .iter()
         .position(|byte| *byte == b'\n')
@@ -221,16 +224,23 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Continues the journal `name` after `valid_bytes`, which end with change `last_seq`.
+    /// Continues the journal `name`, of which `found` was read; its last change is `last_seq`.
     pub(super) fn resume(
         disk: Arc<dyn Disk>,
         name: String,
-        valid_bytes: u64,
-        first_seq: u64,
+        found: &Parsed,
         last_seq: u64,
     ) -> Result<Self, StoreError> {
+        let mut offset = found.valid_bytes;
+        let first_seq = found.first_seq.unwrap_or(last_seq + 1);
         let mut file = disk.open(&name).map_err(io_error("open", &name))?;
-        file.set_len(valid_bytes).map_err(io_error("cut", &name))?;
+        file.set_len(offset).map_err(io_error("cut", &name))?;
+        if found.is_header_open {
+            // The first change must not become a part of the header's line.
+            let ended = file.write_at(offset, b"\n");
+            ended.map_err(io_error("write", &name))?;
+            offset += 1;
+        }
         // What a dead owner wrote but never synced is state from now on: it must not be lost by the
         // next power failure after readers have seen it.
         file.sync_data().map_err(io_error("sync", &name))?;
@@ -243,8 +253,8 @@ impl Journal {
             name,
             folder_unsynced: false,
             file,
-            offset: valid_bytes,
-            prepared: valid_bytes,
+            offset,
+            prepared: offset,
             first_seq,
             durable: last_seq,
             unclean: false,
@@ -296,13 +306,12 @@ impl Journal {
         line.push(b'\n');
         disk.write_synced(&name, &line)
             .map_err(io_error("write", &name))?;
-        Self::resume(
-            disk,
-            name,
-            line.len() as u64,
-            first_seq,
-            first_seq.saturating_sub(1),
-        )
+        let made = Parsed {
+            first_seq: Some(first_seq),
+            valid_bytes: line.len() as u64,
+            ..Parsed::default()
+        };
+        Self::resume(disk, name, &made, first_seq.saturating_sub(1))
     }
 
     /// Puts a change into the batch. Nothing is written before [`Journal::commit`].

@@ -49,9 +49,7 @@ pub fn recover(
         file.sync_data().map_err(io_error("sync", &name))?;
     }
     let journal = match current.first_seq {
-        Some(first_seq) => {
-            Journal::resume(disk, name, current.valid_bytes, first_seq, ledger.seq())?
-        }
+        Some(_) => Journal::resume(disk, name, &current, ledger.seq())?,
         None => Journal::create(disk, name, ledger.seq() + 1)?,
     };
     let journal = journal.guarded_by(files.lock())?;
@@ -196,3 +194,6 @@ pub fn read_changes_since(
     changes.retain(|recorded| recorded.seq > seq);
     Ok(changes)
 }
+
+#[cfg(test)]
+mod tests;
