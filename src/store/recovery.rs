@@ -118,6 +118,7 @@ fn load(disk: &dyn Disk, files: &StateFiles, policy: LeasePolicy) -> Result<Load
             last_seq: ledger.seq(),
         });
     }
+    refuse_older_copy(&name, &current, ledger.seq())?;
     if current.torn {
         notes.push(format!(
             "{name}: an unfinished write at its end was cut off"
@@ -141,6 +142,29 @@ fn read_journal(disk: &dyn Disk, name: &str) -> Result<journal::Parsed, StoreErr
     match bytes {
         Some(bytes) => journal::parse(name, &bytes),
         None => Ok(journal::Parsed::default()),
+    }
+}
+
+/// A current journal begins where the others end: they are set aside before the next one is begun,
+/// and so is every journal before a snapshot covers it. One that begins earlier is a copy from
+/// before that. What was acknowledged after it is not in it, and what would be written into it now
+/// the next start could not read.
+fn refuse_older_copy(
+    file: &str,
+    current: &journal::Parsed,
+    last_seq: u64,
+) -> Result<(), StoreError> {
+    match current.first_seq {
+        Some(first_seq) if first_seq <= last_seq => Err(StoreError::Damaged {
+            file: file.to_owned(),
+            line: 1,
+            reason: format!(
+                "it begins with change {first_seq}, but the state before it ends with {last_seq}: \
+                 it is an older copy of the journal, without the newest changes (without any \
+                 journal, a start tells how to go on)"
+            ),
+        }),
+        _ => Ok(()),
     }
 }
 

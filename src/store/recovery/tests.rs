@@ -114,3 +114,35 @@ fn a_header_without_an_end_gets_one_before_the_first_change() {
         assert_eq!(place.last(), 3, "{header:?}");
     }
 }
+
+#[test]
+fn an_older_copy_of_the_journal_is_damage() {
+    let place = Place::new();
+    let copy = |changes: u64| {
+        for _ in 0..changes {
+            place.change();
+        }
+        std::fs::read(place.journal()).unwrap()
+    };
+    let (short, long) = (copy(1), copy(2));
+    // A rotation whose snapshot was never written sets it aside as well.
+    place.recover().unwrap().rotate(&place.files).unwrap();
+    let newest = copy(1);
+    for older in [&short, &long] {
+        std::fs::write(place.journal(), older).unwrap();
+        let refusal = place.refusal();
+        assert!(refusal.contains("begins with change 1"), "{refusal}");
+        assert!(refusal.contains("ends with 3"), "{refusal}");
+    }
+    std::fs::write(place.journal(), &newest).unwrap();
+    place.snapshot();
+    let newest = copy(1);
+    for older in [&short, &long] {
+        std::fs::write(place.journal(), older).unwrap();
+        let refusal = place.refusal();
+        assert!(refusal.contains("begins with change 1"), "{refusal}");
+        assert!(refusal.contains("ends with 4"), "{refusal}");
+    }
+    std::fs::write(place.journal(), &newest).unwrap();
+    assert_eq!(place.last(), 5);
+}
