@@ -403,26 +403,46 @@ impl Journal {
         self.durable < self.first_seq
     }
 
-    /// Sets this journal aside under `old_name` and begins a new one.
+    /// Sets this journal aside under `old_name` and begins a new one; an empty one goes on.
     ///
-    /// The new file is whole before anything is renamed, and no file is ever replaced: a failure
-    /// between two renames leaves the changes in the old file, which is written on until the next
-    /// try.
+    /// The new file is whole, and safe under its temporary name, before anything is renamed, and no
+    /// file is ever replaced: a failure between two renames leaves the changes in the old file,
+    /// which is written on until the next try.
     pub(crate) fn rotate(&mut self, old_name: &str) -> Result<(), StoreError> {
         self.trim()?;
-        let first_seq = self.durable + 1;
-        let temporary = temporary_name(&self.name);
-        let mut next = Self::create_file(self.disk.clone(), temporary, first_seq)?;
-        if self.file_name != old_name {
-            let renamed = self.disk.rename(&self.file_name, old_name);
-            renamed.map_err(io_error("rename", &self.file_name))?;
-            old_name.clone_into(&mut self.file_name);
-            self.folder_unsynced = true;
+        if self.file_name != self.name {
+            // Back to where the last try began. The new file is made anew only then: a state
+            // without a current journal is read only as long as that file is whole.
+            self.take_name(self.name.clone())?;
         }
+        if self.folder_unsynced {
+            self.sync_folder()?;
+        }
+        if self.is_empty() {
+            return Ok(());
+        }
+        let mut next = self.create_next()?;
+        let renamed = self.disk.rename(&self.file_name, old_name);
+        renamed.map_err(io_error("rename", &self.file_name))?;
+        old_name.clone_into(&mut self.file_name);
+        self.folder_unsynced = true;
         next.take_name(self.name.clone())?;
         next.lock = self.lock.take();
         *self = next;
         self.sync_folder()
+    }
+
+    /// The journal after this one, under a temporary name that no power failure takes away.
+    fn create_next(&self) -> Result<Self, StoreError> {
+        let temporary = temporary_name(&self.name);
+        let made = Self::create_file(self.disk.clone(), temporary.clone(), self.durable + 1);
+        let made = made.and_then(|mut next| next.sync_folder().map(|()| next));
+        if made.is_err()
+            && let Err(error) = self.disk.remove(&temporary)
+        {
+            tracing::warn!(%error, "{temporary} is left over");
+        }
+        made
     }
 
     /// Gives the file its name.

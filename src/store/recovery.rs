@@ -34,9 +34,11 @@ pub fn recover(
         ledger,
         history,
         replayed,
-        notes,
+        mut notes,
         current,
         read_old,
+        set_aside,
+        left_over,
     } = load(&*disk, files, policy)?;
     let name = files.journal();
     // Renames of a dead owner that no sync has made safe: changes are about to rely on them.
@@ -48,11 +50,23 @@ pub fn recover(
         let mut file = disk.open(&name).map_err(io_error("open", &name))?;
         file.sync_data().map_err(io_error("sync", &name))?;
     }
+    if let Some(old_name) = set_aside {
+        let renamed = disk.rename(&old_name, &name);
+        renamed.map_err(io_error("rename", &old_name))?;
+        disk.sync_folder()
+            .map_err(io_error("sync", "the state folder"))?;
+    }
     let journal = match current.first_seq {
         Some(_) => Journal::resume(disk, name, &current, ledger.seq())?,
         None => Journal::create(disk, name, ledger.seq() + 1)?,
     };
     let journal = journal.guarded_by(files.lock())?;
+    if let Some(temporary) = left_over
+        && let Err(error) = disk.remove(&temporary)
+    {
+        // Nothing relies on it, and nothing is misled by it.
+        notes.push(format!("{temporary} is left over: {error}"));
+    }
     Ok(Recovered {
         ledger,
         journal,
@@ -80,6 +94,10 @@ struct Loaded {
     current: journal::Parsed,
     /// Journals set aside that the state relies on.
     read_old: Vec<String>,
+    /// What the current journal is called, when a rotation ended between its two renames.
+    set_aside: Option<String>,
+    /// The file of a rotation that was not finished.
+    left_over: Option<String>,
 }
 
 fn load(disk: &dyn Disk, files: &StateFiles, policy: LeasePolicy) -> Result<Loaded, StoreError> {
@@ -90,6 +108,7 @@ fn load(disk: &dyn Disk, files: &StateFiles, policy: LeasePolicy) -> Result<Load
         |snapshot| (snapshot.state, snapshot.history),
     );
     let mut ledger = Ledger::from_image(policy, image);
+    let covered = ledger.seq();
     let mut replayed = Vec::new();
     let mut notes = Vec::new();
     let names = disk.list().map_err(io_error("list", "the state folder"))?;
@@ -97,11 +116,8 @@ fn load(disk: &dyn Disk, files: &StateFiles, policy: LeasePolicy) -> Result<Load
     let mut current = read_journal(disk, &name)?;
     let firsts = files.old_journals(&names);
     let is_new = !has_snapshot && firsts.is_empty();
-    // Only between two names of a rotation is there no current journal: the old one is set aside,
-    // of which no snapshot has been written yet, and the next one waits for its name.
-    let was_set_aside = firsts.last().is_some_and(|first| *first > ledger.seq())
-        && names.contains(&journal::temporary_name(&name));
     let mut read_old = Vec::new();
+    let mut last_old = None;
     for (index, first_seq) in firsts.iter().enumerate() {
         // A cut journal ends where the next one begins; what the snapshot covers is not read.
         let next = firsts.get(index + 1).copied().or(current.first_seq);
@@ -110,15 +126,27 @@ fn load(disk: &dyn Disk, files: &StateFiles, policy: LeasePolicy) -> Result<Load
             let mut old = read_journal(disk, &name)?;
             replay(&mut ledger, &name, &mut old, &mut replayed)?;
             read_old.push(name);
+            last_old = Some(old);
         }
     }
-    if current.first_seq.is_none() && !is_new && !was_set_aside {
+    let temporary = journal::temporary_name(&name);
+    let left_over = names.contains(&temporary).then_some(temporary);
+    let mut set_aside = None;
+    if current.first_seq.is_some() {
+        refuse_older_copy(&name, &current, ledger.seq())?;
+    } else if let (Some(temporary), Some(old)) = (&left_over, last_old)
+        && old.first_seq.is_some_and(|first| first > covered)
+        && is_next(disk, temporary, &old, ledger.seq())
+    {
+        // It goes on from there under its own name: whatever happens meanwhile, it is found.
+        current = old;
+        set_aside = read_old.last().cloned();
+    } else if !is_new {
         return Err(StoreError::JournalMissing {
             file: name,
             last_seq: ledger.seq(),
         });
     }
-    refuse_older_copy(&name, &current, ledger.seq())?;
     if current.torn {
         notes.push(format!(
             "{name}: an unfinished write at its end was cut off"
@@ -134,6 +162,8 @@ fn load(disk: &dyn Disk, files: &StateFiles, policy: LeasePolicy) -> Result<Load
         notes,
         current,
         read_old,
+        set_aside,
+        left_over,
     })
 }
 
@@ -143,6 +173,17 @@ fn read_journal(disk: &dyn Disk, name: &str) -> Result<journal::Parsed, StoreErr
         Some(bytes) => journal::parse(name, &bytes),
         None => Ok(journal::Parsed::default()),
     }
+}
+
+/// Whether the file `temporary` waits for the name of the current journal, which is set aside as
+/// `old`, which no snapshot covers, with changes up to `last_seq`. Only between the two renames of a rotation is there no
+/// current journal. The next one then begins behind the first change of `old`, which is written on
+/// until the rotation is tried again. What an earlier or a later rotation left over does not.
+fn is_next(disk: &dyn Disk, temporary: &str, old: &journal::Parsed, last_seq: u64) -> bool {
+    let next = read_journal(disk, temporary)
+        .ok()
+        .and_then(|next| next.first_seq);
+    next.is_some_and(|next| next <= last_seq + 1 && old.first_seq.is_some_and(|old| old < next))
 }
 
 /// A current journal begins where the others end: they are set aside before the next one is begun,

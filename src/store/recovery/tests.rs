@@ -146,3 +146,161 @@ fn an_older_copy_of_the_journal_is_damage() {
     std::fs::write(place.journal(), &newest).unwrap();
     assert_eq!(place.last(), 5);
 }
+
+/// A folder that refuses to give a file this name.
+struct Nameless {
+    folder: FolderDisk,
+    refused: std::sync::Mutex<Option<String>>,
+}
+
+impl Disk for Nameless {
+    fn open(&self, name: &str) -> std::io::Result<Box<dyn crate::store::DiskFile>> {
+        self.folder.open(name)
+    }
+
+    fn id(&self, name: &str) -> std::io::Result<Option<crate::store::FileId>> {
+        self.folder.id(name)
+    }
+
+    fn read(&self, name: &str) -> std::io::Result<Option<Vec<u8>>> {
+        self.folder.read(name)
+    }
+
+    fn write_synced(&self, name: &str, bytes: &[u8]) -> std::io::Result<()> {
+        let written = self.folder.write_synced(name, bytes);
+        match &*self.refused.lock().unwrap() {
+            Some(refused) if refused == name => Err(std::io::Error::other("refused")),
+            _ => written,
+        }
+    }
+
+    fn rename(&self, from: &str, to: &str) -> std::io::Result<()> {
+        match &*self.refused.lock().unwrap() {
+            Some(refused) if refused == to => Err(std::io::Error::other("refused")),
+            _ => self.folder.rename(from, to),
+        }
+    }
+
+    fn remove(&self, name: &str) -> std::io::Result<()> {
+        self.folder.remove(name)
+    }
+
+    fn list(&self) -> std::io::Result<Vec<String>> {
+        self.folder.list()
+    }
+
+    fn sync_folder(&self) -> std::io::Result<()> {
+        self.folder.sync_folder()
+    }
+}
+
+impl Place {
+    /// The same, with the disk that refuses names.
+    fn nameless() -> (Self, Arc<Nameless>) {
+        let mut place = Self::new();
+        let disk = Arc::new(Nameless {
+            folder: FolderDisk::new(place.folder.path()).unwrap(),
+            refused: std::sync::Mutex::new(None),
+        });
+        place.disk = disk.clone();
+        (place, disk)
+    }
+
+    fn temporary(&self) -> String {
+        journal::temporary_name(&self.files.journal())
+    }
+
+    fn header(first_seq: u64) -> String {
+        format!("{{\"journal_version\":1,\"first_seq\":{first_seq}}}\n")
+    }
+}
+
+#[test]
+fn a_rotation_that_ended_between_its_names_is_read() {
+    let (place, disk) = Place::nameless();
+    place.change();
+    place.snapshot();
+    let mut owner = place.recover().unwrap();
+    owner.change();
+    *disk.refused.lock().unwrap() = Some(place.files.journal());
+    assert!(owner.rotate(&place.files).is_err());
+    // Written on, and tried again.
+    owner.change();
+    assert!(owner.rotate(&place.files).is_err());
+    owner.change();
+    assert!(!place.journal().exists());
+    // What a start that dies leaves is read as well.
+    assert!(place.recover().is_err());
+    *disk.refused.lock().unwrap() = None;
+    drop(owner);
+    assert_eq!(place.last(), 4);
+    assert!(place.journal().exists());
+    assert!(!place.path(&place.temporary()).exists());
+    assert_eq!(place.change(), 5);
+    place.snapshot();
+    assert_eq!(place.last(), 5);
+}
+
+#[test]
+fn the_owner_goes_on_after_a_rotation_that_failed_between_its_names() {
+    let (place, disk) = Place::nameless();
+    let mut owner = place.recover().unwrap();
+    owner.change();
+    *disk.refused.lock().unwrap() = Some(place.files.journal());
+    assert!(owner.rotate(&place.files).is_err());
+    owner.change();
+    *disk.refused.lock().unwrap() = None;
+    owner.rotate(&place.files).unwrap();
+    assert_eq!(owner.journal.first_seq(), 3);
+    owner.change();
+    assert_eq!(place.last(), 3);
+}
+
+#[test]
+fn a_file_that_is_left_over_hides_no_lost_journal() {
+    let place = Place::new();
+    place.change();
+    place.snapshot();
+    place.change();
+    place.change();
+    // Set aside, and no snapshot was written.
+    place.recover().unwrap().rotate(&place.files).unwrap();
+    place.change();
+    std::fs::remove_file(place.journal()).unwrap();
+    for left_over in [
+        String::new(),
+        "{".to_owned(),
+        // Of the rotation before the lost journal, of one after it.
+        Place::header(2),
+        Place::header(5),
+    ] {
+        std::fs::write(place.path(&place.temporary()), &left_over).unwrap();
+        let refusal = place.refusal();
+        assert!(refusal.contains("is missing"), "{left_over:?}: {refusal}");
+    }
+    // Nor where the snapshot covers what was set aside.
+    std::fs::remove_file(place.path(&place.temporary())).unwrap();
+    std::fs::write(place.journal(), Place::header(4)).unwrap();
+    place.change();
+    place.snapshot();
+    std::fs::remove_file(place.journal()).unwrap();
+    std::fs::write(place.path(&place.temporary()), Place::header(5)).unwrap();
+    assert!(place.refusal().contains("is missing"));
+}
+
+#[test]
+fn nothing_is_left_over_by_a_rotation_that_could_not_begin() {
+    let (place, disk) = Place::nameless();
+    let mut owner = place.recover().unwrap();
+    owner.change();
+    *disk.refused.lock().unwrap() = Some(place.temporary());
+    assert!(owner.rotate(&place.files).is_err());
+    assert!(!place.path(&place.temporary()).exists());
+    *disk.refused.lock().unwrap() = None;
+    owner.change();
+    drop(owner);
+    // A start takes away what an owner that died left.
+    std::fs::write(place.path(&place.temporary()), Place::header(9)).unwrap();
+    assert_eq!(place.last(), 2);
+    assert!(!place.path(&place.temporary()).exists());
+}
