@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::snapshot::{self, HistoryPosition};
+use super::snapshot::{self, HistoryPosition, SnapshotJob, write_snapshot};
 use super::{Disk, Journal, StateFiles, StoreError, io_error, journal};
 use crate::claim::{LeasePolicy, Ledger, LedgerImage, Recorded};
 use crate::domain::limits;
@@ -39,6 +39,7 @@ pub fn recover(
         read_old,
         set_aside,
         left_over,
+        has_snapshot,
     } = load(&*disk, files, policy)?;
     let name = files.journal();
     // Renames of a dead owner that no sync has made safe: changes are about to rely on them.
@@ -57,9 +58,14 @@ pub fn recover(
             .map_err(io_error("sync", "the state folder"))?;
     }
     let journal = match current.first_seq {
-        Some(_) => Journal::resume(disk, name, &current, ledger.seq())?,
-        None => Journal::create(disk, name, ledger.seq() + 1)?,
+        Some(_) => Journal::resume(disk.clone(), name, &current, ledger.seq())?,
+        None => Journal::create(disk.clone(), name, ledger.seq() + 1)?,
     };
+    if !has_snapshot {
+        // From now on a journal that is missing is a lost one. An empty snapshot tells what none
+        // does; it comes last, so that a start that dies before it has only begun a journal.
+        write_snapshot(&*disk, files, SnapshotJob::empty())?;
+    }
     let journal = journal.guarded_by(files.lock())?;
     if let Some(temporary) = left_over
         && let Err(error) = disk.remove(&temporary)
@@ -98,6 +104,7 @@ struct Loaded {
     set_aside: Option<String>,
     /// The file of a rotation that was not finished.
     left_over: Option<String>,
+    has_snapshot: bool,
 }
 
 fn load(disk: &dyn Disk, files: &StateFiles, policy: LeasePolicy) -> Result<Loaded, StoreError> {
@@ -164,6 +171,7 @@ fn load(disk: &dyn Disk, files: &StateFiles, policy: LeasePolicy) -> Result<Load
         read_old,
         set_aside,
         left_over,
+        has_snapshot,
     })
 }
 

@@ -47,6 +47,17 @@ pub struct SnapshotJob {
     pub history: HistoryPosition,
 }
 
+impl SnapshotJob {
+    /// Of a state in which nothing has happened yet.
+    pub(super) fn empty() -> Self {
+        Self {
+            image: LedgerImage::default(),
+            ended: Vec::new(),
+            history: HistoryPosition::default(),
+        }
+    }
+}
+
 /// Reads the snapshot; `None` when there is none yet.
 pub(super) fn read(disk: &dyn Disk, files: &StateFiles) -> Result<Option<Snapshot>, StoreError> {
     let name = files.snapshot();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::claim::Change;
-use crate::store::{FolderDisk, SnapshotJob, write_snapshot};
+use crate::store::FolderDisk;
 
 const POLICY: LeasePolicy = LeasePolicy {
     claim_timeout: Duration::from_secs(7_200),
@@ -303,4 +303,24 @@ fn nothing_is_left_over_by_a_rotation_that_could_not_begin() {
     std::fs::write(place.path(&place.temporary()), Place::header(9)).unwrap();
     assert_eq!(place.last(), 2);
     assert!(!place.path(&place.temporary()).exists());
+}
+
+#[test]
+fn a_lost_journal_is_missed_from_the_first_start_on() {
+    let place = Place::new();
+    assert_eq!(place.last(), 0);
+    let header = std::fs::read(place.journal()).unwrap();
+    // A start that died before the snapshot has begun a journal, and no more.
+    let snapshot = place.path(&place.files.snapshot());
+    std::fs::remove_file(&snapshot).unwrap();
+    assert_eq!(place.change(), 1);
+    assert!(snapshot.exists());
+    let journal = std::fs::read(place.journal()).unwrap();
+    std::fs::remove_file(place.journal()).unwrap();
+    assert!(place.refusal().contains("is missing"));
+    std::fs::write(place.journal(), journal).unwrap();
+    assert_eq!(place.last(), 1);
+    // What the refusal advises goes on from nothing.
+    std::fs::write(place.journal(), header).unwrap();
+    assert_eq!(place.change(), 1);
 }
