@@ -112,7 +112,7 @@ fn load(disk: &dyn Disk, files: &StateFiles, policy: LeasePolicy) -> Result<Load
     let has_snapshot = snapshot.is_some();
     let (image, history) = snapshot.map_or_else(
         || (LedgerImage::default(), HistoryPosition::default()),
-        |snapshot| (snapshot.state, snapshot.history),
+        |snapshot| (Arc::unwrap_or_clone(snapshot.state), snapshot.history),
     );
     let mut ledger = Ledger::from_image(policy, image);
     let covered = ledger.seq();

@@ -34,13 +34,14 @@ pub struct Snapshot {
     #[serde(default)]
     pub history: HistoryPosition,
     /// Claims and what goes with them.
-    pub state: LedgerImage,
+    pub state: Arc<LedgerImage>,
 }
 
-/// Everything that a snapshot needs, taken at one moment; cheap to take, slow to write.
+/// Everything that a snapshot needs, taken at one moment; cheap to take and to copy, slow to write.
+#[derive(Clone)]
 pub struct SnapshotJob {
     /// The state.
-    pub image: LedgerImage,
+    pub image: Arc<LedgerImage>,
     /// Claims that ended since the last snapshot, oldest first.
     pub ended: Vec<Arc<Claim>>,
     /// Where history ends before this snapshot.
@@ -51,7 +52,7 @@ impl SnapshotJob {
     /// Of a state in which nothing has happened yet.
     pub(super) fn empty() -> Self {
         Self {
-            image: LedgerImage::default(),
+            image: Arc::default(),
             ended: Vec::new(),
             history: HistoryPosition::default(),
         }

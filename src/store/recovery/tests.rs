@@ -66,7 +66,7 @@ impl Place {
         let mut recovered = self.recover().unwrap();
         recovered.rotate(&self.files).unwrap();
         let job = SnapshotJob {
-            image: recovered.ledger.image(),
+            image: Arc::new(recovered.ledger.image()),
             ended: Vec::new(),
             history: recovered.history,
         };
