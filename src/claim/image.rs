@@ -12,7 +12,7 @@ use super::ledger::{FailedHead, IssueMemory, Ledger, PullKey};
 use crate::domain::{ClaimId, IssueKey, RequestId, SessionRef};
 
 /// A ledger as the snapshot stores it.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct LedgerImage {
     /// Sequence number of the last change in it.
     pub seq: u64,

@@ -46,6 +46,10 @@ pub struct CoreSettings {
 const SESSION_RETURN: Duration = Duration::from_secs(3);
 /// Pause before leases are looked at again after the disk failed.
 const DISK_PAUSE: Duration = Duration::from_secs(1);
+/// Pause before a snapshot that failed is tried again. It doubles with each failure.
+const SNAPSHOT_PAUSE: Duration = Duration::from_secs(1);
+/// Longest such pause.
+const SNAPSHOT_PAUSE_MAX: Duration = Duration::from_secs(60);
 
 /// The owner's state.
 pub struct Core {
@@ -61,13 +65,24 @@ pub struct Core {
     batch_time: Timestamp,
     returning: Option<(Timestamp, Vec<SessionRef>)>,
     snapshot_bytes: u64,
-    snapshot_under_way: Option<u64>,
+    snapshot_under_way: Option<SnapshotJob>,
+    snapshot_failure: Option<SnapshotFailure>,
     storage_problem: Option<StorageProblem>,
     retry_at: Option<Timestamp>,
     pending: Vec<(Recorded, Undo)>,
     /// How far GitHub had been read before this batch: what it told counts only with the batch.
     cursors_before: Vec<Cursors>,
     push_error: Option<StoreError>,
+}
+
+/// The last snapshot could not be written.
+struct SnapshotFailure {
+    problem: StorageProblem,
+    pause: Duration,
+    retry_at: Timestamp,
+    /// What is tried again, unless it failed before it was taken. Its journal is set aside already:
+    /// a new one would set another aside for each try.
+    job: Option<SnapshotJob>,
 }
 
 /// Why something could not be stored, in words.
@@ -102,7 +117,7 @@ pub struct View<'a> {
     pub viewer: Option<&'a str>,
     /// The present.
     pub now: Timestamp,
-    /// Why the last change could not be stored.
+    /// Why the last change or the last snapshot could not be stored.
     pub storage_problem: Option<&'a StorageProblem>,
     allowed: &'a [RepoPattern],
     core: &'a Core,
@@ -179,6 +194,7 @@ impl Core {
             returning: (!returning.is_empty()).then_some((until, returning)),
             snapshot_bytes: 0,
             snapshot_under_way: None,
+            snapshot_failure: None,
             storage_problem: None,
             retry_at: None,
             pending: Vec::new(),
@@ -210,6 +226,7 @@ impl Core {
 
     /// What readers see.
     pub fn view(&self) -> View<'_> {
+        let snapshot_problem = self.snapshot_failure.as_ref().map(|it| &it.problem);
         View {
             ledger: &self.ledger,
             catalogue: &self.catalogue,
@@ -217,7 +234,7 @@ impl Core {
             host: &self.settings.host,
             viewer: self.viewer.as_deref(),
             now: self.batch_time,
-            storage_problem: self.storage_problem.as_ref(),
+            storage_problem: self.storage_problem.as_ref().or(snapshot_problem),
             allowed: &self.settings.allowed,
             core: self,
         }
@@ -485,27 +502,42 @@ impl Core {
             .next_deadline()
             .into_iter()
             .chain(returning)
-            .min()?;
-        let next = self.retry_at.map_or(next, |retry| next.max(retry));
+            .min();
+        let next = next.map(|next| self.retry_at.map_or(next, |retry| next.max(retry)));
+        let snapshot = self.snapshot_failure.as_ref().map(|it| it.retry_at);
+        let snapshot = snapshot.filter(|_| self.snapshot_under_way.is_none());
+        let next = next.into_iter().chain(snapshot).min()?;
         Some(Duration::try_from(next.duration_since(self.now())).unwrap_or_default())
     }
 
     /// Whether it is time for a snapshot.
     pub fn snapshot_is_due(&self) -> bool {
+        if self.snapshot_under_way.is_some() {
+            return false;
+        }
+        if let Some(failure) = &self.snapshot_failure {
+            return failure.retry_at <= self.now();
+        }
         let journal_max = self.settings.journal_bytes_max.max(2 * self.snapshot_bytes);
-        let due = self.journal.len() >= journal_max
-            || self.ledger.ended_count() >= limits::ENDED_IN_MEMORY_MAX;
-        due && self.snapshot_under_way.is_none()
+        self.journal.len() >= journal_max
+            || self.ledger.ended_count() >= limits::ENDED_IN_MEMORY_MAX
     }
 
-    /// Sets the journal aside and takes what a snapshot needs, when it is time for one.
+    /// Sets the journal aside and takes what a snapshot needs, when it is time for one. What the
+    /// last snapshot failed to write comes first, as it was.
     pub fn snapshot_job(&mut self) -> Option<SnapshotJob> {
         if !self.snapshot_is_due() {
             return None;
         }
+        let unwritten = self.snapshot_failure.as_mut().and_then(|it| it.job.take());
+        if unwritten.is_some() {
+            self.snapshot_under_way.clone_from(&unwritten);
+            return unwritten;
+        }
         let old_name = self.settings.files.old_journal(self.journal.first_seq());
         if let Err(error) = self.journal.rotate(&old_name) {
             tracing::warn!(%error, "the journal could not be cut; it goes on growing");
+            self.snapshot_failed(&error, None);
             return None;
         }
         Some(self.make_job())
@@ -518,12 +550,13 @@ impl Core {
             .map(|(_, claim)| claim.clone())
             .collect();
         ended.reverse();
-        self.snapshot_under_way = Some(self.ledger.ended_total());
-        SnapshotJob {
-            image: self.ledger.image(),
+        let job = SnapshotJob {
+            image: Arc::new(self.ledger.image()),
             ended,
             history: self.history,
-        }
+        };
+        self.snapshot_under_way = Some(job.clone());
+        job
     }
 
     /// Where a snapshot is written.
@@ -533,24 +566,39 @@ impl Core {
 
     /// Takes note of a written snapshot.
     pub fn snapshot_done(&mut self, result: Result<(HistoryPosition, u64), StoreError>) {
-        let ended_through = self.snapshot_under_way.take().unwrap_or_default();
+        let job = self.snapshot_under_way.take();
         match result {
             Ok((history, bytes)) => {
                 self.history = history;
                 self.snapshot_bytes = bytes;
+                self.snapshot_failure = None;
+                let ended_through = job.map_or(0, |job| job.image.ended_total);
                 self.ledger.forget_ended(ended_through);
             }
             Err(error) => {
-                // The cut journal stays, so nothing is lost; the next one tries again.
+                // The cut journal stays, so nothing is lost.
                 tracing::warn!(%error, "the snapshot could not be written");
-                self.storage_problem = Some(StorageProblem::of(&error));
+                self.snapshot_failed(&error, job);
             }
         }
     }
 
+    fn snapshot_failed(&mut self, error: &StoreError, job: Option<SnapshotJob>) {
+        let before = self.snapshot_failure.take();
+        let pause = before.as_ref().map_or(SNAPSHOT_PAUSE, |before| {
+            (before.pause * 2).min(SNAPSHOT_PAUSE_MAX)
+        });
+        self.snapshot_failure = Some(SnapshotFailure {
+            problem: StorageProblem::of(error),
+            pause,
+            retry_at: crate::domain::later(self.now(), pause),
+            job: job.or(before.and_then(|before| before.job)),
+        });
+    }
+
     /// A last snapshot at a clean end, so that the next start reads one file.
     pub fn shut_down(&mut self) -> Result<(), StoreError> {
-        let unchanged = self.journal.is_empty();
+        let unchanged = self.journal.is_empty() && self.snapshot_failure.is_none();
         if unchanged || self.snapshot_under_way.is_some() {
             return self.journal.trim();
         }
@@ -566,3 +614,6 @@ impl Core {
         &self.catalogue
     }
 }
+
+#[cfg(test)]
+mod tests;

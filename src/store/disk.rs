@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, Mode, OFlags, access};
 
+use super::journal::temporary_name as journal_temporary;
 use super::{StoreError, io_error};
 
 /// Tells one file from another, whatever their names are.
@@ -85,6 +86,24 @@ fn read_file(path: &Path, flags: OFlags, bytes_max: u64) -> io::Result<Option<Ve
     Ok(Some(bytes))
 }
 
+/// An ordinary file, as it is; with `create` it is made when it is missing.
+fn open_for_writing(path: &Path, create: bool) -> io::Result<File> {
+    // Nor must this wait until somebody reads from a pipe.
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(create)
+        .mode(FILE_MODE)
+        .custom_flags(flags)
+        .open(path)?;
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(no_ordinary_file())
+    }
+}
+
 fn no_ordinary_file() -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, "it is no ordinary file")
 }
@@ -122,13 +141,7 @@ const FILE_MODE: u32 = 0o600;
 
 impl Disk for FolderDisk {
     fn open(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(FILE_MODE)
-            .open(self.path(name))?;
+        let file = open_for_writing(&self.path(name), true)?;
         Ok(Box::new(RealFile(file)))
     }
 
@@ -154,12 +167,8 @@ impl Disk for FolderDisk {
     }
 
     fn write_synced(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(FILE_MODE)
-            .open(self.path(name))?;
+        let mut file = open_for_writing(&self.path(name), true)?;
+        file.set_len(0)?;
         file.write_all(bytes)?;
         file.sync_all()
     }
@@ -214,13 +223,15 @@ pub fn check_writable(files: &StateFiles) -> Result<(), StoreError> {
     let allowed = access(&files.folder, Access::WRITE_OK | Access::EXEC_OK);
     let allowed = allowed.map_err(io::Error::from);
     allowed.map_err(io_error("write to", "the state folder"))?;
-    for name in [files.lock(), files.snapshot(), files.journal()] {
-        let mut options = OpenOptions::new();
-        match options
-            .read(true)
-            .write(true)
-            .open(files.folder.join(&name))
-        {
+    let journal = files.journal();
+    for name in [
+        files.lock(),
+        files.snapshot(),
+        files.snapshot_temporary(),
+        journal_temporary(&journal),
+        journal,
+    ] {
+        match open_for_writing(&files.folder.join(&name), false) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(io_error("write to", &name)(error));
             }
@@ -343,5 +354,33 @@ mod tests {
         let made = std::process::Command::new("mkfifo").arg(&pipe).status();
         assert!(made.unwrap().success());
         assert_eq!(problem("pipe"), io::ErrorKind::Unsupported);
+    }
+
+    #[test]
+    fn writing_waits_for_no_reader_of_a_pipe() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = FolderDisk::new(folder.path()).unwrap();
+        let files = StateFiles::new(&folder.path().join("st.json")).unwrap();
+        assert!(check_writable(&files).is_ok());
+        for name in [
+            journal_temporary(&files.journal()),
+            files.snapshot_temporary(),
+        ] {
+            let pipe = folder.path().join(&name);
+            let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+            assert!(made.unwrap().success());
+            let written = disk.write_synced(&name, b"x").unwrap_err();
+            assert_eq!(written.kind(), io::ErrorKind::Unsupported);
+            let opened = disk.open(&name).err().map(|error| error.kind());
+            assert_eq!(opened, Some(io::ErrorKind::Unsupported));
+            let found = check_writable(&files).unwrap_err();
+            assert!(found.to_string().contains(&name), "{found}");
+            assert!(found.suggestion().contains("move"), "{found}");
+            disk.remove(&name).unwrap();
+        }
+        // What was longer is cut.
+        disk.write_synced("file", b"long").unwrap();
+        disk.write_synced("file", b"s").unwrap();
+        assert_eq!(disk.read("file").unwrap(), Some(b"s".to_vec()));
     }
 }

@@ -108,6 +108,8 @@ pub(super) struct Parsed {
     pub first_seq: Option<u64>,
     pub changes: Vec<Recorded>,
     pub valid_bytes: u64,
+    /// Whether the header is the last line and does not end, as a person may have written it.
+    pub is_header_open: bool,
     /// Whether a torn end was left out.
     pub torn: bool,
 }
@@ -119,6 +121,7 @@ pub(super) fn parse(file: &str, bytes: &[u8]) -> Result<Parsed, StoreError> {
     let first = lines.next().map_or(&b""[..], |(_, line)| line);
     let mut expected = read_header(file, first)?.first_seq;
     parsed.first_seq = Some(expected);
+    parsed.is_header_open = !first.ends_with(b"\n");
     let mut offset = bytes
         .iter()
         .position(|byte| *byte == b'\n')
@@ -221,16 +224,23 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Continues the journal `name` after `valid_bytes`, which end with change `last_seq`.
+    /// Continues the journal `name`, of which `found` was read; its last change is `last_seq`.
     pub(super) fn resume(
         disk: Arc<dyn Disk>,
         name: String,
-        valid_bytes: u64,
-        first_seq: u64,
+        found: &Parsed,
         last_seq: u64,
     ) -> Result<Self, StoreError> {
+        let mut offset = found.valid_bytes;
+        let first_seq = found.first_seq.unwrap_or(last_seq + 1);
         let mut file = disk.open(&name).map_err(io_error("open", &name))?;
-        file.set_len(valid_bytes).map_err(io_error("cut", &name))?;
+        file.set_len(offset).map_err(io_error("cut", &name))?;
+        if found.is_header_open {
+            // The first change must not become a part of the header's line.
+            let ended = file.write_at(offset, b"\n");
+            ended.map_err(io_error("write", &name))?;
+            offset += 1;
+        }
         // What a dead owner wrote but never synced is state from now on: it must not be lost by the
         // next power failure after readers have seen it.
         file.sync_data().map_err(io_error("sync", &name))?;
@@ -243,8 +253,8 @@ impl Journal {
             name,
             folder_unsynced: false,
             file,
-            offset: valid_bytes,
-            prepared: valid_bytes,
+            offset,
+            prepared: offset,
             first_seq,
             durable: last_seq,
             unclean: false,
@@ -296,13 +306,12 @@ impl Journal {
         line.push(b'\n');
         disk.write_synced(&name, &line)
             .map_err(io_error("write", &name))?;
-        Self::resume(
-            disk,
-            name,
-            line.len() as u64,
-            first_seq,
-            first_seq.saturating_sub(1),
-        )
+        let made = Parsed {
+            first_seq: Some(first_seq),
+            valid_bytes: line.len() as u64,
+            ..Parsed::default()
+        };
+        Self::resume(disk, name, &made, first_seq.saturating_sub(1))
     }
 
     /// Puts a change into the batch. Nothing is written before [`Journal::commit`].
@@ -394,26 +403,46 @@ impl Journal {
         self.durable < self.first_seq
     }
 
-    /// Sets this journal aside under `old_name` and begins a new one.
+    /// Sets this journal aside under `old_name` and begins a new one; an empty one goes on.
     ///
-    /// The new file is whole before anything is renamed, and no file is ever replaced: a failure
-    /// between two renames leaves the changes in the old file, which is written on until the next
-    /// try.
+    /// The new file is whole, and safe under its temporary name, before anything is renamed, and no
+    /// file is ever replaced: a failure between two renames leaves the changes in the old file,
+    /// which is written on until the next try.
     pub(crate) fn rotate(&mut self, old_name: &str) -> Result<(), StoreError> {
         self.trim()?;
-        let first_seq = self.durable + 1;
-        let temporary = temporary_name(&self.name);
-        let mut next = Self::create_file(self.disk.clone(), temporary, first_seq)?;
-        if self.file_name != old_name {
-            let renamed = self.disk.rename(&self.file_name, old_name);
-            renamed.map_err(io_error("rename", &self.file_name))?;
-            old_name.clone_into(&mut self.file_name);
-            self.folder_unsynced = true;
+        if self.file_name != self.name {
+            // Back to where the last try began. The new file is made anew only then: a state
+            // without a current journal is read only as long as that file is whole.
+            self.take_name(self.name.clone())?;
         }
+        if self.folder_unsynced {
+            self.sync_folder()?;
+        }
+        if self.is_empty() {
+            return Ok(());
+        }
+        let mut next = self.create_next()?;
+        let renamed = self.disk.rename(&self.file_name, old_name);
+        renamed.map_err(io_error("rename", &self.file_name))?;
+        old_name.clone_into(&mut self.file_name);
+        self.folder_unsynced = true;
         next.take_name(self.name.clone())?;
         next.lock = self.lock.take();
         *self = next;
         self.sync_folder()
+    }
+
+    /// The journal after this one, under a temporary name that no power failure takes away.
+    fn create_next(&self) -> Result<Self, StoreError> {
+        let temporary = temporary_name(&self.name);
+        let made = Self::create_file(self.disk.clone(), temporary.clone(), self.durable + 1);
+        let made = made.and_then(|mut next| next.sync_folder().map(|()| next));
+        if made.is_err()
+            && let Err(error) = self.disk.remove(&temporary)
+        {
+            tracing::warn!(%error, "{temporary} is left over");
+        }
+        made
     }
 
     /// Gives the file its name.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::snapshot::{self, HistoryPosition};
+use super::snapshot::{self, HistoryPosition, SnapshotJob, write_snapshot};
 use super::{Disk, Journal, StateFiles, StoreError, io_error, journal};
 use crate::claim::{LeasePolicy, Ledger, LedgerImage, Recorded};
 use crate::domain::limits;
@@ -34,9 +34,12 @@ pub fn recover(
         ledger,
         history,
         replayed,
-        notes,
+        mut notes,
         current,
         read_old,
+        set_aside,
+        left_over,
+        has_snapshot,
     } = load(&*disk, files, policy)?;
     let name = files.journal();
     // Renames of a dead owner that no sync has made safe: changes are about to rely on them.
@@ -48,13 +51,28 @@ pub fn recover(
         let mut file = disk.open(&name).map_err(io_error("open", &name))?;
         file.sync_data().map_err(io_error("sync", &name))?;
     }
+    if let Some(old_name) = set_aside {
+        let renamed = disk.rename(&old_name, &name);
+        renamed.map_err(io_error("rename", &old_name))?;
+        disk.sync_folder()
+            .map_err(io_error("sync", "the state folder"))?;
+    }
     let journal = match current.first_seq {
-        Some(first_seq) => {
-            Journal::resume(disk, name, current.valid_bytes, first_seq, ledger.seq())?
-        }
-        None => Journal::create(disk, name, ledger.seq() + 1)?,
+        Some(_) => Journal::resume(disk.clone(), name, &current, ledger.seq())?,
+        None => Journal::create(disk.clone(), name, ledger.seq() + 1)?,
     };
+    if !has_snapshot {
+        // From now on a journal that is missing is a lost one. An empty snapshot tells what none
+        // does; it comes last, so that a start that dies before it has only begun a journal.
+        write_snapshot(&*disk, files, SnapshotJob::empty())?;
+    }
     let journal = journal.guarded_by(files.lock())?;
+    if let Some(temporary) = left_over
+        && let Err(error) = disk.remove(&temporary)
+    {
+        // Nothing relies on it, and nothing is misled by it.
+        notes.push(format!("{temporary} is left over: {error}"));
+    }
     Ok(Recovered {
         ledger,
         journal,
@@ -82,6 +100,11 @@ struct Loaded {
     current: journal::Parsed,
     /// Journals set aside that the state relies on.
     read_old: Vec<String>,
+    /// What the current journal is called, when a rotation ended between its two renames.
+    set_aside: Option<String>,
+    /// The file of a rotation that was not finished.
+    left_over: Option<String>,
+    has_snapshot: bool,
 }
 
 fn load(disk: &dyn Disk, files: &StateFiles, policy: LeasePolicy) -> Result<Loaded, StoreError> {
@@ -89,9 +112,10 @@ fn load(disk: &dyn Disk, files: &StateFiles, policy: LeasePolicy) -> Result<Load
     let has_snapshot = snapshot.is_some();
     let (image, history) = snapshot.map_or_else(
         || (LedgerImage::default(), HistoryPosition::default()),
-        |snapshot| (snapshot.state, snapshot.history),
+        |snapshot| (Arc::unwrap_or_clone(snapshot.state), snapshot.history),
     );
     let mut ledger = Ledger::from_image(policy, image);
+    let covered = ledger.seq();
     let mut replayed = Vec::new();
     let mut notes = Vec::new();
     let names = disk.list().map_err(io_error("list", "the state folder"))?;
@@ -99,11 +123,8 @@ fn load(disk: &dyn Disk, files: &StateFiles, policy: LeasePolicy) -> Result<Load
     let mut current = read_journal(disk, &name)?;
     let firsts = files.old_journals(&names);
     let is_new = !has_snapshot && firsts.is_empty();
-    // Only between two names of a rotation is there no current journal: the old one is set aside,
-    // of which no snapshot has been written yet, and the next one waits for its name.
-    let was_set_aside = firsts.last().is_some_and(|first| *first > ledger.seq())
-        && names.contains(&journal::temporary_name(&name));
     let mut read_old = Vec::new();
+    let mut last_old = None;
     for (index, first_seq) in firsts.iter().enumerate() {
         // A cut journal ends where the next one begins; what the snapshot covers is not read.
         let next = firsts.get(index + 1).copied().or(current.first_seq);
@@ -112,9 +133,22 @@ fn load(disk: &dyn Disk, files: &StateFiles, policy: LeasePolicy) -> Result<Load
             let mut old = read_journal(disk, &name)?;
             replay(&mut ledger, &name, &mut old, &mut replayed)?;
             read_old.push(name);
+            last_old = Some(old);
         }
     }
-    if current.first_seq.is_none() && !is_new && !was_set_aside {
+    let temporary = journal::temporary_name(&name);
+    let left_over = names.contains(&temporary).then_some(temporary);
+    let mut set_aside = None;
+    if current.first_seq.is_some() {
+        refuse_older_copy(&name, &current, ledger.seq())?;
+    } else if let (Some(temporary), Some(old)) = (&left_over, last_old)
+        && old.first_seq.is_some_and(|first| first > covered)
+        && is_next(disk, temporary, &old, ledger.seq())
+    {
+        // It goes on from there under its own name: whatever happens meanwhile, it is found.
+        current = old;
+        set_aside = read_old.last().cloned();
+    } else if !is_new {
         return Err(StoreError::JournalMissing {
             file: name,
             last_seq: ledger.seq(),
@@ -135,6 +169,9 @@ fn load(disk: &dyn Disk, files: &StateFiles, policy: LeasePolicy) -> Result<Load
         notes,
         current,
         read_old,
+        set_aside,
+        left_over,
+        has_snapshot,
     })
 }
 
@@ -143,6 +180,40 @@ fn read_journal(disk: &dyn Disk, name: &str) -> Result<journal::Parsed, StoreErr
     match bytes {
         Some(bytes) => journal::parse(name, &bytes),
         None => Ok(journal::Parsed::default()),
+    }
+}
+
+/// Whether the file `temporary` waits for the name of the current journal, which is set aside as
+/// `old`, which no snapshot covers, with changes up to `last_seq`. Only between the two renames of a rotation is there no
+/// current journal. The next one then begins behind the first change of `old`, which is written on
+/// until the rotation is tried again. What an earlier or a later rotation left over does not.
+fn is_next(disk: &dyn Disk, temporary: &str, old: &journal::Parsed, last_seq: u64) -> bool {
+    let next = read_journal(disk, temporary)
+        .ok()
+        .and_then(|next| next.first_seq);
+    next.is_some_and(|next| next <= last_seq + 1 && old.first_seq.is_some_and(|old| old < next))
+}
+
+/// A current journal begins where the others end: they are set aside before the next one is begun,
+/// and so is every journal before a snapshot covers it. One that begins earlier is a copy from
+/// before that. What was acknowledged after it is not in it, and what would be written into it now
+/// the next start could not read.
+fn refuse_older_copy(
+    file: &str,
+    current: &journal::Parsed,
+    last_seq: u64,
+) -> Result<(), StoreError> {
+    match current.first_seq {
+        Some(first_seq) if first_seq <= last_seq => Err(StoreError::Damaged {
+            file: file.to_owned(),
+            line: 1,
+            reason: format!(
+                "it begins with change {first_seq}, but the state before it ends with {last_seq}: \
+                 it is an older copy of the journal, without the newest changes (without any \
+                 journal, a start tells how to go on)"
+            ),
+        }),
+        _ => Ok(()),
     }
 }
 
@@ -196,3 +267,6 @@ pub fn read_changes_since(
     changes.retain(|recorded| recorded.seq > seq);
     Ok(changes)
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,17 +34,29 @@ pub struct Snapshot {
     #[serde(default)]
     pub history: HistoryPosition,
     /// Claims and what goes with them.
-    pub state: LedgerImage,
+    pub state: Arc<LedgerImage>,
 }
 
-/// Everything that a snapshot needs, taken at one moment; cheap to take, slow to write.
+/// Everything that a snapshot needs, taken at one moment; cheap to take and to copy, slow to write.
+#[derive(Clone)]
 pub struct SnapshotJob {
     /// The state.
-    pub image: LedgerImage,
+    pub image: Arc<LedgerImage>,
     /// Claims that ended since the last snapshot, oldest first.
     pub ended: Vec<Arc<Claim>>,
     /// Where history ends before this snapshot.
     pub history: HistoryPosition,
+}
+
+impl SnapshotJob {
+    /// Of a state in which nothing has happened yet.
+    pub(super) fn empty() -> Self {
+        Self {
+            image: Arc::default(),
+            ended: Vec::new(),
+            history: HistoryPosition::default(),
+        }
+    }
 }
 
 /// Reads the snapshot; `None` when there is none yet.

@@ -258,6 +258,10 @@ fn a_missing_journal_is_damage_and_no_empty_one() {
     fs::write(place.beside(&set_aside), &good).expect("it can be written");
     assert_refused_untouched(&place, &["state.journal.jsonl is missing"]);
     fs::write(&next, "").expect("it can be written");
+    assert_refused_untouched(&place, &["state.journal.jsonl is missing"]);
+    let follows = begins["first_seq"].as_u64().map(|first| first + 1);
+    let header = json!({"journal_version": 1, "first_seq": follows});
+    fs::write(&next, format!("{header}\n")).expect("it can be written");
     assert_eq!(ids(&place.serve().claims()), both);
 }
 
