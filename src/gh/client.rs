@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, OnceCell};
 
@@ -19,6 +19,9 @@ use crate::process::{self, ChildCommand, Finished, Pool, PoolLoad, Priority, Pro
 
 /// Tries of one call that may be repeated.
 const TRIES_MAX: u32 = 3;
+/// A call that somebody waits for is made again only when it failed within this time. With the time
+/// limit of one more try that stays below the minute after which agents' programs give a call up.
+const REPEATED_WITHIN: Duration = Duration::from_secs(15);
 /// A wait that GitHub asks for is waited out up to this length, else the caller is told.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -315,6 +318,7 @@ impl Gh {
         if self.1 == Urgency::Background {
             call.priority = Priority::Background;
         }
+        let began = Instant::now();
         let mut tries = 0;
         loop {
             tries += 1;
@@ -327,18 +331,9 @@ impl Gh {
                 }
                 Err(error) => error,
             };
-            let pause = match &error {
-                // A write may have landed: the verb reads back before it tries again.
-                _ if call.effect == Effect::Changes => return Err(error),
-                GhError::NotLoggedIn { .. } | GhError::Broken(_) => Duration::from_millis(700),
-                GhError::SecondaryLimit { retry_after } if *retry_after <= PATIENCE => *retry_after,
-                GhError::TimedOut(_) if tries > 1 => return Err(error),
-                error if error.is_transient() => Duration::from_millis(250 << (2 * tries)),
-                _ => return Err(error),
-            };
-            if tries >= TRIES_MAX {
+            let Some(pause) = pause_before_repeat(&call, &error, tries, began.elapsed()) else {
                 return Err(error);
-            }
+            };
             tracing::debug!(path = call.path, %error, tries, "GitHub call is repeated");
             tokio::time::sleep(with_jitter(pause)).await;
         }
@@ -498,6 +493,29 @@ fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
+/// How long to wait before a call is made again that failed after `tries` tries and the time `taken`
+/// for all of them; none when the failure is to be told.
+fn pause_before_repeat(
+    call: &Call<'_>,
+    error: &GhError,
+    tries: u32,
+    taken: Duration,
+) -> Option<Duration> {
+    let is_awaited = call.priority != Priority::Background;
+    // A write may have landed: the verb reads back before it tries again.
+    let is_write = call.effect == Effect::Changes;
+    if is_write || tries >= TRIES_MAX || is_awaited && taken > REPEATED_WITHIN {
+        return None;
+    }
+    match error {
+        GhError::NotLoggedIn { .. } | GhError::Broken(_) => Some(Duration::from_millis(700)),
+        GhError::SecondaryLimit { retry_after } if *retry_after <= PATIENCE => Some(*retry_after),
+        GhError::TimedOut(_) if tries > 1 => None,
+        error if error.is_transient() => Some(Duration::from_millis(250 << (2 * tries))),
+        _ => None,
+    }
+}
+
 /// Between half and all of `pause`, so that callers do not come back together.
 fn with_jitter(pause: Duration) -> Duration {
     let share = (uuid::Uuid::new_v4().as_u128() % 512) as u32;
@@ -654,6 +672,26 @@ mod tests {
                 needs: Some("issues=write".to_owned())
             })
         );
+    }
+
+    #[test]
+    fn a_call_that_somebody_waits_for_is_not_repeated_after_a_long_time() {
+        let second = Duration::from_secs(1);
+        let pause = |priority, error: &GhError, taken| {
+            let call = Call::get("user").priority(priority);
+            pause_before_repeat(&call, error, 1, taken)
+        };
+        let hung = GhError::TimedOut(30 * second);
+        for awaited in [Priority::Claim, Priority::Ordinary] {
+            assert_eq!(pause(awaited, &hung, 30 * second), None);
+            let cut_off = GhError::Network("connection reset".to_owned());
+            assert_eq!(pause(awaited, &cut_off, 29 * second), None);
+            assert_eq!(pause(awaited, &cut_off, second), Some(second));
+            // With a short GH_TIMEOUT_SECONDS there is time for one more.
+            assert_eq!(pause(awaited, &hung, 2 * second), Some(second));
+        }
+        let background = Priority::Background;
+        assert_eq!(pause(background, &hung, 30 * second), Some(second));
     }
 
     #[test]
