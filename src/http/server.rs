@@ -186,19 +186,21 @@ impl HttpState {
         Ok(response)
     }
 
-    async fn system_health(&self) -> Result<serde_json::Value, ApiError> {
-        let request = ToolRequest::SystemHealth(SystemHealth::default());
+    async fn system_health(&self, only_known: bool) -> Result<serde_json::Value, ApiError> {
+        let request = ToolRequest::SystemHealth(SystemHealth { only_known });
         let reply = self.service.call(Call::new(request)).await?;
         serde_json::from_str(&reply.json()).map_err(|error| ApiError::internal(error.to_string()))
     }
 
-    /// Without the key only what anybody may know.
+    /// Without the key only what anybody may know; strangers and watchers cause no calls to GitHub.
     async fn health(
         &self,
         request: &Request<Incoming>,
     ) -> Result<Response<ResponseBody>, ApiError> {
-        let whole = self.system_health().await?;
-        if self.access.needs_key() && self.access.check_key(request.headers()).is_err() {
+        let is_stranger =
+            self.access.needs_key() && self.access.check_key(request.headers()).is_err();
+        let whole = self.system_health(is_stranger).await?;
+        if is_stranger {
             let public =
                 serde_json::json!({ "status": whole["status"], "version": whole["version"] });
             return Ok(body::json(StatusCode::OK, public.to_string()));
@@ -207,7 +209,7 @@ impl HttpState {
     }
 
     async fn metrics(&self) -> Result<Response<ResponseBody>, ApiError> {
-        let health = self.system_health().await?;
+        let health = self.system_health(true).await?;
         let text = metrics::render(&health, &self.counts);
         let content_type = HeaderValue::from_static("text/plain; version=0.0.4");
         Ok(body::with_type(StatusCode::OK, content_type, text.into()))
