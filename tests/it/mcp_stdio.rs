@@ -162,6 +162,28 @@ fn lines_that_are_no_message_are_answered_and_the_next_ones_too() {
 }
 
 #[test]
+fn each_of_many_wrong_requests_is_answered() {
+    let place = Place::with_issues(0);
+    let (client, _) = open(&place, Era::Legacy("2025-11-25"));
+    let ids = 1_000..1_100_u64;
+    let lines: Vec<String> = ids
+        .clone()
+        .map(|id| json!({"jsonrpc": "2.0", "id": id, "method": "tools/list", "params": []}))
+        .map(|request| request.to_string())
+        .collect();
+    client.write_line(&lines.join("\n"));
+    client.result("ping", json!({}));
+    until("each is answered", || {
+        let answers = client.notifications();
+        let answered = |id: u64| {
+            let is_it = |it: &&Value| it["id"] == id && it["error"].is_object();
+            answers.iter().any(|it| is_it(&it))
+        };
+        holds(ids.clone().all(answered))
+    });
+}
+
+#[test]
 fn what_comes_before_the_greeting_ends_nothing() {
     let place = Place::with_issues(0);
     for era in ERAS {
