@@ -29,7 +29,7 @@ use super::router::{self, RouteId};
 use super::{forward, openapi};
 use crate::coordinator::Coordinator;
 use crate::domain::{ApiError, Category, limits};
-use crate::mcp::{McpServer, flaw_of, with_next_step};
+use crate::mcp::{Era, McpServer, flaw_of, id_of, with_next_step};
 use crate::service::{Call, Request as ToolRequest, Service, SystemHealth};
 use crate::store::{Disk, StateFiles};
 
@@ -177,11 +177,13 @@ impl HttpState {
                 return Ok(json_rpc_error(StatusCode::BAD_REQUEST, error, id));
             }
         }
-        let request = Request::from_parts(parts, Full::new(body));
+        let version = parts.headers.get("mcp-protocol-version");
+        let era = Era::of(version.and_then(|version| version.to_str().ok()));
+        let request = Request::from_parts(parts, Full::new(body.clone()));
         let response = self.mcp.handle(request).await;
         let response = response.map(BodyExt::boxed_unsync);
         if response.status().is_client_error() && !is_stream(response.headers()) {
-            return Ok(explained(response).await);
+            return Ok(explained(response, &body, era).await);
         }
         Ok(response)
     }
@@ -222,13 +224,17 @@ fn is_stream(headers: &HeaderMap) -> bool {
     content_type.is_some_and(|given| given.starts_with("text/event-stream"))
 }
 
-/// The library's refusal, in plain words or as an error of the protocol, as such an error with its
-/// next step and the same status.
-async fn explained(response: Response<ResponseBody>) -> Response<ResponseBody> {
+/// The library's refusal of a request, in plain words or as an error of the protocol, as such an
+/// error with its next step and the same status.
+async fn explained(
+    response: Response<ResponseBody>,
+    request: &[u8],
+    era: Era,
+) -> Response<ResponseBody> {
     let (parts, body) = response.into_parts();
     let Ok(words) = body.collect().await.map(|body| body.to_bytes());
     let (error, id) = match serde_json::from_slice::<JsonRpcError>(&words) {
-        Ok(told) => (with_next_step(told.error), told.id),
+        Ok(told) => (with_next_step(told.error, era), told.id),
         Err(_) => {
             let words = String::from_utf8_lossy(&words);
             let words = match words.trim() {
@@ -243,6 +249,9 @@ async fn explained(response: Response<ResponseBody>) -> Response<ResponseBody> {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE => {
                     "send the header Content-Type: application/json"
                 }
+                _ if words.contains("Session ID is required") => {
+                    "send initialize first, then the Mcp-Session-Id of its answer with each message"
+                }
                 _ => "send what MCP's Streamable HTTP asks for",
             };
             (
@@ -251,6 +260,8 @@ async fn explained(response: Response<ResponseBody>) -> Response<ResponseBody> {
             )
         }
     };
+    let message = || serde_json::from_slice(request).ok();
+    let id = id.or_else(|| id_of(&message()?));
     let mut explained = json_rpc_error(parts.status, error, id);
     let headers = explained.headers_mut();
     for (name, value) in &parts.headers {

@@ -16,7 +16,8 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::PollSender;
 
-use super::{McpServer, protocol};
+use super::McpServer;
+use super::protocol::{self, Era};
 
 /// Lines that are no message and wait to be answered, at most; nothing is read meanwhile, so that
 /// each gets its answer.
@@ -38,6 +39,7 @@ pub async fn serve_stdio(server: McpServer) -> io::Result<()> {
     let transport = Answering {
         inner: AsyncRwTransport::new_server(reader, writer),
         is_open: false,
+        era: Era::Greeting,
         unreadable,
     };
     let serving = async {
@@ -72,6 +74,8 @@ struct Answering<T> {
     /// A request has come that opens the conversation. Before it the library gives a client up that
     /// sends anything but requests.
     is_open: bool,
+    /// How it is held: as the last of its requests told.
+    era: Era,
     unreadable: mpsc::Receiver<Unreadable>,
 }
 
@@ -83,7 +87,7 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Answering<T> {
         mut item: TxJsonRpcMessage<RoleServer>,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
         if let JsonRpcMessage::Error(answer) = &mut item {
-            answer.error = protocol::with_next_step(answer.error.clone());
+            answer.error = protocol::with_next_step(answer.error.clone(), self.era);
         }
         self.inner.send(item)
     }
@@ -96,6 +100,8 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Answering<T> {
                 message = self.inner.receive() => match message {
                     Some(JsonRpcMessage::Request(request)) => {
                         self.is_open |= opens(&request.request);
+                        let version = request.request.get_meta().protocol_version();
+                        self.era = Era::of(version.as_ref().map(ProtocolVersion::as_str));
                         return Some(JsonRpcMessage::Request(request));
                     }
                     Some(message) if self.is_open => return Some(message),
@@ -126,7 +132,7 @@ fn opens(request: &ClientRequest) -> bool {
         ClientRequest::PingRequest(_) | ClientRequest::DiscoverRequest(_) => false,
         _ => {
             let is_whole = |version: &ProtocolVersion| {
-                ProtocolVersion::KNOWN_VERSIONS.contains(version)
+                protocol::VERSIONS.contains(version)
                     && meta
                         .missing_required_keys(&ProtocolVersion::V_2026_07_28)
                         .is_empty()
@@ -218,7 +224,15 @@ impl<R> JsonLines<R> {
         }
         // Read whole, as the library does: it leaves out what is nested too deep as well.
         let flaw = match serde_json::from_slice(text) {
-            Ok(message) => protocol::flaw_of(&message),
+            Ok(message) => {
+                let flaw = protocol::flaw_of(&message);
+                if flaw.is_some() && protocol::is_notification(&message) {
+                    tracing::debug!("a notification that cannot be read is left out");
+                    self.line.clear();
+                    return;
+                }
+                flaw
+            }
             Err(error) => Some(no_json(format!(
                 "not valid JSON: {error}; send one message a line"
             ))),
