@@ -92,7 +92,12 @@ pub(super) fn take_configuration(
                 format!("write {flag} VALUE"),
             )
         })?;
-        overrides.insert(name, value);
+        if overrides.insert(name, value).is_some() {
+            return Err(ApiError::invalid(
+                format!("{flag} is given more than once"),
+                "give it once",
+            ));
+        }
     }
     *given = kept;
     Ok(overrides)
@@ -141,7 +146,22 @@ pub(super) fn usage_error(given: &[String], told: &str) -> ApiError {
 
 #[cfg(test)]
 mod tests {
-    use super::command_first;
+    use super::{command_first, take_configuration};
+
+    #[test]
+    fn a_flag_of_the_configuration_is_given_once() {
+        let taken = |line: &str| {
+            let mut given = line.split_whitespace().map(str::to_owned).collect();
+            take_configuration(&mut given, false).map(|overrides| (overrides, given))
+        };
+        let (overrides, rest) = taken("serve --http-port 1 --log-level debug").unwrap();
+        assert_eq!(overrides["HTTP_PORT"], "1");
+        assert_eq!((overrides.len(), rest), (2, vec!["serve".to_owned()]));
+        for twice in ["--http-port 1 --http-port 2", "--http-port=1 --http-port=1"] {
+            let error = taken(twice).unwrap_err();
+            assert_eq!(error.message, "--http-port is given more than once");
+        }
+    }
 
     #[test]
     fn flags_of_the_configuration_may_stand_before_the_command() {

@@ -47,13 +47,10 @@ fn prepare(given: &[String], overrides: &flags::Overrides) -> Result<Prepared, A
         .and_then(|first| name_of(first))
         .unwrap_or_default();
     let spec = tool(name).ok_or_else(|| ApiError::internal("this tool has gone"))?;
-    if given
-        .iter()
-        .any(|argument| matches!(argument.as_str(), "--help" | "-h" | "help"))
-    {
+    let mut given = given[1..].to_vec();
+    if asks_for_help(spec, &given) {
         return Ok(Prepared::Help(help(spec)));
     }
-    let mut given = given[1..].to_vec();
     let files = if takes_files(spec) {
         files::take(&mut given, &working_directory()?)?
     } else {
@@ -84,16 +81,36 @@ fn working_directory() -> Result<std::path::PathBuf, ApiError> {
     })
 }
 
+/// Whether a word asks for help where a flag may stand: the same word may be the value of one.
+fn asks_for_help(spec: &ToolSpec, given: &[String]) -> bool {
+    let takes_a_word = |word: &str| {
+        let Some(flag) = word.strip_prefix("--") else {
+            return false;
+        };
+        let is_file = takes_files(spec) && matches!(flag, "file" | "delete");
+        is_file || kind_of(spec, &flag.replace('-', "_")).is_some_and(|kind| kind != "boolean")
+    };
+    let mut rest = given.iter();
+    while let Some(word) = rest.next() {
+        if matches!(word.as_str(), "--help" | "-h" | "help") {
+            return true;
+        }
+        if takes_a_word(word) {
+            rest.next();
+        }
+    }
+    false
+}
+
+/// The JSON type of one of the tool's arguments; none for a name that is no argument.
+fn kind_of<'a>(spec: &'a ToolSpec, field: &str) -> Option<&'a str> {
+    let fields = spec.schema.get("properties")?.as_object()?;
+    let schema = fields.get(field)?;
+    Some(schema["type"].as_str().unwrap_or_default())
+}
+
 /// `--issue-number 5`, `--issue-number=5` and `--stale` as pairs of field and text.
 fn pairs(spec: &ToolSpec, given: &[String]) -> Result<Vec<(String, String)>, ApiError> {
-    let fields = spec
-        .schema
-        .get("properties")
-        .and_then(serde_json::Value::as_object);
-    let kind = |field: &str| {
-        let schema = fields.and_then(|fields| fields.get(field));
-        schema.map(|schema| schema["type"].as_str().unwrap_or_default().to_owned())
-    };
     let mut pairs = Vec::new();
     let mut rest = given.iter().peekable();
     while let Some(argument) = rest.next() {
@@ -114,7 +131,7 @@ fn pairs(spec: &ToolSpec, given: &[String]) -> Result<Vec<(String, String)>, Api
             None => (flag, None),
         };
         let field = flag.replace('-', "_");
-        let Some(kind) = kind(&field) else {
+        let Some(kind) = kind_of(spec, &field) else {
             return Err(unknown_flag(spec, flag));
         };
         let value = match inline {
@@ -283,4 +300,35 @@ async fn with_progress(
         let _ = write!(io::stderr(), "\r\u{1b}[2K");
     }
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{asks_for_help, tool};
+
+    #[test]
+    fn a_value_is_no_request_for_help() {
+        let asks = |name: &str, line: &str| {
+            let given: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+            asks_for_help(tool(name).unwrap(), &given)
+        };
+        for help in [
+            "--help",
+            "-h",
+            "help",
+            "--json --help",
+            "--claim-id x -h",
+            "--claim-id=x help",
+            "--nonsense help",
+        ] {
+            assert!(asks("release_issue", help), "{help}");
+        }
+        assert!(asks("get_all_claims", "--stale help"));
+        assert!(!asks("release_issue", "--claim-id x --reason help"));
+        assert!(!asks(
+            "release_issue",
+            "--handoff-note -h --claim-id --help"
+        ));
+        assert!(!asks("create_pull_request", "--file help --delete -h"));
+    }
 }

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, OnceCell};
 
@@ -19,6 +19,11 @@ use crate::process::{self, ChildCommand, Finished, Pool, PoolLoad, Priority, Pro
 
 /// Tries of one call that may be repeated.
 const TRIES_MAX: u32 = 3;
+/// A call that somebody waits for is made again only when it failed within this time. With the time
+/// limit of one more try that stays below the minute after which agents' programs give a call up.
+const REPEATED_WITHIN: Duration = Duration::from_secs(15);
+/// A problem that was told this long ago may be over.
+const PROBLEM_IS_NEWS: Duration = Duration::from_secs(10);
 /// A wait that GitHub asks for is waited out up to this length, else the caller is told.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -61,6 +66,8 @@ pub struct GhStatus {
     pub breaker: &'static str,
     /// The last failure that has not been followed by a success.
     pub problem: Option<GhError>,
+    /// Whether that was so long ago that it may be over by now.
+    pub problem_is_old: bool,
     /// Whether GitHub has answered anything yet.
     pub answered: bool,
 }
@@ -90,7 +97,8 @@ struct Inner {
     cache: EtagCache,
     ready: OnceCell<Ready>,
     account: std::sync::Mutex<Option<Account>>,
-    problem: std::sync::Mutex<Option<GhError>>,
+    /// With the time of the failure.
+    problem: std::sync::Mutex<Option<(GhError, Instant)>>,
     answered: AtomicBool,
     /// Whoever asks who is logged in, so that GitHub is asked once.
     signing_in: Mutex<()>,
@@ -208,13 +216,16 @@ impl Gh {
             BreakerState::Open => "open",
             BreakerState::HalfOpen => "half_open",
         };
+        let problem = lock(&self.0.problem).clone();
+        let is_old = |(error, at): &(GhError, Instant)| may_be_over(error, at.elapsed());
         GhStatus {
             version: self.0.ready.get().map(|ready| ready.version),
             account: lock(&self.0.account).clone(),
             pool: self.0.pool.load(),
             rate_limit: self.0.gate.rate_limit(),
             breaker,
-            problem: lock(&self.0.problem).clone(),
+            problem_is_old: problem.as_ref().is_some_and(is_old),
+            problem: problem.map(|(error, _)| error),
             answered: self.0.answered.load(Ordering::Relaxed),
         }
     }
@@ -243,7 +254,10 @@ impl Gh {
     /// Finds gh and checks its version: the only call that runs alone and before all others.
     pub async fn version(&self) -> Result<GhVersion, GhError> {
         let result = self.ready(Priority::Claim).await.map(|ready| ready.version);
-        self.note_problem(result.as_ref().err());
+        // That gh is well tells nothing of GitHub.
+        if let Err(error) = &result {
+            self.note_problem(Some(error));
+        }
         result
     }
 
@@ -298,14 +312,26 @@ impl Gh {
         if self.login().is_some() {
             return Ok(());
         }
-        let signed_in = async {
+        self.ask_login().await
+    }
+
+    /// Asks GitHub anew who is logged in, unless somebody asks that already: whether a problem still
+    /// lasts is in the status after it.
+    pub async fn look_again(&self) {
+        if let Ok(_alone) = self.0.signing_in.try_lock() {
+            let _ = self.ask_login().await;
+        }
+    }
+
+    async fn ask_login(&self) -> Result<(), GhError> {
+        let asked = async {
             self.version().await?;
             self.account().await.map(drop)
         };
-        let result = signed_in.await;
+        let result = asked.await;
         if let Err(error) = &result {
             // Of whatever kind: nothing else is known of GitHub.
-            *lock(&self.0.problem) = Some(error.clone());
+            *lock(&self.0.problem) = Some((error.clone(), Instant::now()));
         }
         result
     }
@@ -315,6 +341,7 @@ impl Gh {
         if self.1 == Urgency::Background {
             call.priority = Priority::Background;
         }
+        let began = Instant::now();
         let mut tries = 0;
         loop {
             tries += 1;
@@ -327,18 +354,9 @@ impl Gh {
                 }
                 Err(error) => error,
             };
-            let pause = match &error {
-                // A write may have landed: the verb reads back before it tries again.
-                _ if call.effect == Effect::Changes => return Err(error),
-                GhError::NotLoggedIn { .. } | GhError::Broken(_) => Duration::from_millis(700),
-                GhError::SecondaryLimit { retry_after } if *retry_after <= PATIENCE => *retry_after,
-                GhError::TimedOut(_) if tries > 1 => return Err(error),
-                error if error.is_transient() => Duration::from_millis(250 << (2 * tries)),
-                _ => return Err(error),
-            };
-            if tries >= TRIES_MAX {
+            let Some(pause) = pause_before_repeat(&call, &error, tries, began.elapsed()) else {
                 return Err(error);
-            }
+            };
             tracing::debug!(path = call.path, %error, tries, "GitHub call is repeated");
             tokio::time::sleep(with_jitter(pause)).await;
         }
@@ -472,7 +490,7 @@ impl Gh {
         let mut problem = lock(&self.0.problem);
         match error {
             None => *problem = None,
-            Some(error) if error.is_outage() => *problem = Some(error.clone()),
+            Some(error) if error.is_outage() => *problem = Some((error.clone(), Instant::now())),
             Some(_) => {}
         }
     }
@@ -496,6 +514,40 @@ fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// How long to wait before a call is made again that failed after `tries` tries and the time `taken`
+/// for all of them; none when the failure is to be told.
+fn pause_before_repeat(
+    call: &Call<'_>,
+    error: &GhError,
+    tries: u32,
+    taken: Duration,
+) -> Option<Duration> {
+    let is_awaited = call.priority != Priority::Background;
+    // A write may have landed: the verb reads back before it tries again.
+    let is_write = call.effect == Effect::Changes;
+    if is_write || tries >= TRIES_MAX || is_awaited && taken > REPEATED_WITHIN {
+        return None;
+    }
+    match error {
+        GhError::NotLoggedIn { .. } | GhError::Broken(_) => Some(Duration::from_millis(700)),
+        GhError::SecondaryLimit { retry_after } if *retry_after <= PATIENCE => Some(*retry_after),
+        GhError::TimedOut(_) if tries > 1 => None,
+        error if error.is_transient() => Some(Duration::from_millis(250 << (2 * tries))),
+        _ => None,
+    }
+}
+
+/// Whether a problem of that age may be over: not before the time that GitHub named.
+fn may_be_over(error: &GhError, age: Duration) -> bool {
+    let named = match error {
+        GhError::RateLimited { retry_after }
+        | GhError::SecondaryLimit { retry_after }
+        | GhError::BreakerOpen { retry_after } => *retry_after,
+        _ => Duration::ZERO,
+    };
+    age >= named.max(PROBLEM_IS_NEWS)
 }
 
 /// Between half and all of `pause`, so that callers do not come back together.
@@ -654,6 +706,39 @@ mod tests {
                 needs: Some("issues=write".to_owned())
             })
         );
+    }
+
+    #[test]
+    fn a_call_that_somebody_waits_for_is_not_repeated_after_a_long_time() {
+        let second = Duration::from_secs(1);
+        let pause = |priority, error: &GhError, taken| {
+            let call = Call::get("user").priority(priority);
+            pause_before_repeat(&call, error, 1, taken)
+        };
+        let hung = GhError::TimedOut(30 * second);
+        for awaited in [Priority::Claim, Priority::Ordinary] {
+            assert_eq!(pause(awaited, &hung, 30 * second), None);
+            let cut_off = GhError::Network("connection reset".to_owned());
+            assert_eq!(pause(awaited, &cut_off, 29 * second), None);
+            assert_eq!(pause(awaited, &cut_off, second), Some(second));
+            // With a short GH_TIMEOUT_SECONDS there is time for one more.
+            assert_eq!(pause(awaited, &hung, 2 * second), Some(second));
+        }
+        let background = Priority::Background;
+        assert_eq!(pause(background, &hung, 30 * second), Some(second));
+    }
+
+    #[test]
+    fn a_problem_may_be_over_when_it_is_no_news() {
+        let second = Duration::from_secs(1);
+        let hung = GhError::TimedOut(30 * second);
+        assert!(!may_be_over(&hung, 9 * second));
+        assert!(may_be_over(&hung, 10 * second));
+        let limited = GhError::RateLimited {
+            retry_after: 60 * second,
+        };
+        assert!(!may_be_over(&limited, 59 * second));
+        assert!(may_be_over(&limited, 60 * second));
     }
 
     #[test]

@@ -30,7 +30,7 @@ use super::router::{self, RouteId};
 use super::{forward, openapi};
 use crate::coordinator::Coordinator;
 use crate::domain::{ApiError, Category, limits};
-use crate::mcp::{McpServer, flaw_of, with_next_step};
+use crate::mcp::{Era, McpServer, flaw_of, id_of, with_next_step};
 use crate::service::{Call, Request as ToolRequest, Service, SystemHealth};
 use crate::store::{Disk, StateFiles};
 
@@ -178,28 +178,32 @@ impl HttpState {
                 return Ok(json_rpc_error(StatusCode::BAD_REQUEST, error, id));
             }
         }
-        let request = Request::from_parts(parts, Full::new(body));
+        let version = parts.headers.get("mcp-protocol-version");
+        let era = Era::of(version.and_then(|version| version.to_str().ok()));
+        let request = Request::from_parts(parts, Full::new(body.clone()));
         let response = self.mcp.handle(request).await;
         let response = response.map(BodyExt::boxed_unsync);
         if response.status().is_client_error() && !is_stream(response.headers()) {
-            return Ok(explained(response).await);
+            return Ok(explained(response, &body, era).await);
         }
         Ok(response)
     }
 
-    async fn system_health(&self) -> Result<serde_json::Value, ApiError> {
-        let request = ToolRequest::SystemHealth(SystemHealth::default());
+    async fn system_health(&self, only_known: bool) -> Result<serde_json::Value, ApiError> {
+        let request = ToolRequest::SystemHealth(SystemHealth { only_known });
         let reply = self.service.call(Call::new(request)).await?;
         serde_json::from_str(&reply.json()).map_err(|error| ApiError::internal(error.to_string()))
     }
 
-    /// Without the key only what anybody may know.
+    /// Without the key only what anybody may know; strangers and watchers cause no calls to GitHub.
     async fn health(
         &self,
         request: &Request<Incoming>,
     ) -> Result<Response<ResponseBody>, ApiError> {
-        let whole = self.system_health().await?;
-        if self.access.needs_key() && self.access.check_key(request.headers()).is_err() {
+        let is_stranger =
+            self.access.needs_key() && self.access.check_key(request.headers()).is_err();
+        let whole = self.system_health(is_stranger).await?;
+        if is_stranger {
             let public =
                 serde_json::json!({ "status": whole["status"], "version": whole["version"] });
             return Ok(body::json(StatusCode::OK, public.to_string()));
@@ -208,7 +212,7 @@ impl HttpState {
     }
 
     async fn metrics(&self) -> Result<Response<ResponseBody>, ApiError> {
-        let health = self.system_health().await?;
+        let health = self.system_health(true).await?;
         let text = metrics::render(&health, &self.counts);
         let content_type = HeaderValue::from_static("text/plain; version=0.0.4");
         Ok(body::with_type(StatusCode::OK, content_type, text.into()))
@@ -221,13 +225,17 @@ fn is_stream(headers: &HeaderMap) -> bool {
     content_type.is_some_and(|given| given.starts_with("text/event-stream"))
 }
 
-/// The library's refusal, in plain words or as an error of the protocol, as such an error with its
-/// next step and the same status.
-async fn explained(response: Response<ResponseBody>) -> Response<ResponseBody> {
+/// The library's refusal of a request, in plain words or as an error of the protocol, as such an
+/// error with its next step and the same status.
+async fn explained(
+    response: Response<ResponseBody>,
+    request: &[u8],
+    era: Era,
+) -> Response<ResponseBody> {
     let (parts, body) = response.into_parts();
     let Ok(words) = body.collect().await.map(|body| body.to_bytes());
     let (error, id) = match serde_json::from_slice::<JsonRpcError>(&words) {
-        Ok(told) => (with_next_step(told.error), told.id),
+        Ok(told) => (with_next_step(told.error, era), told.id),
         Err(_) => {
             let words = String::from_utf8_lossy(&words);
             let words = match words.trim() {
@@ -242,6 +250,9 @@ async fn explained(response: Response<ResponseBody>) -> Response<ResponseBody> {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE => {
                     "send the header Content-Type: application/json"
                 }
+                _ if words.contains("Session ID is required") => {
+                    "send initialize first, then the Mcp-Session-Id of its answer with each message"
+                }
                 _ => "send what MCP's Streamable HTTP asks for",
             };
             (
@@ -250,6 +261,8 @@ async fn explained(response: Response<ResponseBody>) -> Response<ResponseBody> {
             )
         }
     };
+    let message = || serde_json::from_slice(request).ok();
+    let id = id.or_else(|| id_of(&message()?));
     let mut explained = json_rpc_error(parts.status, error, id);
     let headers = explained.headers_mut();
     for (name, value) in &parts.headers {

@@ -11,6 +11,6 @@ mod resources;
 mod server;
 mod stdio;
 
-pub use protocol::{flaw_of, with_next_step};
+pub use protocol::{Era, flaw_of, id_of, with_next_step};
 pub use server::{Activity, McpServer};
 pub use stdio::serve_stdio;

@@ -2,45 +2,88 @@
 
 use std::borrow::Cow;
 
-use rmcp::model::{ClientJsonRpcMessage, ErrorCode, ErrorData, RequestId};
+use rmcp::model::{ClientJsonRpcMessage, ErrorCode, ErrorData, ProtocolVersion, RequestId};
 use serde::Deserialize as _;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::domain::text;
 
-/// What a client may ask.
-const METHODS: [&str; 11] = [
-    "initialize",
-    "server/discover",
-    "ping",
-    "tools/list",
-    "tools/call",
-    "resources/list",
-    "resources/templates/list",
-    "resources/read",
-    "prompts/list",
-    "prompts/get",
-    "completion/complete",
+/// Versions that are spoken. Not 2025-03-26, which alone wants lists of messages to be taken.
+pub(super) const VERSIONS: &[ProtocolVersion] = &[
+    ProtocolVersion::V_2024_11_05,
+    ProtocolVersion::V_2025_06_18,
+    ProtocolVersion::V_2025_11_25,
+    ProtocolVersion::V_2026_07_28,
+];
+
+/// What a client asks to speak, or what it is sure to know as well where that is not spoken: it may
+/// be older than all later versions.
+pub(super) fn version_for(asked: ProtocolVersion) -> ProtocolVersion {
+    if asked == ProtocolVersion::V_2025_03_26 {
+        ProtocolVersion::V_2024_11_05
+    } else {
+        asked
+    }
+}
+
+/// How a conversation is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Era {
+    /// It begins with `initialize`.
+    Greeting,
+    /// Each request tells all about its client.
+    Stateless,
+}
+
+impl Era {
+    /// The era of a version; the older one for a client that tells none.
+    pub fn of(version: Option<&str>) -> Self {
+        match version {
+            // Versions are dates.
+            Some(version) if version >= ProtocolVersion::NO_INITIALIZE.as_str() => Self::Stateless,
+            _ => Self::Greeting,
+        }
+    }
+}
+
+/// What a client may ask, and in which era if only in one.
+const METHODS: [(&str, Option<Era>); 11] = [
+    ("initialize", Some(Era::Greeting)),
+    ("server/discover", Some(Era::Stateless)),
+    ("ping", Some(Era::Greeting)),
+    ("tools/list", None),
+    ("tools/call", None),
+    ("resources/list", None),
+    ("resources/templates/list", None),
+    ("resources/read", None),
+    ("prompts/list", None),
+    ("prompts/get", None),
+    ("completion/complete", None),
 ];
 
 /// There is no such method, or not in this version of the protocol.
-pub(super) fn unknown_method(method: &str) -> ErrorData {
+pub(super) fn unknown_method(method: &str, era: Era) -> ErrorData {
+    let known = METHODS
+        .iter()
+        .filter(|(_, only)| only.is_none_or(|only| only == era));
+    let known: Vec<&str> = known.map(|(name, _)| *name).collect();
     let shown = text::one_line(text::cut(method, 60).0);
-    let next = match text::nearest(method, METHODS).filter(|near| *near != method) {
+    let near = text::nearest(method, known.iter().copied());
+    let next = match near.filter(|near| *near != method) {
         Some(near) => format!("did you mean {near}?"),
-        None => format!("the methods are {}", METHODS.join(", ")),
+        None => format!("the methods are {}", known.join(", ")),
     };
     let message = format!("this server has no method '{shown}' in this version; {next}");
     ErrorData::new(ErrorCode::METHOD_NOT_FOUND, message, None)
 }
 
 /// Adds the next step to an error that the library made.
-pub fn with_next_step(mut error: ErrorData) -> ErrorData {
+pub fn with_next_step(mut error: ErrorData, era: Era) -> ErrorData {
     if error.message.contains("; ") {
         return error;
     }
     let next = match error.code {
-        ErrorCode::METHOD_NOT_FOUND => return unknown_method(&error.message),
+        ErrorCode::METHOD_NOT_FOUND => return unknown_method(&error.message, era),
         ErrorCode::UNSUPPORTED_PROTOCOL_VERSION => "use one of the versions in data",
         ErrorCode::INVALID_PARAMS if error.message.contains("_meta") => {
             "send initialize first, or these fields in params._meta of each request"
@@ -74,18 +117,39 @@ pub fn flaw_of(message: &Value) -> Option<(ErrorData, Option<RequestId>)> {
         Value::Object(_) if !is_of_version => {
             "not a JSON-RPC message; it needs \"jsonrpc\":\"2.0\""
         }
-        Value::Object(fields) if fields.contains_key("method") => {
-            "not a JSON-RPC request; method must be text, id text or a whole number, params an \
-             object"
-        }
+        Value::Object(fields) if fields.contains_key("method") => flaw_of_request(fields),
         _ => {
             "not a JSON-RPC message; send an object with jsonrpc, id, method and params, or an \
              answer with id and result"
         }
     };
-    let id = message.get("id").cloned();
-    let id = id.and_then(|id| serde_json::from_value(id).ok());
-    Some((ErrorData::new(ErrorCode::INVALID_REQUEST, flaw, None), id))
+    let error = ErrorData::new(ErrorCode::INVALID_REQUEST, flaw, None);
+    Some((error, id_of(message)))
+}
+
+fn flaw_of_request(fields: &Map<String, Value>) -> &'static str {
+    if fields.contains_key("result") || fields.contains_key("error") {
+        "a request and an answer in one; send either a method or a result"
+    } else if !fields["method"].is_string() {
+        "not a JSON-RPC request; method must be text"
+    } else if fields
+        .get("id")
+        .is_some_and(|id| RequestId::deserialize(id).is_err())
+    {
+        "not a JSON-RPC request; id must be text or a whole number below 2^63"
+    } else {
+        "not a JSON-RPC request; params must be an object"
+    }
+}
+
+/// The id to answer a message under, if it can be read.
+pub fn id_of(message: &Value) -> Option<RequestId> {
+    RequestId::deserialize(message.get("id")?).ok()
+}
+
+/// Whether nobody waits for an answer to a message, not even when it cannot be read.
+pub(super) fn is_notification(message: &Value) -> bool {
+    message["jsonrpc"] == "2.0" && message["method"].is_string() && message.get("id").is_none()
 }
 
 #[cfg(test)]
@@ -96,18 +160,72 @@ mod tests {
 
     #[test]
     fn every_error_has_a_next_step() {
-        let unknown = with_next_step(ErrorData::new(
-            ErrorCode::METHOD_NOT_FOUND,
-            "tool/call",
-            None,
-        ));
+        let era = Era::of(Some("2025-11-25"));
+        let unknown = ErrorData::new(ErrorCode::METHOD_NOT_FOUND, "tool/call", None);
+        let unknown = with_next_step(unknown, era);
         assert!(unknown.message.ends_with("; did you mean tools/call?"));
-        // Known, but not in the version that is spoken.
-        assert!(unknown_method("ping").message.contains("; the methods are"));
         let meta = ErrorData::invalid_params("request _meta is missing", None);
-        let meta = with_next_step(meta);
+        let meta = with_next_step(meta, era);
         assert!(meta.message.contains("; send initialize first"));
-        assert_eq!(with_next_step(meta.clone()), meta);
+        assert_eq!(with_next_step(meta.clone(), era), meta);
+    }
+
+    #[test]
+    fn only_the_methods_of_the_version_that_is_spoken_are_named() {
+        let stateless = Era::of(Some("2026-07-28"));
+        let words = unknown_method("ping", stateless).message;
+        let (_, methods) = words.split_once("; the methods are ").unwrap();
+        assert!(
+            methods.starts_with("server/discover, tools/list"),
+            "{words}"
+        );
+        assert!(!methods.contains("ping"), "{words}");
+        let words = unknown_method("no/such/method", Era::of(None)).message;
+        assert!(words.contains("; the methods are initialize, ping, tools/list"));
+        let near = |era| {
+            unknown_method("pings", era)
+                .message
+                .contains("did you mean ping?")
+        };
+        assert_eq!((near(Era::Greeting), near(stateless)), (true, false));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_request_is_said_of_that_one_alone() {
+        let too_large = 1_u64 << 63;
+        for (flawed, word) in [
+            (
+                json!({"id": 1, "method": "a", "result": 3}),
+                "either a method or a result",
+            ),
+            (json!({"id": 1, "method": 5}), "method must be text"),
+            (json!({"id": too_large, "method": "a"}), "below 2^63"),
+            (
+                json!({"id": 1, "method": "a", "params": []}),
+                "params must be an object",
+            ),
+        ] {
+            let mut message = flawed;
+            message["jsonrpc"] = json!("2.0");
+            let (error, _) = flaw_of(&message).unwrap();
+            assert!(error.message.contains(word), "{message}: {}", error.message);
+            assert!(!is_notification(&message));
+        }
+        let cancelled = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": 5});
+        assert!(is_notification(&cancelled));
+        assert!(!is_notification(&json!({"jsonrpc": "2.0", "method": 5})));
+        assert!(!is_notification(
+            &json!({"method": "notifications/initialized"})
+        ));
+    }
+
+    #[test]
+    fn a_version_that_is_not_spoken_is_answered_with_one_that_its_clients_know() {
+        for version in ProtocolVersion::KNOWN_VERSIONS {
+            let answer = version_for(version.clone());
+            assert!(VERSIONS.contains(&answer), "{version}");
+            assert!(answer.as_str() <= version.as_str(), "{version}: {answer}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The server side of both eras of the protocol.
 
+use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
 use rmcp::model::{
@@ -8,8 +9,8 @@ use rmcp::model::{
     GetPromptRequestParams, GetPromptResponse, Implementation, InitializeRequestParams,
     InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
     ListToolsResult, MetaObject, PaginatedRequestParams, ProgressNotificationParam,
-    ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
-    SubscribeRequestParams, Tool, ToolAnnotations, UnsubscribeRequestParams,
+    ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
+    ServerConfig, SubscribeRequestParams, Tool, ToolAnnotations, UnsubscribeRequestParams,
 };
 use rmcp::service::{NotificationContext, RequestContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
@@ -183,12 +184,17 @@ impl ServerHandler for McpServer {
             .with_instructions(INSTRUCTIONS)
     }
 
+    fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
+        Cow::Borrowed(protocol::VERSIONS)
+    }
+
     async fn initialize(
         &self,
-        request: InitializeRequestParams,
+        mut request: InitializeRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<InitializeResult, ErrorData> {
         self.active(false);
+        request.protocol_version = protocol::version_for(request.protocol_version);
         context.peer.set_peer_info(request.clone());
         self.negotiate_initialize(&request)
     }
@@ -251,7 +257,7 @@ impl ServerHandler for McpServer {
     async fn on_custom_request(
         &self,
         request: CustomRequest,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
         let method = request.method;
         let known = PARAMETERS.iter().find(|(known, _)| *known == method);
@@ -260,7 +266,7 @@ impl ServerHandler for McpServer {
                 let message = format!("the params of {method} must be {parameters}");
                 ErrorData::new(ErrorCode::INVALID_PARAMS, message, None)
             }
-            None => protocol::unknown_method(&method),
+            None => protocol::unknown_method(&method, era_of(&context)),
         })
     }
 
@@ -268,25 +274,34 @@ impl ServerHandler for McpServer {
     async fn set_level(
         &self,
         _request: rmcp::model::SetLevelRequestParams,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        Err(protocol::unknown_method("logging/setLevel"))
+        Err(protocol::unknown_method(
+            "logging/setLevel",
+            era_of(&context),
+        ))
     }
 
     async fn subscribe(
         &self,
         _request: SubscribeRequestParams,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        Err(protocol::unknown_method("resources/subscribe"))
+        Err(protocol::unknown_method(
+            "resources/subscribe",
+            era_of(&context),
+        ))
     }
 
     async fn unsubscribe(
         &self,
         _request: UnsubscribeRequestParams,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        Err(protocol::unknown_method("resources/unsubscribe"))
+        Err(protocol::unknown_method(
+            "resources/unsubscribe",
+            era_of(&context),
+        ))
     }
 
     async fn list_prompts(
@@ -351,6 +366,11 @@ impl ServerHandler for McpServer {
     ) -> Result<CompleteResult, ErrorData> {
         resources::complete(self, &request).await
     }
+}
+
+fn era_of(context: &RequestContext<RoleServer>) -> protocol::Era {
+    let version = context.protocol_version();
+    protocol::Era::of(version.as_ref().map(ProtocolVersion::as_str))
 }
 
 /// The record, then what strangers wrote.

@@ -1,5 +1,6 @@
 //! The stdio transport: one client, from its first byte to the end of its input.
 
+use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -13,10 +14,13 @@ use rmcp::transport::async_rw::AsyncRwTransport;
 use rmcp::{RoleServer, ServiceExt as _};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::{mpsc, watch};
+use tokio_util::sync::PollSender;
 
-use super::{McpServer, protocol};
+use super::McpServer;
+use super::protocol::{self, Era};
 
-/// Lines that are no message and wait to be answered, at most; of more, some get no answer.
+/// Lines that are no message and wait to be answered, at most; nothing is read meanwhile, so that
+/// each gets its answer.
 const UNREADABLE_MAX: usize = 16;
 /// Longest line that is read; the library leaves longer ones out, and does not say so.
 const LINE_BYTES_MAX: usize = 16 << 20;
@@ -35,6 +39,7 @@ pub async fn serve_stdio(server: McpServer) -> io::Result<()> {
     let transport = Answering {
         inner: AsyncRwTransport::new_server(reader, writer),
         is_open: false,
+        era: Era::Greeting,
         unreadable,
     };
     let serving = async {
@@ -69,6 +74,8 @@ struct Answering<T> {
     /// A request has come that opens the conversation. Before it the library gives a client up that
     /// sends anything but requests.
     is_open: bool,
+    /// How it is held: as the last of its requests told.
+    era: Era,
     unreadable: mpsc::Receiver<Unreadable>,
 }
 
@@ -80,7 +87,7 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Answering<T> {
         mut item: TxJsonRpcMessage<RoleServer>,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
         if let JsonRpcMessage::Error(answer) = &mut item {
-            answer.error = protocol::with_next_step(answer.error.clone());
+            answer.error = protocol::with_next_step(answer.error.clone(), self.era);
         }
         self.inner.send(item)
     }
@@ -90,13 +97,17 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Answering<T> {
             let (error, id) = tokio::select! {
                 biased;
                 Some(unreadable) = self.unreadable.recv() => unreadable,
-                message = self.inner.receive() => match message? {
-                    JsonRpcMessage::Request(request) => {
+                message = self.inner.receive() => match message {
+                    Some(JsonRpcMessage::Request(request)) => {
                         self.is_open |= opens(&request.request);
+                        let version = request.request.get_meta().protocol_version();
+                        self.era = Era::of(version.as_ref().map(ProtocolVersion::as_str));
                         return Some(JsonRpcMessage::Request(request));
                     }
-                    message if self.is_open => return Some(message),
-                    _ => {
+                    Some(message) if self.is_open => return Some(message),
+                    // What was read last may wait for its answer.
+                    None => self.unreadable.try_recv().ok()?,
+                    Some(_) => {
                         tracing::debug!("what comes before the first request is left out");
                         continue;
                     }
@@ -121,7 +132,7 @@ fn opens(request: &ClientRequest) -> bool {
         ClientRequest::PingRequest(_) | ClientRequest::DiscoverRequest(_) => false,
         _ => {
             let is_whole = |version: &ProtocolVersion| {
-                ProtocolVersion::KNOWN_VERSIONS.contains(version)
+                protocol::VERSIONS.contains(version)
                     && meta
                         .missing_required_keys(&ProtocolVersion::V_2026_07_28)
                         .is_empty()
@@ -142,7 +153,9 @@ struct JsonLines<R> {
     given: usize,
     /// The line is longer than may be: the rest of it is left out.
     overlong: bool,
-    unreadable: mpsc::Sender<Unreadable>,
+    /// What one read brought that is no message.
+    flaws: VecDeque<Unreadable>,
+    unreadable: PollSender<Unreadable>,
     ended: watch::Sender<bool>,
 }
 
@@ -154,7 +167,8 @@ impl<R> JsonLines<R> {
             checked: Vec::new(),
             given: 0,
             overlong: false,
-            unreadable,
+            flaws: VecDeque::new(),
+            unreadable: PollSender::new(unreadable),
             ended,
         }
     }
@@ -181,14 +195,24 @@ impl<R> JsonLines<R> {
         }
         self.overlong = true;
         self.line = Vec::new();
-        self.tell(no_json(format!(
+        self.flaws.push_back(no_json(format!(
             "a message is at most {LINE_BYTES_MAX} bytes; send less at once"
         )));
     }
 
-    /// A client that sends nothing else is told often enough.
-    fn tell(&self, unreadable: Unreadable) {
-        let _ = self.unreadable.try_send(unreadable);
+    /// Hands over what is to be answered, as far as there is room; pending while there is none.
+    fn poll_tell(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        while !self.flaws.is_empty() {
+            // Whether somebody is left who answers shows elsewhere.
+            let Ok(()) = std::task::ready!(self.unreadable.poll_reserve(context)) else {
+                self.flaws.clear();
+                break;
+            };
+            if let Some(flaw) = self.flaws.pop_front() {
+                let _ = self.unreadable.send_item(flaw);
+            }
+        }
+        Poll::Ready(())
     }
 
     fn check_line(&mut self) {
@@ -200,7 +224,15 @@ impl<R> JsonLines<R> {
         }
         // Read whole, as the library does: it leaves out what is nested too deep as well.
         let flaw = match serde_json::from_slice(text) {
-            Ok(message) => protocol::flaw_of(&message),
+            Ok(message) => {
+                let flaw = protocol::flaw_of(&message);
+                if flaw.is_some() && protocol::is_notification(&message) {
+                    tracing::debug!("a notification that cannot be read is left out");
+                    self.line.clear();
+                    return;
+                }
+                flaw
+            }
             Err(error) => Some(no_json(format!(
                 "not valid JSON: {error}; send one message a line"
             ))),
@@ -208,7 +240,7 @@ impl<R> JsonLines<R> {
         match flaw {
             None => self.checked.append(&mut self.line),
             Some(unreadable) => {
-                self.tell(unreadable);
+                self.flaws.push_back(unreadable);
                 self.line.clear();
             }
         }
@@ -236,6 +268,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for JsonLines<R> {
             }
             this.checked.clear();
             this.given = 0;
+            std::task::ready!(this.poll_tell(context));
             let mut space = [0; CHUNK_BYTES];
             let mut chunk = ReadBuf::new(&mut space);
             let read = Pin::new(&mut this.inner).poll_read(context, &mut chunk);
@@ -262,12 +295,33 @@ mod tests {
         let (tell, mut unreadable) = mpsc::channel(UNREADABLE_MAX);
         let (ended, end) = watch::channel(false);
         let mut lines = JsonLines::new(in_chunks(input, chunk), tell, ended);
-        let mut output = Vec::new();
-        lines.read_to_end(&mut output).await.unwrap();
+        let reading = async move {
+            let mut output = Vec::new();
+            lines.read_to_end(&mut output).await.unwrap();
+            output
+        };
+        let hearing = async move {
+            let mut told = Vec::new();
+            while let Some((error, _)) = unreadable.recv().await {
+                told.push(error.message.into_owned());
+            }
+            told
+        };
+        let heard = tokio::join!(reading, hearing);
         assert!(*end.borrow());
-        let told = std::iter::from_fn(|| unreadable.try_recv().ok());
-        let told = told.map(|(error, _)| error.message.into_owned());
-        (output, told.collect())
+        heard
+    }
+
+    #[tokio::test]
+    async fn of_many_lines_that_are_no_message_each_is_told() {
+        let many = 10 * UNREADABLE_MAX;
+        let one = line(1);
+        let input = [b"null\n".repeat(many), one.clone()].concat();
+        for chunk in [3, input.len()] {
+            let (output, told) = read(&input, chunk).await;
+            assert_eq!(output, one);
+            assert_eq!(told.len(), many);
+        }
     }
 
     fn line(id: u64) -> Vec<u8> {

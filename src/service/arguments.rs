@@ -407,5 +407,9 @@ arguments! {
         cursor: Optional<String>,
     }
     /// Arguments of `system_health`: none.
-    SystemHealth {}
+    SystemHealth {
+        /// Whether GitHub is left alone: for the program itself, whose watchers ask all the time.
+        #[serde(skip)]
+        only_known: bool,
+    }
 }

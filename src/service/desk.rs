@@ -201,7 +201,7 @@ impl Parts {
             Request::GetReviewSuggestions(arguments) => {
                 Box::pin(self.get_review_suggestions(arguments)).await
             }
-            Request::SystemHealth(_) => self.system_health().await,
+            Request::SystemHealth(arguments) => self.system_health(arguments).await,
         }
     }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Reply;
 use super::desk::Parts;
+use super::{Reply, SystemHealth};
 use crate::claim::Status;
 use crate::coordinator::StorageProblem;
 use crate::domain::ApiError;
@@ -62,9 +62,9 @@ struct Problem {
 const FIRST_ASK_PATIENCE: Duration = Duration::from_secs(3);
 
 impl Parts {
-    /// Has GitHub asked once if nobody has: a process whose catalogue is fresh asks nothing for a
-    /// while, and what was not asked is not known to be well.
-    async fn ask_once(&self) {
+    /// Has GitHub asked where that is not known to be well: once if nobody has, as a process whose
+    /// catalogue is fresh asks nothing for a while, and again when a problem is an old one.
+    async fn ask_github(&self) {
         let ask = || async {
             let status = self.gh.status();
             if status.answered || status.problem.is_some() {
@@ -79,9 +79,14 @@ impl Parts {
             let _ = tokio::time::timeout(FIRST_ASK_PATIENCE, asking).await;
         };
         self.first_ask.get_or_init(ask).await;
+        if self.gh.status().problem_is_old {
+            let (gh, closing) = (self.gh.in_background(), self.closing.clone());
+            // The next answer tells what came of it.
+            tokio::spawn(async move { closing.run_until_cancelled(gh.look_again()).await });
+        }
     }
 
-    pub(super) async fn system_health(&self) -> Result<Reply, ApiError> {
+    pub(super) async fn system_health(&self, asked: SystemHealth) -> Result<Reply, ApiError> {
         let (ended, active, stale, agents, last_sync, storage) = self
             .read(|view| {
                 let active = view.ledger.active().count() as u64;
@@ -101,7 +106,9 @@ impl Parts {
                 )
             })
             .await?;
-        self.ask_once().await;
+        if !asked.only_known {
+            self.ask_github().await;
+        }
         let report = self.syncer.reports().borrow().clone();
         let gh = self.gh.status();
         let mut problems = Vec::new();
@@ -111,7 +118,7 @@ impl Parts {
                 what: error.message,
                 mend: error.suggestion,
             });
-        } else if !gh.answered {
+        } else if !gh.answered && self.first_ask.initialized() {
             problems.push(Problem {
                 what: "GitHub has been asked and has not answered yet".to_owned(),
                 mend: "look again in a moment; issuecommand doctor tells more if it lasts"

@@ -183,7 +183,14 @@ pub fn arguments_from_text(
                     }
                 } else {
                     let items = text.split(',').map(str::trim);
-                    list.extend(items.filter(|item| !item.is_empty()).map(Value::from));
+                    // Left out, it would make a filter that lets everything through.
+                    if items.clone().any(str::is_empty) {
+                        return Err(ApiError::invalid(
+                            format!("'{field}' of {name} has an empty item"),
+                            format!("name each item, or leave {field} out"),
+                        ));
+                    }
+                    list.extend(items.map(Value::from));
                 }
                 Value::Array(list)
             }
@@ -531,6 +538,11 @@ mod tests {
             files,
             json!([{"path": "a,b"}, {"path": "c"}, {"path": "d"}])
         );
+        for slip in ["", " ", "a,", "a,,b"] {
+            let error = read("next_issue", "labels", &[slip]).unwrap_err();
+            let message = "'labels' of next_issue has an empty item";
+            assert_eq!(error.message, message, "'{slip}'");
+        }
         let error = read("list_repos", "limit", &["1", "2"]).unwrap_err();
         assert_eq!(
             error.message,

@@ -246,6 +246,22 @@ fn malformed_posts_are_answered_and_the_connection_survives() {
 }
 
 #[test]
+fn a_request_without_a_session_is_told_what_comes_first() {
+    let place = Place::with_issues(0);
+    let server = place.serve();
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}).to_string();
+    let headers = [ACCEPT, JSON];
+    let answer = server
+        .connect()
+        .request("POST", "/mcp", &headers, body.as_bytes());
+    assert!((400..500).contains(&answer.status), "{}", answer.status);
+    let error = answer.json();
+    assert_eq!(error["id"], 1, "{error}");
+    let told = error["error"]["message"].as_str().unwrap_or_default();
+    assert!(told.contains("; send initialize first"), "{error}");
+}
+
+#[test]
 fn a_message_over_the_limit_is_refused_and_the_connection_survives() {
     let place = Place::with_issues(0);
     let server = place.serve();

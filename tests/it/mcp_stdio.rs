@@ -162,6 +162,65 @@ fn lines_that_are_no_message_are_answered_and_the_next_ones_too() {
 }
 
 #[test]
+fn a_version_with_lists_of_messages_is_not_agreed_on() {
+    let place = Place::with_issues(0);
+    let client = place.mcp_of(Era::Legacy("2025-03-26"));
+    // Whoever speaks that one knows this one too, and may know no later one.
+    assert_eq!(client.initialize()["protocolVersion"], "2024-11-05");
+    assert!(client.result("tools/list", json!({}))["tools"].is_array());
+}
+
+#[test]
+fn notifications_are_not_answered_and_methods_are_those_of_the_era() {
+    let place = Place::with_issues(0);
+    for era in ERAS {
+        let (client, _) = open(&place, era);
+        let broken = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":5}"#;
+        client.write_line(broken);
+        let unknown = client.call("no/such/method", json!({}));
+        let words = unknown["error"]["message"].to_string();
+        let is_stateless = era == Era::Stateless;
+        assert_eq!(words.contains(" ping"), !is_stateless, "{words}");
+        assert_eq!(words.contains("server/discover"), is_stateless, "{words}");
+        if is_stateless {
+            let refused = client.call("ping", json!({}));
+            let words = refused["error"]["message"].to_string();
+            assert!(
+                words.contains("the methods are server/discover, tools"),
+                "{words}"
+            );
+        }
+        assert!(
+            client.notifications().is_empty(),
+            "{:?}",
+            client.notifications()
+        );
+    }
+}
+
+#[test]
+fn each_of_many_wrong_requests_is_answered() {
+    let place = Place::with_issues(0);
+    let (client, _) = open(&place, Era::Legacy("2025-11-25"));
+    let ids = 1_000..1_100_u64;
+    let lines: Vec<String> = ids
+        .clone()
+        .map(|id| json!({"jsonrpc": "2.0", "id": id, "method": "tools/list", "params": []}))
+        .map(|request| request.to_string())
+        .collect();
+    client.write_line(&lines.join("\n"));
+    client.result("ping", json!({}));
+    until("each is answered", || {
+        let answers = client.notifications();
+        let answered = |id: u64| {
+            let is_it = |it: &&Value| it["id"] == id && it["error"].is_object();
+            answers.iter().any(|it| is_it(&it))
+        };
+        holds(ids.clone().all(answered))
+    });
+}
+
+#[test]
 fn what_comes_before_the_greeting_ends_nothing() {
     let place = Place::with_issues(0);
     for era in ERAS {

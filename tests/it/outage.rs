@@ -83,6 +83,31 @@ fn claims_go_on_while_github_is_down() {
 }
 
 #[test]
+fn health_looks_again_when_a_problem_is_old_and_watchers_never_ask() {
+    let place = Place::with_issues(1)
+        .with("GH_TIMEOUT_SECONDS", 1)
+        .with("API_KEY", "sesame");
+    place.serve_synced().stop();
+    // Its catalogue is fresh: nobody asks GitHub.
+    let server = place.serve();
+    let asked = place.github.requests().len();
+    assert_eq!(server.get("/metrics").status, 200);
+    let stranger = server
+        .connect()
+        .request("GET", "/api/health", &[], b"")
+        .expect(200);
+    assert_eq!(stranger["status"], "ok", "nothing is known to be wrong");
+    assert_eq!(place.github.requests().len(), asked);
+    place.github.inject(Fault::stall());
+    until_unwell(&server, "within 1 s");
+    place.github.clear_faults();
+    until("it is well again", || {
+        holds(server.health()["status"] == "ok")
+    });
+    assert!(place.github.requests().len() > asked);
+}
+
+#[test]
 fn a_start_without_github_serves_what_it_can() {
     let place = Place::with_issues(1);
     place.github.inject(Fault::unavailable());
