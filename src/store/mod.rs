@@ -3,7 +3,7 @@
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `X.json` | snapshot: active claims and what is remembered, written now and then |
+//! | `X.json` | snapshot: active claims and what is remembered, written at the first start and now and then |
 //! | `X.journal.jsonl` | changes since, one JSON object a line, synced before they are acknowledged |
 //! | `X.journal-N.jsonl` | cut journals whose first change is N, kept for readers of events |
 //! | `X.history-N.jsonl` | ended claims, one a line |

@@ -126,9 +126,10 @@ fn load(disk: &dyn Disk, files: &StateFiles, policy: LeasePolicy) -> Result<Load
     let mut read_old = Vec::new();
     let mut last_old = None;
     for (index, first_seq) in firsts.iter().enumerate() {
-        // A cut journal ends where the next one begins; what the snapshot covers is not read.
+        // A cut journal ends where the next one begins, unless that is an older copy; what the
+        // snapshot covers is not read.
         let next = firsts.get(index + 1).copied().or(current.first_seq);
-        if next.is_none_or(|next| next > ledger.seq() + 1) {
+        if *first_seq > covered || next.is_none_or(|next| next > ledger.seq() + 1) {
             let name = files.old_journal(*first_seq);
             let mut old = read_journal(disk, &name)?;
             replay(&mut ledger, &name, &mut old, &mut replayed)?;
