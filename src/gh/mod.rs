@@ -15,6 +15,7 @@ mod issues;
 mod response;
 mod rest;
 mod sync_queries;
+mod verdict;
 mod version;
 
 pub use client::{Account, Gh, GhSettings, GhStatus};

@@ -10,7 +10,9 @@ use super::{Disk, StateFiles, StoreError, io_error};
 use crate::claim::{Claim, Status};
 use crate::domain::{AgentId, ClaimId, RepoName, limits};
 
-/// Appends claims after `position`; what lies beyond it in the file is overwritten.
+/// Appends claims after `position`. What lies beyond it in the file is overwritten, but for as much
+/// of it as is the same: a snapshot that could not be finished may have got its name and rely on
+/// that, and nobody knows whether this one will be finished.
 pub(super) fn append(
     disk: &dyn Disk,
     files: &StateFiles,
@@ -32,10 +34,15 @@ pub(super) fn append(
             lines.push(b'\n');
             position.claims += 1;
         }
+        let there = disk.read(&name).map_err(io_error("read", &name))?;
+        let start = usize::try_from(position.bytes).unwrap_or(usize::MAX);
+        let there = there.as_deref().and_then(|bytes| bytes.get(start..));
+        let pairs = there.unwrap_or_default().iter().zip(&lines);
+        let same = pairs.take_while(|(old, new)| old == new).count();
         let mut file = disk.open(&name).map_err(io_error("open", &name))?;
-        file.set_len(position.bytes)
-            .map_err(io_error("cut", &name))?;
-        file.write_at(position.bytes, &lines)
+        let offset = position.bytes + same as u64;
+        file.set_len(offset).map_err(io_error("cut", &name))?;
+        file.write_at(offset, &lines[same..])
             .map_err(io_error("write", &name))?;
         file.sync_data().map_err(io_error("sync", &name))?;
         position.bytes += lines.len() as u64;

@@ -10,14 +10,15 @@ mod detectors_tests;
 mod diff;
 mod focus;
 mod frame;
+mod place;
 mod report;
 mod template;
 #[cfg(test)]
 pub(super) mod tests;
+mod window;
 mod workflow_rules;
 
 use std::cmp::Reverse;
-use std::ops::Range;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -26,16 +27,16 @@ pub use detectors::{FocusPoint, points as focus_points};
 pub use focus::Focus;
 pub use report::ReviewSuggestions;
 
-use self::diff::{Budget, Cut, Piece, Round};
 use self::frame::Subject;
-use self::report::{Omitted, Rest, RestOfFile, ReviewedFile, UNTRUSTED, rest_rules};
+use self::place::{Place, Position, list_name, rest_call};
+use self::report::{Omitted, Rest, RestOfFile, UNTRUSTED, rest_rules};
+use self::window::{Portion, not_shown, shown_path, shown_points, window};
 use super::areas::{self, Area};
 use super::context::{self, Context};
 use super::files::{self, ChangedFile};
-use super::overflow::Call;
 use super::path_pattern::PathPattern;
 use super::{PullRequest, PullSource, Warning, head_cursor, overflow};
-use crate::domain::{ApiError, Category, cursor, limits, text};
+use crate::domain::{ApiError, Category, limits, text};
 
 const TOOL: &str = "get_review_suggestions";
 /// Files of a page.
@@ -209,117 +210,6 @@ fn rank(looked: &Looked) -> u8 {
         Area::Config | Area::Infra | Area::Dependencies | Area::Other => 3,
         Area::Docs => 4,
     }
-}
-
-/// Where a page begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    /// In the files.
-    Files(Position),
-    /// In what those pages had no room for.
-    Rest(overflow::Position),
-}
-
-impl Default for Place {
-    fn default() -> Self {
-        Self::Files(Position::default())
-    }
-}
-
-impl Place {
-    fn read(given: &str, pr: &str, query: &ReviewQuery, head: &str) -> Result<Self, ApiError> {
-        let of_rest = rest_call(pr, query, head);
-        match of_rest.made(given) {
-            true => overflow::Position::read(&of_rest, given).map(Self::Rest),
-            false => Position::read(given, pr, query, head).map(Self::Files),
-        }
-    }
-
-    /// Whether the page tells what surrounds the pull request.
-    fn tells_context(self) -> bool {
-        match self {
-            Self::Files(position) => position.is_first(),
-            Self::Rest(_) => true,
-        }
-    }
-}
-
-fn rest_call(pr: &str, query: &ReviewQuery, head: &str) -> Call {
-    Call::of_rest(TOOL, &(pr, query), head)
-}
-
-/// Where a page with files begins: a window of them, and how often the diff of that window was continued.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Position {
-    start: usize,
-    /// End of the window; 0 while it is not known how many fit.
-    end: usize,
-    round: usize,
-    /// Bytes that the first page of the window had for the diff: what it showed follows from them.
-    first_bytes: usize,
-    /// Names the list of files in which this is a place.
-    list: u32,
-    /// Where what the pages with files have no room for begins, as the first page found it; none
-    /// where nothing is left.
-    rest: Option<overflow::Position>,
-}
-
-impl Position {
-    fn is_first(self) -> bool {
-        self == Self::default()
-    }
-
-    fn read(given: &str, pr: &str, query: &ReviewQuery, head: &str) -> Result<Self, ApiError> {
-        let position = head_cursor::read(TOOL, &(pr, query), head, given)?;
-        let is_ours = |position: &Self| {
-            (position.end != 0) == (position.round != 0)
-                && position.first_bytes <= limits::ANSWER_BYTES_MAX
-        };
-        let position = Self::of_text(position).filter(is_ours);
-        position.ok_or_else(head_cursor::damaged)
-    }
-
-    fn of_text(text: &str) -> Option<Self> {
-        let parts: Vec<&str> = text.splitn(6, '.').collect();
-        let [start, end, round, first_bytes, list, rest] = *parts else {
-            return None;
-        };
-        Some(Self {
-            start: start.parse().ok()?,
-            end: end.parse().ok()?,
-            round: round.parse().ok()?,
-            first_bytes: first_bytes.parse().ok()?,
-            list: u32::from_str_radix(list, 16).ok()?,
-            rest: match rest {
-                "" => None,
-                given => Some(overflow::Position::of_text(given)?),
-            },
-        })
-    }
-
-    fn make(self, pr: &str, query: &ReviewQuery, head: &str) -> String {
-        let Self {
-            start,
-            end,
-            round,
-            first_bytes,
-            list,
-            rest,
-        } = self;
-        let rest = rest.map_or_else(String::new, overflow::Position::text);
-        let position = format!("{start}.{end}.{round}.{first_bytes}.{list:08x}.{rest}");
-        head_cursor::make(TOOL, &(pr, query), head, &position)
-    }
-}
-
-/// Names a list of files. A pull request that gets another base has another one at the same head.
-fn list_name(looked: &[Looked]) -> u32 {
-    let files = looked.iter().map(|Looked { file, .. }| {
-        let bytes = file.patch.as_ref().map(String::len);
-        let lines = (file.additions, file.deletions);
-        (&file.filename, file.status, lines, bytes)
-    });
-    cursor::fingerprint(TOOL, &files.collect::<Vec<_>>())
 }
 
 /// The answer without its files.
@@ -532,182 +422,4 @@ fn around(answer: &ReviewSuggestions) -> Result<usize, ApiError> {
 /// What the diff of a page is, for people.
 pub fn diff_title(pr: &str, head: &str) -> String {
     format!("Diff of {pr} at {head}")
-}
-
-/// Where the files of a page end, and how the record has them. `around` is what the record has
-/// beside them, in bytes.
-fn window(
-    looked: &[Looked],
-    position: Position,
-    include_diff: bool,
-    around: usize,
-) -> Result<(usize, Vec<ReviewedFile>), ApiError> {
-    let Position { start, end, .. } = position;
-    if end != 0 {
-        let fits = start < end && end <= looked.len() && end - start <= PAGE_FILES_MAX;
-        if !fits {
-            return Err(head_cursor::damaged());
-        }
-        let files = looked[start..end].iter();
-        return Ok((end, files.map(|file| reviewed(file, false)).collect()));
-    }
-    if start >= looked.len() {
-        return Err(head_cursor::damaged());
-    }
-    let most = match include_diff {
-        true => RECORD_BYTES_MAX,
-        false => limits::ANSWER_BYTES_MAX,
-    };
-    let (mut listed, mut taken): (Vec<ReviewedFile>, usize) = (Vec::new(), around);
-    for file in looked[start..].iter().take(PAGE_FILES_MAX) {
-        let told = reviewed(file, true);
-        // A comma stands between two.
-        let size = bytes(&told)? + 1;
-        if taken + size > most && !listed.is_empty() {
-            break;
-        }
-        taken += size;
-        listed.push(told);
-    }
-    Ok((start + listed.len(), listed))
-}
-
-/// A file as the answer has it, with room for the words about its diff; on a page that goes on with
-/// its diff without its points.
-fn reviewed(looked: &Looked, is_new: bool) -> ReviewedFile {
-    let points = if is_new { &*looked.points } else { &[] };
-    let shown = if is_new { shown_points(looked) } else { 0 };
-    let file = &looked.file;
-    ReviewedFile {
-        path: shown_path(looked),
-        status: file.status,
-        area: looked.area,
-        additions: file.additions,
-        deletions: file.deletions,
-        diff: Some("x".repeat(LABEL_BYTES_MAX)),
-        focus_points: points[..shown].to_vec(),
-        more_points: points.len() - shown,
-    }
-}
-
-fn shown_path(looked: &Looked) -> String {
-    text::one_line(text::cut(&looked.file.filename, PATH_BYTES_MAX).0)
-}
-
-/// How many of a file's points its entry shows, whatever else its page has.
-fn shown_points(looked: &Looked) -> usize {
-    let first: Vec<&FocusPoint> = looked.points.iter().take(FILE_POINTS_MAX).collect();
-    overflow::fit(first, FILE_POINTS_BYTES_MAX).0.len()
-}
-
-/// Why a page shows nothing of a file's diff.
-fn not_shown(looked: &Looked) -> String {
-    let file = &looked.file;
-    let words = match () {
-        () if rank(looked) == 5 && file.patch.is_some() => "left out: made by a program or copied",
-        () if file.patch.is_some() => "on the next page",
-        () if file.additions + file.deletions == 0 => "no changed line",
-        () => "none: binary, or too large for GitHub",
-    };
-    words.to_owned()
-}
-
-/// The diff of a page.
-struct Portion {
-    text: String,
-    /// How much is shown of each file; none when nothing is.
-    shown: Vec<Option<String>>,
-    /// What of these files is left.
-    left: Omitted,
-    is_last: bool,
-}
-
-impl Portion {
-    /// `bytes` are those that the first page of these files has for their diff, and those that each
-    /// later page has for diff and files.
-    fn of(
-        files: &[Looked],
-        round: usize,
-        query: &ReviewQuery,
-        bytes: [usize; 2],
-    ) -> Result<Self, ApiError> {
-        let [first, later] = bytes.map(|bytes| Budget {
-            lines: query.diff_lines_max,
-            bytes,
-        });
-        let cut = files.iter().map(|file| cut(file, query, later));
-        let cut = cut.collect::<Result<Vec<Cut>, ApiError>>()?;
-        let rounds = diff::rounds(&cut, first, later);
-        let nothing: Round = vec![0..0; files.len()];
-        let current = match rounds.get(round) {
-            Some(current) => current,
-            None if round == 0 => &nothing,
-            None => return Err(head_cursor::damaged()),
-        };
-        let parts = files.iter().zip(&cut);
-        let parts: Vec<(&ChangedFile, &[Piece])> = parts
-            .map(|(file, cut)| (&file.file, &*cut.pieces))
-            .collect();
-        let left = cut.iter().zip(current).map(|(file, shown)| {
-            let left = &file.pieces[shown.end..];
-            let hunks = left.chunk_by(|one, other| one.hunk == other.hunk);
-            (hunks.count(), left.iter().map(|piece| piece.lines).sum())
-        });
-        let left = left.fold(Omitted::default(), |sum, (hunks, lines): (usize, usize)| {
-            Omitted {
-                hunks: sum.hunks + hunks,
-                diff_lines: sum.diff_lines + lines,
-                ..sum
-            }
-        });
-        Ok(Self {
-            text: diff::text_of(&parts, current),
-            shown: cut
-                .iter()
-                .zip(current)
-                .map(|(file, shown)| label(file, shown))
-                .collect(),
-            left,
-            is_last: round + 1 >= rounds.len(),
-        })
-    }
-}
-
-/// The pieces of a file. Each fits a page of its own, with its heading and the entry of its file.
-fn cut(file: &Looked, query: &ReviewQuery, page: Budget) -> Result<Cut, ApiError> {
-    // Whoever asks for a file by name wants to see it.
-    let is_left_out = query.files.is_empty() && rank(file) == 5;
-    let heading = diff::cost(&diff::heading(&file.file));
-    // A comma stands before it.
-    let entry = bytes(&reviewed(file, false))? + 1;
-    let most = Budget {
-        lines: page.lines.saturating_sub(1),
-        bytes: page.bytes.saturating_sub(heading + entry),
-    };
-    let pieces = match is_left_out {
-        true => Vec::new(),
-        false => diff::pieces(&file.file, most),
-    };
-    Ok(Cut {
-        heading,
-        entry,
-        pieces,
-    })
-}
-
-/// How much a page shows of a file; none when it shows nothing.
-fn label(file: &Cut, shown: &Range<usize>) -> Option<String> {
-    let (first, last) = (
-        file.pieces[shown.clone()].first()?,
-        file.pieces.get(shown.end - 1)?,
-    );
-    if shown.len() == file.pieces.len() && !first.is_part {
-        return Some("whole".to_owned());
-    }
-    let all = file.pieces.last().map_or(0, |piece| piece.hunk);
-    let part = match first.is_part || last.is_part {
-        true => ", parts of a large one",
-        false => "",
-    };
-    Some(format!("hunks {}-{} of {all}{part}", first.hunk, last.hunk))
 }
