@@ -10,9 +10,10 @@ use super::{Disk, StateFiles, StoreError, io_error};
 use crate::claim::{Claim, Status};
 use crate::domain::{AgentId, ClaimId, RepoName, limits};
 
-/// Appends claims after `position`. What lies beyond it in the file is overwritten, but for as much
-/// of it as is the same: a snapshot that could not be finished may have got its name and rely on
-/// that, and nobody knows whether this one will be finished.
+/// Appends claims after `position`; what lies beyond it in the file is overwritten in place. A
+/// snapshot that could not be finished may have got its name and rely on that: its lines come first
+/// among these, so they stay what they are whenever this fails. They are written again all the same,
+/// since after a sync that failed nobody knows whether they are on the disk.
 pub(super) fn append(
     disk: &dyn Disk,
     files: &StateFiles,
@@ -34,18 +35,13 @@ pub(super) fn append(
             lines.push(b'\n');
             position.claims += 1;
         }
-        let there = disk.read(&name).map_err(io_error("read", &name))?;
-        let start = usize::try_from(position.bytes).unwrap_or(usize::MAX);
-        let there = there.as_deref().and_then(|bytes| bytes.get(start..));
-        let pairs = there.unwrap_or_default().iter().zip(&lines);
-        let same = pairs.take_while(|(old, new)| old == new).count();
+        let end = position.bytes + lines.len() as u64;
         let mut file = disk.open(&name).map_err(io_error("open", &name))?;
-        let offset = position.bytes + same as u64;
-        file.set_len(offset).map_err(io_error("cut", &name))?;
-        file.write_at(offset, &lines[same..])
+        file.write_at(position.bytes, &lines)
             .map_err(io_error("write", &name))?;
+        file.set_len(end).map_err(io_error("cut", &name))?;
         file.sync_data().map_err(io_error("sync", &name))?;
-        position.bytes += lines.len() as u64;
+        position.bytes = end;
     }
     Ok(position)
 }
