@@ -11,7 +11,11 @@ type Largest = fn(&str) -> Vec<String>;
 const LETTERS: &[&str] = &["ä", "\"", "'"];
 const TOOLS: [(&str, Largest, &[&str]); 9] = [
     // A test of its own tries the other letters.
-    ("get_failing_tests", failing_tests::tests::largest, &["'"]),
+    (
+        "get_failing_tests",
+        failing_tests::pages_tests::largest,
+        &["'"],
+    ),
     (
         "find_unresolved_comments",
         comments::tests::largest,

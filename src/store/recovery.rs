@@ -184,10 +184,11 @@ fn read_journal(disk: &dyn Disk, name: &str) -> Result<journal::Parsed, StoreErr
     }
 }
 
-/// Whether the file `temporary` waits for the name of the current journal, which is set aside as
-/// `old`, which no snapshot covers, with changes up to `last_seq`. Only between the two renames of a rotation is there no
-/// current journal. The next one then begins behind the first change of `old`, which is written on
-/// until the rotation is tried again. What an earlier or a later rotation left over does not.
+/// Whether the file `temporary` waits for the name of the current journal. That one is set aside as
+/// `old`, which no snapshot covers and whose changes go up to `last_seq`. Only between the two
+/// renames of a rotation is there no current journal: the next one then begins behind the first
+/// change of `old`, which is written on until the rotation is tried again. What an earlier or a
+/// later rotation left over does not.
 fn is_next(disk: &dyn Disk, temporary: &str, old: &journal::Parsed, last_seq: u64) -> bool {
     let next = read_journal(disk, temporary)
         .ok()

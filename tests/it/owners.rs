@@ -3,10 +3,11 @@
 use std::net::TcpListener;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Receiver;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{McpClient, Place, alive, all_at_once, claims, field, holds, until};
 
@@ -264,26 +265,36 @@ fn an_idle_follower_takes_over_within_a_second() {
     assert_eq!(answer.status, 200);
 }
 
-#[test]
-fn a_wait_survives_the_owner() {
-    let place = Place::with_issues(1);
-    let server = place.serve_synced();
-    let (holder, waiter) = (place.mcp().joined(), place.mcp().joined());
-    let claim = holder.claim("agent-a", 1).record();
+/// Has the client wait for an issue. The wait has begun: what is asked after it was answered.
+fn begin_to_wait(waiter: &McpClient) -> Receiver<String> {
     let arguments = json!({"agent_id": "agent-b", "wait_seconds": 30});
     let (_, answer) = waiter.send(
         "tools/call",
         json!({"name": "next_issue", "arguments": arguments}),
     );
-    // Answered after the wait had begun.
     waiter.tool("system_health", json!({})).record();
-    server.kill();
+    answer
+}
+
+/// The wait ends with issue 1 as soon as its holder releases it.
+fn ends_with_a_release(holder: &McpClient, claim: &Value, answer: &Receiver<String>) {
     let release = json!({"claim_id": claim["claim"]["claim_id"]});
     holder.tool("release_issue", release).record();
     let line = answer
         .recv_timeout(Duration::from_secs(15))
         .expect("it is answered");
     assert!(line.contains("Issue 1"), "{line}");
+}
+
+#[test]
+fn a_wait_survives_the_owner() {
+    let place = Place::with_issues(1);
+    let server = place.serve_synced();
+    let (holder, waiter) = (place.mcp().joined(), place.mcp().joined());
+    let claim = holder.claim("agent-a", 1).record();
+    let answer = begin_to_wait(&waiter);
+    server.kill();
+    ends_with_a_release(&holder, &claim, &answer);
     let all = holder.tool("get_all_claims", json!({})).record();
     assert_eq!(claims(&all)[0]["agent_id"], "agent-b");
 }
@@ -294,22 +305,12 @@ fn a_wait_does_not_hold_up_the_end_of_a_coordinator() {
     let mut server = place.serve_synced();
     let (holder, waiter) = (place.mcp().joined(), place.mcp().joined());
     let claim = holder.claim("agent-a", 1).record();
-    let arguments = json!({"agent_id": "agent-b", "wait_seconds": 30});
-    let (_, answer) = waiter.send(
-        "tools/call",
-        json!({"name": "next_issue", "arguments": arguments}),
-    );
-    waiter.tool("system_health", json!({})).record();
+    let answer = begin_to_wait(&waiter);
     let start = Instant::now();
     server.process.terminate();
     let took = start.elapsed();
     assert!(took < Duration::from_secs(2), "{took:?}");
-    let release = json!({"claim_id": claim["claim"]["claim_id"]});
-    holder.tool("release_issue", release).record();
-    let line = answer
-        .recv_timeout(Duration::from_secs(15))
-        .expect("the next owner answers it");
-    assert!(line.contains("Issue 1"), "{line}");
+    ends_with_a_release(&holder, &claim, &answer);
 }
 
 #[test]

@@ -185,6 +185,15 @@ impl Stage {
         release
     }
 
+    /// A stage whose thread syncs one caller's claim until it is released.
+    async fn with_a_sync_under_way() -> (Self, Sender<()>, JoinSet<Granted>) {
+        let mut stage = Self::new();
+        let release = stage.hold();
+        let first = stage.callers(1);
+        assert_eq!(stage.syncs.recv().await, Some(Half::Thread));
+        (stage, release, first)
+    }
+
     /// Claims an issue that nobody else wants.
     fn claim(&mut self) -> impl Future<Output = Granted> + use<> {
         self.claimed += 1;
@@ -344,10 +353,7 @@ async fn more_callers_than_a_batch_takes_share_few_syncs() {
 #[tokio::test]
 async fn callers_beyond_the_queue_are_refused_at_once() {
     in_time(async {
-        let mut stage = Stage::new();
-        let release = stage.hold();
-        let first = stage.callers(1);
-        assert_eq!(stage.syncs.recv().await, Some(Half::Thread));
+        let (mut stage, release, first) = Stage::with_a_sync_under_way().await;
         let mut callers = stage.callers(limits::COORDINATOR_QUEUE_MAX + 10);
         for _ in 0..10 {
             let refused = callers.join_next().await.unwrap().unwrap();
@@ -368,10 +374,7 @@ async fn callers_beyond_the_queue_are_refused_at_once() {
 #[tokio::test]
 async fn who_asked_before_the_end_is_served_and_who_asked_after_it_is_told() {
     in_time(async {
-        let mut stage = Stage::new();
-        let release = stage.hold();
-        let first = stage.callers(1);
-        assert_eq!(stage.syncs.recv().await, Some(Half::Thread));
+        let (mut stage, release, first) = Stage::with_a_sync_under_way().await;
         let before = stage.callers(BATCH_MAX + 100);
         let coordinator = stage.coordinator.clone();
         let stop = tokio::spawn(async move { coordinator.stop().await });

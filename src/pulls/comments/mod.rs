@@ -21,7 +21,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::task::JoinSet;
 
-use super::{PullId, PullRequest, PullSource, Warning, head_cursor, overflow};
+use super::head_cursor::{self, Call};
+use super::{PullId, PullRequest, PullSource, Warning, overflow};
 use crate::domain::{ApiError, Host, limits};
 use analyse::{Analysis, Entry, State, analyse};
 use fetch::{Fetched, fetch};
@@ -160,7 +161,8 @@ pub async fn find_unresolved_comments(
 ) -> Result<Box<RawValue>, ApiError> {
     let source = Arc::new(source);
     let pr = source.id.to_string();
-    let after = after.map(|given| Position::read(given, &pr, query, &source.pull.head.sha));
+    let call = Call::new(TOOL, &(&pr, query), &source.pull.head.sha);
+    let after = after.map(|given| Position::read(&call, given));
     let after = after.transpose()?;
     let mut fetched = fetch(&source).await?;
     fetched.take_reviews_apart();
@@ -186,6 +188,7 @@ pub async fn find_unresolved_comments(
         fetched: &fetched,
         query,
         pr,
+        call,
         fetched_at: source.as_of(now),
         warnings: overflow::fit_warnings(warnings, WARNINGS_BYTES_MAX),
     };
@@ -200,8 +203,8 @@ struct Position {
 }
 
 impl Position {
-    fn read(given: &str, pr: &str, query: &CommentQuery, head: &str) -> Result<Self, ApiError> {
-        let position = head_cursor::read(TOOL, &(pr, query), head, given)?;
+    fn read(call: &Call, given: &str) -> Result<Self, ApiError> {
+        let position = call.read(given)?;
         let (state, id) = position.split_once('.').ok_or_else(head_cursor::damaged)?;
         let state = match state {
             "0" => State::AwaitingAuthor,
@@ -214,9 +217,9 @@ impl Position {
         })
     }
 
-    fn make(entry: &Entry<'_>, pr: &str, query: &CommentQuery, head: &str) -> String {
+    fn make(entry: &Entry<'_>, call: &Call) -> String {
         let state = u8::from(entry.state == State::AwaitingReviewer);
-        head_cursor::make(TOOL, &(pr, query), head, &format!("{state}.{}", entry.id))
+        call.make(&format!("{state}.{}", entry.id))
     }
 }
 
@@ -330,6 +333,7 @@ struct Frame<'a> {
     fetched: &'a Fetched,
     query: &'a CommentQuery,
     pr: String,
+    call: Call,
     fetched_at: Timestamp,
     warnings: Vec<Warning>,
 }
@@ -343,9 +347,8 @@ impl<'a> Frame<'a> {
         mut more: bool,
         changes: &Changes,
     ) -> Result<Box<RawValue>, ApiError> {
-        let head = &self.pull.head.sha;
         let (total_listed, summary) = analysis.summary(self.query);
-        let next = |entry: &Entry<'_>| Position::make(entry, &self.pr, self.query, head);
+        let next = |entry: &Entry<'_>| Position::make(entry, &self.call);
         let mut answer = UnresolvedComments {
             head_sha: self.pull.head_short(),
             fetched_at: self.fetched_at,

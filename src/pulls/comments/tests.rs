@@ -385,6 +385,7 @@ pub(in crate::pulls) fn largest(letters: &str) -> Vec<String> {
         body_chars: super::BODY_CHARS_MAX,
         ..everything()
     };
+    let call = super::Call::new(super::TOOL, &(id.to_string(), &query), &pull.head.sha);
     let analysis = analyse(&fetched, query.sort);
     let warnings = vec![Warning::new("compare", &long, "changed_since is unknown"); 20];
     let (mut answers, mut after, mut told) = (Vec::new(), None, 0);
@@ -397,6 +398,7 @@ pub(in crate::pulls) fn largest(letters: &str) -> Vec<String> {
             fetched: &fetched,
             query: &query,
             pr: id.to_string(),
+            call: call.clone(),
             fetched_at: Timestamp::MAX,
             warnings: overflow::fit_warnings(warnings.clone(), super::WARNINGS_BYTES_MAX),
         };
@@ -410,7 +412,6 @@ pub(in crate::pulls) fn largest(letters: &str) -> Vec<String> {
             assert_eq!(told, 50, "each once");
             return answers;
         };
-        let head = &pull.head.sha;
-        after = Some(super::Position::read(next, &id.to_string(), &query, head).unwrap());
+        after = Some(super::Position::read(&call, next).unwrap());
     }
 }

@@ -10,7 +10,9 @@ mod query;
 mod report;
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(super) mod pages_tests;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 
 use super::report::ReportedFailure;
 use crate::domain::{ApiError, cursor};
+use crate::pulls::PullId;
 use crate::pulls::checks::Check;
 use crate::pulls::ci_log::EXCERPT_LINES_MAX;
-use crate::pulls::overflow::{Call, Position};
-use crate::pulls::{PullId, head_cursor};
+use crate::pulls::head_cursor::{self, Call};
+use crate::pulls::overflow::Position;
 
 /// Lines that show a failure when the caller does not say, and at most: more are not kept of logs.
 pub const ERROR_LINES_MAX: usize = EXCERPT_LINES_MAX;
@@ -172,19 +173,31 @@ impl Query {
         if of_rest.made(given) {
             return Position::read(&of_rest, given).map(Start::Rest);
         }
-        let position = head_cursor::read(tool, &self.cursor_filters(), head, given)?;
-        let start = position.split_once('.').and_then(|(place, told)| {
-            let told = u32::from_str_radix(told, 16).ok()?;
-            let place = place.parse().ok()?;
-            Some(Start::Failures { place, told })
-        });
+        let start = self
+            .call(tool, head)
+            .read(given)?
+            .split_once('.')
+            .and_then(|(place, told)| {
+                let told = u32::from_str_radix(told, 16).ok()?;
+                let place = place.parse().ok()?;
+                Some(Start::Failures { place, told })
+            });
         start.ok_or_else(head_cursor::damaged)
     }
 
     /// The cursor of a page that begins behind these failures.
-    pub(super) fn cursor_after(&self, tool: &str, head: &str, told: &[ReportedFailure]) -> String {
+    pub(super) fn cursor_after(
+        &self,
+        tool: &'static str,
+        head: &str,
+        told: &[ReportedFailure],
+    ) -> String {
         let position = format!("{}.{:08x}", told.len(), digest(told));
-        head_cursor::make(tool, &self.cursor_filters(), head, &position)
+        self.call(tool, head).make(&position)
+    }
+
+    fn call(&self, tool: &'static str, head: &str) -> Call {
+        Call::new(tool, &self.cursor_filters(), head)
     }
 
     /// A call for what has no room beside the failures.

@@ -19,8 +19,9 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use self::entries::{cut, digest, listed};
-use super::{Warning, head_cursor};
-use crate::domain::{ApiError, cursor, limits};
+use super::Warning;
+use super::head_cursor::{self, Call};
+use crate::domain::{ApiError, limits};
 
 /// Fields of the answer that every page has.
 const ON_EVERY_PAGE: [&str; 4] = ["pr", "head_sha", "fetched_at", "untrusted"];
@@ -132,48 +133,6 @@ pub(super) fn fit_warnings(warnings: Vec<Warning>, bytes_max: usize) -> Vec<Warn
     told
 }
 
-/// What is asked: the tool, and what its cursors are bound to.
-#[derive(Clone, Debug)]
-pub(super) struct Call {
-    tool: &'static str,
-    filters: String,
-    head: String,
-}
-
-impl Call {
-    /// A call of a tool; `filters` are all arguments that decide what is in the answer, `head` is
-    /// the whole name of the head commit.
-    pub fn new(tool: &'static str, filters: &impl Serialize, head: &str) -> Self {
-        Self {
-            tool,
-            // These types have no value that JSON cannot hold.
-            filters: serde_json::to_string(filters).unwrap_or_default(),
-            head: head.to_owned(),
-        }
-    }
-}
-
-impl Call {
-    /// The same for pages that come after the tool's own: no cursor of the one kind is taken for one
-    /// of the other.
-    pub fn of_rest(tool: &'static str, filters: &impl Serialize, head: &str) -> Self {
-        Self::new(tool, &("rest", filters), head)
-    }
-
-    /// Whether a cursor was made for this call, be it of another head.
-    pub fn made(&self, given: &str) -> bool {
-        self.check(given).is_ok()
-    }
-
-    /// Refuses a cursor that was made for another call. That needs no look at the head.
-    ///
-    /// # Errors
-    /// `invalid_argument` for one of another tool or other filters.
-    pub fn check(&self, given: &str) -> Result<(), ApiError> {
-        cursor::read(self.tool, &self.filters, given).map(drop)
-    }
-}
-
 /// Where a further page begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Position {
@@ -191,8 +150,7 @@ impl Position {
     /// # Errors
     /// `invalid_argument` for one of another call, `head_moved` for one of an older head.
     pub fn read(call: &Call, given: &str) -> Result<Self, ApiError> {
-        let position = head_cursor::read(call.tool, &call.filters, &call.head, given)?;
-        Self::of_text(position).ok_or_else(head_cursor::damaged)
+        Self::of_text(call.read(given)?).ok_or_else(head_cursor::damaged)
     }
 
     /// The position of which this is the text; none where it is that of none.
@@ -224,7 +182,7 @@ impl Position {
 
     /// The cursor of a page that begins here.
     pub fn make(self, call: &Call) -> String {
-        head_cursor::make(call.tool, &call.filters, &call.head, &self.text())
+        call.make(&self.text())
     }
 }
 

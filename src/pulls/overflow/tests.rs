@@ -174,7 +174,7 @@ fn a_cursor_is_good_for_its_call_its_head_and_its_lists() {
         &format!("0.{digest}.x"),
         &format!("9.{digest}.0"),
     ] {
-        let damaged = head_cursor::make("t", &own.filters, &own.head, position);
+        let damaged = own.make(position);
         let code = code(&damaged, &own, &whole);
         assert_eq!(code, "invalid_argument", "{position}");
     }

@@ -28,7 +28,7 @@ pub use focus::Focus;
 pub use report::ReviewSuggestions;
 
 use self::frame::Subject;
-use self::place::{Place, Position, list_name, rest_call};
+use self::place::{Place, Position, files_call, list_name, rest_call};
 use self::report::{Omitted, Rest, RestOfFile, UNTRUSTED, rest_rules};
 use self::window::{Portion, not_shown, shown_path, shown_points, window};
 use super::areas::{self, Area};
@@ -382,7 +382,7 @@ impl Frame<'_> {
         };
         let head = &pull.head.sha;
         answer.next_cursor = match next {
-            Some(next) => Some(next.make(&answer.pr, query, head)),
+            Some(next) => Some(next.make(&files_call(&answer.pr, query, head))),
             None => rest.map(|rest| rest.make(&rest_call(&answer.pr, query, head))),
         };
         let (left, text) =

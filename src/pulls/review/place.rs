@@ -2,8 +2,8 @@
 
 use super::{Looked, ReviewQuery, TOOL};
 use crate::domain::{ApiError, cursor, limits};
-use crate::pulls::overflow::Call;
-use crate::pulls::{head_cursor, overflow};
+use crate::pulls::head_cursor::{self, Call};
+use crate::pulls::overflow;
 
 /// Where a page begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ impl Place {
         let of_rest = rest_call(pr, query, head);
         match of_rest.made(given) {
             true => overflow::Position::read(&of_rest, given).map(Self::Rest),
-            false => Position::read(given, pr, query, head).map(Self::Files),
+            false => Position::read(&files_call(pr, query, head), given).map(Self::Files),
         }
     }
 
@@ -41,6 +41,10 @@ impl Place {
             Self::Rest(_) => true,
         }
     }
+}
+
+pub(super) fn files_call(pr: &str, query: &ReviewQuery, head: &str) -> Call {
+    Call::new(TOOL, &(pr, query), head)
 }
 
 pub(super) fn rest_call(pr: &str, query: &ReviewQuery, head: &str) -> Call {
@@ -68,13 +72,8 @@ impl Position {
         self == Self::default()
     }
 
-    pub(super) fn read(
-        given: &str,
-        pr: &str,
-        query: &ReviewQuery,
-        head: &str,
-    ) -> Result<Self, ApiError> {
-        let position = head_cursor::read(TOOL, &(pr, query), head, given)?;
+    fn read(call: &Call, given: &str) -> Result<Self, ApiError> {
+        let position = call.read(given)?;
         let is_ours = |position: &Self| {
             (position.end != 0) == (position.round != 0)
                 && position.first_bytes <= limits::ANSWER_BYTES_MAX
@@ -101,7 +100,7 @@ impl Position {
         })
     }
 
-    pub(super) fn make(self, pr: &str, query: &ReviewQuery, head: &str) -> String {
+    pub(super) fn make(self, call: &Call) -> String {
         let Self {
             start,
             end,
@@ -111,8 +110,9 @@ impl Position {
             rest,
         } = self;
         let rest = rest.map_or_else(String::new, overflow::Position::text);
-        let position = format!("{start}.{end}.{round}.{first_bytes}.{list:08x}.{rest}");
-        head_cursor::make(TOOL, &(pr, query), head, &position)
+        call.make(&format!(
+            "{start}.{end}.{round}.{first_bytes}.{list:08x}.{rest}"
+        ))
     }
 }
 

@@ -20,8 +20,9 @@ use super::query::{StackQuery, check_target, no_target, not_on, not_stacked};
 use super::report::{Material, levels, report};
 use crate::domain::ApiError;
 use crate::gh::{ApiPath, GhError};
+use crate::pulls::head_cursor::Call;
 use crate::pulls::native_stack::{self, NativeStack, StackMember};
-use crate::pulls::overflow::{self, Call, Position};
+use crate::pulls::overflow::{self, Position};
 use crate::pulls::{PullSource, Pulls, RollupState, Warning};
 
 /// Most branches of one query: each brings up to fifty pull requests with their events.

@@ -10,8 +10,9 @@ use super::judge::{Landing, Status, Strategy, Verdict};
 use super::old_base::OldBase;
 use super::report::{Material, Report, levels, report};
 use crate::domain::Host;
+use crate::pulls::head_cursor::Call;
 use crate::pulls::native_stack::{NativeStack, StackBase};
-use crate::pulls::overflow::{self, Call, Position};
+use crate::pulls::overflow::{self, Position};
 use crate::pulls::{RollupState, Warning};
 
 /// Answers about stacks of many layers with long names.

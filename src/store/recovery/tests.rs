@@ -127,23 +127,20 @@ fn an_older_copy_of_the_journal_is_damage() {
     let (short, long) = (copy(1), copy(2));
     // A rotation whose snapshot was never written sets it aside as well.
     place.recover().unwrap().rotate(&place.files).unwrap();
-    let newest = copy(1);
-    for older in [&short, &long] {
-        std::fs::write(place.journal(), older).unwrap();
-        let refusal = place.refusal();
-        assert!(refusal.contains("begins with change 1"), "{refusal}");
-        assert!(refusal.contains("ends with 3"), "{refusal}");
-    }
-    std::fs::write(place.journal(), &newest).unwrap();
+    // The copies are refused, and the newest journal is put back.
+    let refused = |end: &str| {
+        let newest = copy(1);
+        for older in [&short, &long] {
+            std::fs::write(place.journal(), older).unwrap();
+            let refusal = place.refusal();
+            assert!(refusal.contains("begins with change 1"), "{refusal}");
+            assert!(refusal.contains(end), "{refusal}");
+        }
+        std::fs::write(place.journal(), &newest).unwrap();
+    };
+    refused("ends with 3");
     place.snapshot();
-    let newest = copy(1);
-    for older in [&short, &long] {
-        std::fs::write(place.journal(), older).unwrap();
-        let refusal = place.refusal();
-        assert!(refusal.contains("begins with change 1"), "{refusal}");
-        assert!(refusal.contains("ends with 4"), "{refusal}");
-    }
-    std::fs::write(place.journal(), &newest).unwrap();
+    refused("ends with 4");
     assert_eq!(place.last(), 5);
 }
 
