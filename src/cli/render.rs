@@ -133,14 +133,14 @@ fn failing_tests(out: &mut String, record: &Value, colours: bool) {
         let _ = writeln!(out, "{pr} at {head}: {FURTHER_PAGE}");
     }
     let counts = &record["counts"];
-    for name in counts["missing_required"].as_array().into_iter().flatten() {
+    for name in list(&counts["missing_required"]) {
         let _ = writeln!(out, "required and not reported: {}", text(name));
     }
     if counts["more_missing_required"].is_number() {
         let more = &counts["more_missing_required"];
         let _ = writeln!(out, "required and not reported: {more} more");
     }
-    for failure in record["failures"].as_array().into_iter().flatten() {
+    for failure in list(&record["failures"]) {
         let place = match (&failure["file"], &failure["line"]) {
             (Value::String(file), Value::Number(line)) => format!("  {}:{line}", printable(file)),
             (Value::String(file), _) => format!("  {}", printable(file)),
@@ -151,10 +151,10 @@ fn failing_tests(out: &mut String, record: &Value, colours: bool) {
         if failure["error"].is_string() {
             let _ = writeln!(out, "  {}", text(&failure["error"]));
         }
-        for line in failure["excerpt"].as_array().into_iter().flatten() {
+        for line in list(&failure["excerpt"]) {
             let _ = writeln!(out, "    {}", text(line));
         }
-        let checks = failure["checks"].as_array().into_iter().flatten().map(text);
+        let checks = list(&failure["checks"]).iter().map(text);
         let more = match failure["more_checks"].as_u64() {
             Some(more) => format!(" and {more} more"),
             None => String::new(),
@@ -193,8 +193,7 @@ fn failing_tests(out: &mut String, record: &Value, colours: bool) {
 
 /// What could not be read, a line each.
 pub(super) fn warnings(out: &mut String, record: &Value) {
-    let words = |value: &Value| text::one_line(value.as_str().unwrap_or_default());
-    for warning in record["warnings"].as_array().into_iter().flatten() {
+    for warning in list(&record["warnings"]) {
         let (source, reason) = (words(&warning["source"]), words(&warning["reason"]));
         let effect = words(&warning["effect"]);
         let _ = writeln!(out, "warning: {source}: {reason}: {effect}");
@@ -206,6 +205,16 @@ pub(super) fn next_page(out: &mut String, record: &Value) {
     if let Some(cursor) = record["next_cursor"].as_str() {
         let _ = writeln!(out, "\nmore with --cursor {}", text::one_line(cursor));
     }
+}
+
+/// A text in one line; nothing where there is none.
+pub(super) fn words(value: &Value) -> String {
+    text::one_line(value.as_str().unwrap_or_default())
+}
+
+/// The entries of a list; none where there is none.
+pub(super) fn list(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
 pub(super) fn bold(words: &str, colours: bool) -> String {

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::render::{bold, next_page, printable, warnings};
+use super::render::{bold, list, next_page, printable, warnings, words};
 use crate::domain::text;
 
 /// Widest line of words, in characters, with what stands before them.
@@ -208,16 +208,8 @@ fn wrap(out: &mut String, before: &str, words: &str) {
     }
 }
 
-fn words(value: &Value) -> String {
-    text::one_line(value.as_str().unwrap_or_default())
-}
-
 fn number(value: &Value) -> String {
     value.as_u64().map_or_else(String::new, |it| it.to_string())
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::render::{FURTHER_PAGE, bold, next_page, warnings};
+use super::render::{FURTHER_PAGE, bold, list, next_page, warnings, words};
 use crate::domain::text;
 
 /// The answer of `detect_merge_conflicts` as text.
@@ -150,14 +150,6 @@ fn span(lines: &Value) -> String {
         true => lines[0].to_string(),
         false => format!("{}-{}", lines[0], lines[1]),
     }
-}
-
-fn words(value: &Value) -> String {
-    text::one_line(value.as_str().unwrap_or_default())
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
 #[cfg(test)]

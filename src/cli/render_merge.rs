@@ -5,9 +5,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::render::{FURTHER_PAGE, bold, next_page, warnings};
+use super::render::{FURTHER_PAGE, bold, next_page, warnings, words};
 use super::render_review::list;
-use crate::domain::text;
 
 /// The questions in the order of the answer.
 const QUESTIONS: [(&str, &str); 6] = [
@@ -184,10 +183,6 @@ fn command(out: &mut String, command: &Value) {
     if command.is_string() {
         let _ = writeln!(out, "  $ {}", words(command));
     }
-}
-
-fn words(value: &Value) -> String {
-    text::one_line(value.as_str().unwrap_or_default())
 }
 
 #[cfg(test)]
