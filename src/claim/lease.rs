@@ -60,7 +60,6 @@ impl Leases {
                 .retain(|known, _| self.last_seen.contains_key(known));
         }
         self.heard.insert(agent_id.clone(), now);
-        self.renew(agent_id, now);
     }
 
     /// Goes back to an earlier period, because the change that began a new one is undone. A call

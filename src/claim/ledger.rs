@@ -437,10 +437,12 @@ impl Ledger {
         self.leases.promote_all(now);
     }
 
-    /// Notes a sign of life of an agent that holds something.
+    /// Notes a sign of life of an agent. One that holds nothing may get something back: when the
+    /// change that took it is undone.
     pub fn renew(&mut self, agent_id: &AgentId, now: Timestamp) {
+        self.leases.hear(agent_id, now);
         if self.by_agent.contains_key(agent_id) {
-            self.leases.hear(agent_id, now);
+            self.leases.renew(agent_id, now);
             self.leases.watch(agent_id, now, &self.policy);
         }
     }

@@ -360,6 +360,27 @@ fn silence_makes_stale_and_the_next_call_revives() {
 }
 
 #[test]
+fn a_call_counts_although_what_it_followed_is_undone() {
+    let mut world = World::new();
+    let claim = world.granted("a", 1, None);
+    world.pass(100 * MINUTE);
+    let mut undo = Vec::new();
+    let (now, why) = (world.now, "nobody took it");
+    let claim_id = claim.claim_id;
+    let withdraw = Command::Withdraw { claim_id, why };
+    world.ledger.execute(&withdraw, now, |ledger, change| {
+        let (seq, at) = (ledger.seq() + 1, now);
+        undo.push(ledger.apply(&Recorded { seq, at, change }));
+    });
+    world.ledger.renew(&agent("a"), now);
+    for undo in undo {
+        world.ledger.undo(undo);
+    }
+    world.pass(100 * MINUTE);
+    assert_eq!(world.status(1), Some(Status::Claimed));
+}
+
+#[test]
 fn any_call_of_the_agent_renews_all_it_holds() {
     let mut world = World::new();
     world.granted("a", 1, None);
