@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::{Claim, Status};
 use crate::domain::{AgentId, ClaimId, IssueKey, RequestId, SessionId, SessionRef};
 
@@ -50,10 +52,15 @@ pub enum GitHubFact {
     /// The issue can no longer be worked on here: transferred, deleted, converted, repository
     /// archived or out of reach. The text says which.
     IssueGone(&'static str),
-    /// A pull request that will close the issue is open.
+    /// A pull request that will close the issue was opened.
     PullRequestOpen(Arc<str>),
     /// It is merged.
-    PullRequestMerged(Arc<str>),
+    PullRequestMerged {
+        /// Which one.
+        url: Arc<str>,
+        /// When; unknown counts only for a claim that names this pull request.
+        at: Option<Timestamp>,
+    },
     /// It was closed without a merge.
     PullRequestClosed(Arc<str>),
 }

@@ -494,19 +494,23 @@ impl Ledger {
             GitHubFact::IssueClosed => moved(claim, Status::Closed).note("closed on GitHub"),
             GitHubFact::IssueGone(why) => moved(claim, Status::Released).note(why).uncounted(),
             GitHubFact::PullRequestOpen(url) => {
-                // The agent may have gone back to work on purpose; the same open pull request
-                // does not move the claim twice.
-                let known = claim.pr_url.as_ref() == Some(url);
-                if !working.is_at_work() || known {
+                // Its agent may have gone back to work on purpose; and what it submitted is not
+                // replaced by somebody else's.
+                if !working.is_at_work() || claim.pr_url.is_some() {
                     return Step::unchanged();
                 }
                 moved(claim, Status::PrSubmitted)
                     .note("pull request opened")
                     .pr_url(Some(url.clone()))
             }
-            GitHubFact::PullRequestMerged(url) => {
-                // Its agent may have told the merge without naming the pull request.
-                if working == Status::PrMerged && claim.pr_url.is_some() {
+            GitHubFact::PullRequestMerged { url, at } => {
+                let counts = match &claim.pr_url {
+                    // Its agent may have told the merge before.
+                    Some(known) => known == url && working != Status::PrMerged,
+                    // What was merged before did not finish the issue, or it was opened again.
+                    None => at.is_some_and(|at| at >= claim.claimed_at),
+                };
+                if !counts {
                     return Step::unchanged();
                 }
                 moved(claim, Status::PrMerged)

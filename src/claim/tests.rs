@@ -329,10 +329,9 @@ fn a_merge_told_without_a_pull_request_holds_no_lease() {
     world.ledger.revive(&agent("a"), world.now, commit);
     assert_eq!(world.status(1), Some(Status::PrMerged));
     // GitHub tells which one it was: that holds it.
-    world.observe(
-        1,
-        GitHubFact::PullRequestMerged("https://github.com/acme/api/pull/9".into()),
-    );
+    let at = Some(world.now);
+    let url = "https://github.com/acme/api/pull/9".into();
+    world.observe(1, GitHubFact::PullRequestMerged { url, at });
     world.pass(500 * MINUTE);
     assert_eq!(world.status(1), Some(Status::PrMerged));
 }
@@ -440,7 +439,7 @@ fn github_moves_claims_along() {
         Some(Status::InProgress),
         "changes were asked for"
     );
-    world.observe(1, GitHubFact::PullRequestMerged(url));
+    world.observe(1, GitHubFact::PullRequestMerged { url, at: None });
     assert_eq!(world.status(1), Some(Status::PrMerged));
     world.observe(1, GitHubFact::IssueClosed);
     assert_eq!(world.status(1), None);
@@ -454,6 +453,58 @@ fn github_moves_claims_along() {
         world.observe(1, GitHubFact::IssueClosed),
         Outcome::Unchanged
     );
+}
+
+#[test]
+fn a_merge_before_the_claim_is_another_ones() {
+    let mut world = World::new();
+    let url: Arc<str> = "https://github.com/acme/api/pull/9".into();
+    let claim = world.granted("a", 1, None);
+    let before = claim.claimed_at.checked_sub(MINUTE).unwrap();
+    for at in [Some(before), None] {
+        let url = url.clone();
+        let outcome = world.observe(1, GitHubFact::PullRequestMerged { url, at });
+        assert_eq!(outcome, Outcome::Unchanged);
+    }
+    assert_eq!(world.status(1), Some(Status::Claimed));
+    // Of the one that the claim names it counts whenever it was.
+    world.update(&claim, by("a"), Status::PrSubmitted);
+    let at = Some(before);
+    world.observe(1, GitHubFact::PullRequestMerged { url, at });
+    assert_eq!(world.status(1), Some(Status::PrMerged));
+    // A merge that was missed while it was not recorded counts as well.
+    world.granted("a", 2, None);
+    let (url, at) = ("https://github.com/acme/api/pull/8".into(), Some(world.now));
+    world.observe(2, GitHubFact::PullRequestMerged { url, at });
+    assert_eq!(world.status(2), Some(Status::PrMerged));
+}
+
+#[test]
+fn what_a_claim_submitted_is_not_replaced_by_somebody_elses() {
+    let mut world = World::new();
+    let claim = world.granted("a", 1, None);
+    world.update(&claim, by("a"), Status::PrSubmitted);
+    world.update(&claim, by("a"), Status::InProgress);
+    let url: Arc<str> = "https://github.com/acme/api/pull/10".into();
+    let at = Some(world.now);
+    for fact in [
+        GitHubFact::PullRequestOpen(url.clone()),
+        GitHubFact::PullRequestMerged {
+            url: url.clone(),
+            at,
+        },
+        GitHubFact::PullRequestClosed(url),
+    ] {
+        assert_eq!(world.observe(1, fact), Outcome::Unchanged);
+    }
+    let claim = world.ledger.holder(&key(1)).cloned().unwrap();
+    let own = "https://github.com/acme/api/pull/9";
+    assert_eq!(claim.pr_url.as_deref(), Some(own));
+    // Once its own is closed another one can finish it.
+    world.observe(1, GitHubFact::PullRequestClosed(own.into()));
+    let url = "https://github.com/acme/api/pull/11".into();
+    world.observe(1, GitHubFact::PullRequestOpen(url));
+    assert_eq!(world.status(1), Some(Status::PrSubmitted));
 }
 
 #[test]

@@ -111,6 +111,10 @@ impl RepoUpdate {
         }
     }
 
+    fn tells_of_pulls(&self) -> bool {
+        self.complete || !self.pulls.is_empty()
+    }
+
     /// An update about some issues alone.
     pub fn of_issues(name: RepoName, issues: Vec<IssueSummary>) -> Self {
         Self {
@@ -146,7 +150,12 @@ pub(super) struct Cursors {
     repo: RepoName,
     issues: Option<Timestamp>,
     pulls: Option<Timestamp>,
+    /// What was open, where the update tells of pull requests: they are news once.
+    open: Option<OpenPulls>,
 }
+
+/// Open pull requests of a repository, and the issues of other repositories that they will close.
+type OpenPulls = (BTreeMap<u64, PullRequestSummary>, Vec<(u64, RepoName, u64)>);
 
 /// What follows from an update for claims and readers.
 #[derive(Debug, Default)]
@@ -232,10 +241,14 @@ impl Catalogue {
     pub(super) fn cursors(&self, update: &CatalogueUpdate) -> Vec<Cursors> {
         let before = |repo: &RepoUpdate| {
             let known = self.repos.get(&repo.name);
+            let open = |entry: &RepoEntry| (entry.pulls.clone(), entry.closes_elsewhere.clone());
             Cursors {
                 repo: repo.name.clone(),
                 issues: known.and_then(|entry| entry.issues_cursor),
                 pulls: known.and_then(|entry| entry.pulls_cursor),
+                open: repo
+                    .tells_of_pulls()
+                    .then(|| known.map(open).unwrap_or_default()),
             }
         };
         update.repos.iter().map(before).collect()
@@ -243,9 +256,14 @@ impl Catalogue {
 
     /// Goes back to earlier cursors: what came since is fetched again.
     pub(super) fn rewind(&mut self, cursors: Cursors) {
-        if let Some(entry) = self.repos.get_mut(&cursors.repo) {
-            entry.issues_cursor = cursors.issues;
-            entry.pulls_cursor = cursors.pulls;
+        let Some(entry) = self.repos.get_mut(&cursors.repo) else {
+            return;
+        };
+        entry.issues_cursor = cursors.issues;
+        entry.pulls_cursor = cursors.pulls;
+        if let Some(open) = cursors.open {
+            (entry.pulls, entry.closes_elsewhere) = open;
+            self.relink(&cursors.repo);
         }
     }
 
@@ -271,7 +289,8 @@ impl Catalogue {
         consequences
     }
 
-    fn apply_repo(&mut self, update: RepoUpdate, consequences: &mut Consequences) {
+    fn apply_repo(&mut self, mut update: RepoUpdate, consequences: &mut Consequences) {
+        let relink = update.tells_of_pulls();
         let entry = self
             .repos
             .entry(update.name.clone())
@@ -294,16 +313,19 @@ impl Catalogue {
         entry.synced_at = update.synced_at.unwrap_or(entry.synced_at);
         entry.issues_cursor = entry.issues_cursor.max(update.issues_cursor);
         entry.pulls_cursor = entry.pulls_cursor.max(update.pulls_cursor);
+        // Pull requests first: a merge and the closing it causes often come in one sync, and the
+        // claim goes through both. They come newest first, but happened the other way round.
+        update.pulls.sort_by_key(|pull| pull.summary.updated_at);
+        for pull in &update.pulls {
+            pull_facts(entry, pull, consequences);
+        }
         if update.complete {
             entry.issues.clear();
             entry.pulls.clear();
             entry.closes_elsewhere.clear();
             entry.reconciled_at = update.synced_at;
         }
-        // Pull requests first: a merge and the closing it causes often come in one sync, and the
-        // claim goes through both.
-        let relink = update.complete || !update.pulls.is_empty();
-        apply_pulls(entry, update.pulls, consequences);
+        apply_pulls(entry, update.pulls);
         apply_issues(entry, update.issues, consequences);
         if let Some(open) = update.open_numbers {
             let open: std::collections::HashSet<u64> = open.into_iter().collect();
@@ -376,42 +398,47 @@ fn apply_issues(entry: &mut RepoEntry, issues: Vec<IssueSummary>, consequences: 
     }
 }
 
-fn apply_pulls(
-    entry: &mut RepoEntry,
-    pulls: Vec<SyncedPullRequest>,
-    consequences: &mut Consequences,
-) {
-    for SyncedPullRequest {
-        summary,
-        closes_elsewhere,
-    } in pulls
-    {
-        let url: Arc<str> = summary.url.clone();
-        let fact = match summary.state {
-            PullRequestState::Open => GitHubFact::PullRequestOpen(url),
-            PullRequestState::Merged => GitHubFact::PullRequestMerged(url),
-            PullRequestState::Closed => GitHubFact::PullRequestClosed(url),
-        };
-        let same_repo = summary
-            .closes
-            .iter()
-            .map(|issue| (entry.name.clone(), *issue));
-        let all = same_repo.chain(closes_elsewhere.iter().cloned());
-        consequences
-            .facts
-            .extend(all.map(|(repo, issue)| (repo, issue, fact.clone())));
+/// What a pull request tells of the issues that it will close. That it is open is told once: later
+/// changes of it say nothing new of a claim that was granted meanwhile.
+fn pull_facts(entry: &RepoEntry, pull: &SyncedPullRequest, consequences: &mut Consequences) {
+    let summary = &pull.summary;
+    let url: Arc<str> = summary.url.clone();
+    let fact = match summary.state {
+        PullRequestState::Open => GitHubFact::PullRequestOpen(url),
+        PullRequestState::Merged => GitHubFact::PullRequestMerged {
+            url,
+            at: pull.merged_at,
+        },
+        PullRequestState::Closed => GitHubFact::PullRequestClosed(url),
+    };
+    let is_open = summary.state == PullRequestState::Open;
+    let known = entry.pulls.get(&summary.number).filter(|_| is_open);
+    let here = summary.closes.iter().copied();
+    let here = here.filter(|issue| known.is_none_or(|known| !known.closes.contains(issue)));
+    let elsewhere = pull.closes_elsewhere.iter().filter(|(repo, issue)| {
+        let link = (summary.number, repo.clone(), *issue);
+        known.is_none() || !entry.closes_elsewhere.contains(&link)
+    });
+    let here = here.map(|issue| (entry.name.clone(), issue));
+    let all = here.chain(elsewhere.cloned());
+    let facts = all.map(|(repo, issue)| (repo, issue, fact.clone()));
+    consequences.facts.extend(facts);
+}
+
+fn apply_pulls(entry: &mut RepoEntry, pulls: Vec<SyncedPullRequest>) {
+    for pull in pulls {
+        let number = pull.summary.number;
         entry
             .closes_elsewhere
-            .retain(|(pull, _, _)| *pull != summary.number);
-        if summary.state == PullRequestState::Open {
-            let number = summary.number;
-            let elsewhere = closes_elsewhere.into_iter();
+            .retain(|(known, _, _)| *known != number);
+        if pull.summary.state == PullRequestState::Open {
+            let elsewhere = pull.closes_elsewhere.into_iter();
             entry
                 .closes_elsewhere
                 .extend(elsewhere.map(|(repo, issue)| (number, repo, issue)));
-            entry.pulls.insert(number, summary);
+            entry.pulls.insert(number, pull.summary);
         } else {
-            entry.pulls.remove(&summary.number);
+            entry.pulls.remove(&number);
         }
     }
 }
@@ -447,6 +474,7 @@ mod tests {
                 updated_at: Timestamp::UNIX_EPOCH,
             },
             closes_elsewhere: Vec::new(),
+            merged_at: (state == PullRequestState::Merged).then_some(Timestamp::UNIX_EPOCH),
         }
     }
 
@@ -508,9 +536,59 @@ mod tests {
         ));
         assert!(matches!(
             merged.facts[0].2,
-            GitHubFact::PullRequestMerged(_)
+            GitHubFact::PullRequestMerged { .. }
         ));
         assert_eq!(catalogue.linked_pull(&name, 1), None);
+    }
+
+    #[test]
+    fn a_pull_request_is_told_as_open_once_for_an_issue() {
+        let mut catalogue = Catalogue::default();
+        let mut told = |pulls: Vec<SyncedPullRequest>| -> Vec<u64> {
+            let facts = catalogue.apply(update(vec![], pulls)).facts;
+            facts.into_iter().map(|(_, issue, _)| issue).collect()
+        };
+        let open = |closes: &[u64]| pull(9, PullRequestState::Open, closes);
+        assert_eq!(told(vec![open(&[1])]), [1]);
+        assert!(told(vec![open(&[1])]).is_empty(), "it was edited");
+        assert_eq!(told(vec![open(&[1, 2])]), [2], "a link was added");
+        let mut elsewhere = open(&[1, 2]);
+        elsewhere.closes_elsewhere = vec![("o/other".parse().unwrap(), 5)];
+        assert_eq!(told(vec![elsewhere.clone()]), [5]);
+        assert!(told(vec![elsewhere.clone()]).is_empty());
+        // All that is open, once more.
+        let mut all = update(vec![], vec![elsewhere]);
+        all.repos[0].complete = true;
+        assert!(catalogue.apply(all).facts.is_empty());
+        let closed = pull(9, PullRequestState::Closed, &[1]);
+        assert_eq!(catalogue.apply(update(vec![], vec![closed])).facts.len(), 1);
+        let reopened = catalogue.apply(update(vec![], vec![open(&[1])]));
+        assert_eq!(reopened.facts.len(), 1);
+    }
+
+    #[test]
+    fn what_a_refused_batch_took_in_is_told_again() {
+        let mut catalogue = Catalogue::default();
+        catalogue.apply(update(vec![], vec![pull(8, PullRequestState::Open, &[])]));
+        let before = catalogue.clone();
+        let page = update(vec![], vec![pull(9, PullRequestState::Open, &[1])]);
+        let cursors = catalogue.cursors(&page);
+        assert_eq!(catalogue.apply(page.clone()).facts.len(), 1);
+        for cursors in cursors {
+            catalogue.rewind(cursors);
+        }
+        assert_eq!(catalogue, before);
+        assert_eq!(catalogue.apply(page).facts.len(), 1);
+    }
+
+    #[test]
+    fn pull_requests_happen_in_the_order_of_their_changes() {
+        let mut catalogue = Catalogue::default();
+        let mut newer = pull(9, PullRequestState::Merged, &[1]);
+        newer.summary.updated_at = Timestamp::from_second(60).unwrap();
+        let older = pull(8, PullRequestState::Closed, &[1]);
+        let facts = catalogue.apply(update(vec![], vec![newer, older])).facts;
+        assert!(matches!(facts[0].2, GitHubFact::PullRequestClosed(_)));
     }
 
     #[test]

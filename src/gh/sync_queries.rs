@@ -83,6 +83,8 @@ pub struct SyncedPullRequest {
     pub summary: PullRequestSummary,
     /// Issues of other repositories that it will close.
     pub closes_elsewhere: Vec<(RepoName, u64)>,
+    /// When it was merged.
+    pub merged_at: Option<Timestamp>,
 }
 
 /// What came of one request; `None` in place of a page means that GitHub did not tell.
@@ -110,7 +112,7 @@ const ISSUE_FIELDS: &str = "fragment I on Issue{number title state createdAt upd
     discussion:comments{totalCount} labels(first:20){nodes{name}} assignees(first:10){nodes{login}} \
     milestone{title dueOn}";
 
-const PULL_FIELDS: &str = "fragment P on PullRequest{number title state isDraft url updatedAt \
+const PULL_FIELDS: &str = "fragment P on PullRequest{number title state isDraft url updatedAt mergedAt \
     closingIssuesReferences(first:10){nodes{number repository{nameWithOwner}}}}";
 
 impl Gh {
@@ -450,6 +452,8 @@ struct PullNode {
     url: Arc<str>,
     updated_at: Timestamp,
     #[serde(default)]
+    merged_at: Option<Timestamp>,
+    #[serde(default)]
     closing_issues_references: Option<Nodes<ClosingNode>>,
 }
 
@@ -490,6 +494,7 @@ impl PullNode {
                 updated_at: self.updated_at,
             },
             closes_elsewhere,
+            merged_at: self.merged_at,
         }
     }
 }

@@ -105,6 +105,46 @@ fn a_merge_that_closes_the_issue_closes_the_claim() {
 }
 
 #[test]
+fn old_pull_requests_change_no_newer_claim() {
+    let place = place(1);
+    let server = place.serve_synced();
+    let open = |closes: &[u64]| {
+        place.github.change(|world| {
+            let repository = world.repository("acme/api");
+            repository.add_pull_request("Fix", closes).number
+        })
+    };
+    let merged = open(&[1]);
+    place.github.change(|world| {
+        world.merge_pull_request("acme/api", merged);
+        world.reopen_issue("acme/api", 1);
+    });
+    server.wait_for_another_sync();
+    let id = server.granted("agent-b", 1);
+    open(&[]);
+    server.wait_for_another_sync();
+    let claim = server.claim_of("acme/api", 1).expect("it is held");
+    assert_eq!(claim["status"], "claimed", "{claim}");
+    // Of two that are open the claim keeps the one it submitted.
+    let own = open(&[]);
+    let url = format!("https://github.com/acme/api/pull/{own}");
+    let submit = json!({"status": "pr_submitted", "pr_url": url});
+    server.patch(&id, submit).expect(200);
+    server
+        .patch(&id, json!({"status": "in_progress"}))
+        .expect(200);
+    let other = open(&[1]);
+    server.wait_for_another_sync();
+    place
+        .github
+        .change(|world| world.close_pull_request("acme/api", other));
+    server.wait_for_another_sync();
+    let claim = server.claim_of("acme/api", 1).expect("it is held");
+    let (status, kept) = (&claim["status"], &claim["pr_url"]);
+    assert_eq!((status, kept), (&json!("in_progress"), &json!(url)));
+}
+
+#[test]
 fn issues_that_left_are_released_with_the_reason() {
     let mut world = issues(2);
     for name in ["acme/web", "acme/archive", "acme/secret"] {

@@ -62,6 +62,7 @@ impl World {
             return Err(format!("{:?} need not be written?", self.model.facts));
         }
         let result = self.core.finish();
+        self.model.told.end_batch(result.is_err());
         if self.disk.is_dead() {
             self.tally.count(Seen::DiedInFinish);
             let power = self.random.chance(70);

@@ -35,6 +35,7 @@ impl World {
                 session: claim.session.map(|session| session.id),
                 status: claim.working_status(),
                 stale_since: held.stale_since.filter(|_| claim.status == held.shown()),
+                since: claim.claimed_at,
                 pull: claim.pr_url.clone(),
                 handoff: claim.handoff_note.clone(),
             };

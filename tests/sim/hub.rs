@@ -166,6 +166,7 @@ impl HubRepo {
                 SyncedPullRequest {
                     summary,
                     closes_elsewhere,
+                    merged_at: None,
                 },
             );
             return told;
@@ -177,6 +178,9 @@ impl HubRepo {
             (PullRequestState::Closed, _) => PullRequestState::Open,
             (PullRequestState::Merged, _) => PullRequestState::Merged,
         };
+        if pull.summary.state == PullRequestState::Merged && pull.merged_at.is_none() {
+            pull.merged_at = Some(now);
+        }
         if pull.summary.state == PullRequestState::Merged && random.chance(70) {
             for number in &pull.summary.closes {
                 if let Some(issue) = self.issues.get_mut(number) {

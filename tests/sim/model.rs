@@ -23,6 +23,8 @@ pub struct Held {
     /// The status it has, or for a stale claim the one it returns to.
     pub status: Status,
     pub stale_since: Option<Timestamp>,
+    /// When the issue was granted.
+    pub since: Timestamp,
     pub pull: Option<Arc<str>>,
     pub handoff: Option<Arc<str>>,
 }

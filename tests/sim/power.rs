@@ -92,6 +92,8 @@ impl World {
     }
 
     fn restart(&mut self) -> Check {
+        // What a batch took in that never came to its end stays in memory here.
+        self.model.told.end_batch(false);
         self.job = None;
         self.is_full = false;
         let recovered = self.recover()?;

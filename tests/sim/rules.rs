@@ -247,6 +247,7 @@ impl Model {
                     session: ours,
                     status: Status::Claimed,
                     stale_since: None,
+                    since: self.time,
                     pull: None,
                     handoff: None,
                 };
@@ -389,13 +390,15 @@ impl Model {
                 GitHubFact::IssueGone(_) => {
                     self.shift(issue, Status::Released, |moved| moved.uncounted = true);
                 }
-                GitHubFact::PullRequestOpen(url) if works && pull.as_ref() != Some(&url) => {
+                GitHubFact::PullRequestOpen(url) if works && pull.is_none() => {
                     self.shift(issue, Status::PrSubmitted, |moved| {
                         moved.pull = Some(Some(url))
                     });
                 }
-                GitHubFact::PullRequestMerged(url)
-                    if status != Status::PrMerged || pull.is_none() =>
+                // Before the claim it was merged for somebody else.
+                GitHubFact::PullRequestMerged { url, at }
+                    if pull.as_ref() == Some(&url) && status != Status::PrMerged
+                        || pull.is_none() && at >= Some(held.since) =>
                 {
                     self.shift(issue, Status::PrMerged, |moved| {
                         moved.pull = Some(Some(url))

@@ -17,13 +17,18 @@ use super::model::{Issue, State};
 pub struct ToldRepo {
     pub synced_at: Timestamp,
     pub issues: BTreeMap<u64, IssueSummary>,
-    pub pulls: BTreeMap<u64, SyncedPullRequest>,
+    pub pulls: Pulls,
 }
+
+/// Open pull requests by number.
+type Pulls = BTreeMap<u64, SyncedPullRequest>;
 
 /// All of them.
 #[derive(Clone, Default)]
 pub struct Told {
     pub repos: BTreeMap<usize, ToldRepo>,
+    /// What was open before each page of the batch under way: a batch that is refused told nothing.
+    before: Vec<(usize, Pulls)>,
 }
 
 /// What a choice is asked with.
@@ -62,6 +67,13 @@ impl Told {
             .iter()
             .map(|(repo, number, fact)| ((place(repo), *number), fact));
         let mut facts: Vec<_> = told.map(|(issue, fact)| (issue, fact.clone())).collect();
+        for page in &update.repos {
+            if page.complete || !page.pulls.is_empty() {
+                let at = place(&page.name);
+                let known = self.repos.get(&at).map(|repo| repo.pulls.clone());
+                self.before.push((at, known.unwrap_or_default()));
+            }
+        }
         for name in &update.dropped {
             self.repos.remove(&place(name));
         }
@@ -73,20 +85,24 @@ impl Told {
                 pulls: BTreeMap::new(),
             });
             repo.synced_at = page.synced_at.unwrap_or(repo.synced_at);
+            let mut pulls = page.pulls.clone();
+            pulls.sort_by_key(|pull| pull.summary.updated_at);
+            for pull in &pulls {
+                let open = || repo.pulls.get(&pull.summary.number);
+                let known = open().filter(|_| pull.summary.state == PullRequestState::Open);
+                let known: Vec<Issue> = known
+                    .map(|known| closed_by(known, at, &place).collect())
+                    .unwrap_or_default();
+                let news = closed_by(pull, at, &place).filter(|issue| !known.contains(issue));
+                facts.extend(news.map(|issue| (issue, fact_of(pull))));
+            }
             if page.complete {
                 repo.issues.clear();
                 repo.pulls.clear();
             }
-            for pull in &page.pulls {
-                let (state, url) = (pull.summary.state, pull.summary.url.clone());
-                let fact = match state {
-                    PullRequestState::Open => GitHubFact::PullRequestOpen(url),
-                    PullRequestState::Merged => GitHubFact::PullRequestMerged(url),
-                    PullRequestState::Closed => GitHubFact::PullRequestClosed(url),
-                };
-                facts.extend(closed_by(pull, at, &place).map(|issue| (issue, fact.clone())));
+            for pull in &pulls {
                 repo.pulls.remove(&pull.summary.number);
-                if state == PullRequestState::Open {
+                if pull.summary.state == PullRequestState::Open {
                     repo.pulls.insert(pull.summary.number, pull.clone());
                 }
             }
@@ -113,6 +129,16 @@ impl Told {
             }
         }
         facts
+    }
+
+    /// The batch under way is over.
+    pub fn end_batch(&mut self, is_refused: bool) {
+        let before = std::mem::take(&mut self.before);
+        for (at, pulls) in before.into_iter().rev().filter(|_| is_refused) {
+            if let Some(repo) = self.repos.get_mut(&at) {
+                repo.pulls = pulls;
+            }
+        }
     }
 
     /// Whether an open pull request will close the issue.
@@ -174,6 +200,19 @@ impl Told {
         }
         best.map(|(_, _, _, _, issue)| issue)
             .ok_or((claimed, others))
+    }
+}
+
+/// What the present state of a pull request says of an issue that it will close.
+fn fact_of(pull: &SyncedPullRequest) -> GitHubFact {
+    let url = pull.summary.url.clone();
+    match pull.summary.state {
+        PullRequestState::Open => GitHubFact::PullRequestOpen(url),
+        PullRequestState::Closed => GitHubFact::PullRequestClosed(url),
+        PullRequestState::Merged => GitHubFact::PullRequestMerged {
+            url,
+            at: pull.merged_at,
+        },
     }
 }
 
