@@ -18,6 +18,7 @@ mod message;
 mod next;
 mod pull_claims;
 mod sync;
+mod sync_claims;
 mod sync_plan;
 mod sync_rest;
 mod writer;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::View;
-use crate::claim::Claim;
-use crate::domain::{RepoName, parse_pull_request_url};
+use crate::claim::{Claim, Status};
+use crate::domain::{RepoName, parse_pull_request_url, split_pull_request_url};
 
 impl View<'_> {
     /// The active claims behind the open pull requests of a repository, by their numbers: the
@@ -30,5 +30,19 @@ impl View<'_> {
             }
         }
         found
+    }
+
+    /// Claims with a pull request that is not known to be open or merged. Whether it says that it
+    /// closes the issue does not matter: the holder named it.
+    pub(super) fn claims_with_doubtful_pulls(&self) -> Vec<(Arc<Claim>, RepoName, u64)> {
+        let doubtful = |claim: &Arc<Claim>| {
+            let url = claim.pr_url.as_deref()?;
+            let (repo, number) = split_pull_request_url(url, self.host)?;
+            let entry = self.catalogue.repo(&repo);
+            let is_open = entry.is_some_and(|entry| entry.pulls.contains_key(&number));
+            let is_settled = is_open || claim.working_status() == Status::PrMerged;
+            (!is_settled).then(|| (claim.clone(), repo, number))
+        };
+        self.ledger.active().filter_map(doubtful).collect()
     }
 }

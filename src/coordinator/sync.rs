@@ -11,12 +11,8 @@ use tokio::sync::{Notify, watch};
 use super::sync_plan::{self, Visit};
 use super::{Answer, CatalogueUpdate, Coordinator, CoordinatorError, Operation, RepoUpdate};
 use super::{RepoEntry, write_catalogue};
-use crate::claim::GitHubFact;
-use crate::domain::{IssueState, RepoName, RepoPattern, limits};
-use crate::gh::{
-    DeltaPage, DeltaRequest, Gh, GhError, IssueLookup, ProbePage, ProbeScope, RepoProbe,
-};
-use crate::process::Priority;
+use crate::domain::{RepoName, RepoPattern, limits};
+use crate::gh::{DeltaPage, DeltaRequest, Gh, GhError, ProbePage, ProbeScope, RepoProbe};
 use crate::store::{Disk, StateFiles};
 
 /// Repositories in one probe, and in one query of changes, at first; halved when GitHub finds it
@@ -364,89 +360,6 @@ impl Syncer {
             }
         }
         Ok(changed)
-    }
-
-    /// Claimed issues that the catalogue does not know as open are looked at one by one: only an
-    /// issue's own state changes a claim.
-    async fn look_after_claims(
-        &self,
-        probes: &[RepoProbe],
-        missing: &[RepoName],
-        problem: &mut Option<GhError>,
-    ) -> Result<(), SyncError> {
-        let archived: HashSet<RepoName> = probes
-            .iter()
-            .filter(|probe| probe.archived)
-            .map(|probe| probe.name.clone())
-            .collect();
-        let seen: HashSet<RepoName> = probes.iter().map(|probe| probe.name.clone()).collect();
-        let doubtful = self.0.coordinator.read(|view| {
-            let is_doubtful = |claim: &&Arc<crate::claim::Claim>| {
-                claim.host == *view.host
-                    && view
-                        .catalogue
-                        .issue(&claim.repo, claim.issue_number)
-                        .is_none()
-            };
-            let doubtful = view.ledger.active().filter(is_doubtful);
-            doubtful
-                .map(|claim| (claim.repo.clone(), claim.issue_number))
-                .collect::<Vec<_>>()
-        });
-        let mut update = CatalogueUpdate::default();
-        for (repo, number) in doubtful.await? {
-            if archived.contains(&repo) {
-                update
-                    .facts
-                    .push((repo, number, GitHubFact::IssueGone("repository archived")));
-                continue;
-            }
-            match self.look_at(&repo, number).await {
-                Ok(Some(fact)) => update.facts.push((repo, number, fact)),
-                Ok(None) => {}
-                Err(error) => {
-                    *problem = Some(error.clone());
-                    if error.is_outage() {
-                        break;
-                    }
-                }
-            }
-        }
-        update.dropped.extend(archived);
-        update.dropped.extend(missing.iter().cloned());
-        // A complete list of repositories tells which are no longer accessible.
-        let known = self.0.coordinator.read(|view| {
-            view.catalogue
-                .repos()
-                .map(|entry| entry.name.clone())
-                .collect::<Vec<_>>()
-        });
-        update
-            .dropped
-            .extend(known.await?.into_iter().filter(|name| !seen.contains(name)));
-        self.take_in(update).await?;
-        Ok(())
-    }
-
-    /// What became of one claimed issue.
-    async fn look_at(&self, repo: &RepoName, number: u64) -> Result<Option<GitHubFact>, GhError> {
-        match self.0.gh.issue(repo, number, Priority::Ordinary).await? {
-            IssueLookup::Found(issue) if issue.summary.state == IssueState::Closed => {
-                Ok(Some(GitHubFact::IssueClosed))
-            }
-            IssueLookup::Found(_) | IssueLookup::IsPullRequest => Ok(None),
-            IssueLookup::Transferred => Ok(Some(GitHubFact::IssueGone("transferred on GitHub"))),
-            IssueLookup::Deleted => Ok(Some(GitHubFact::IssueGone("deleted on GitHub"))),
-            IssueLookup::Unknown => match self.0.gh.repository_is_archived(repo).await {
-                Ok(_) => Ok(Some(GitHubFact::IssueGone(
-                    "deleted on GitHub or converted to a discussion",
-                ))),
-                Err(GhError::NotFound(_)) => Ok(Some(GitHubFact::IssueGone(
-                    "repository no longer accessible",
-                ))),
-                Err(error) => Err(error),
-            },
-        }
     }
 
     pub(super) async fn take_in(&self, update: CatalogueUpdate) -> Result<u64, SyncError> {

@@ -17,5 +17,7 @@ pub use clock::{Clock, ManualClock, SystemClock, later};
 pub use error::{ApiError, Category};
 pub use ids::{AgentId, ClaimId, Host, IssueKey, RepoName, RequestId, SessionId, SessionRef};
 pub use issue::{IssueState, IssueSummary, Milestone, RepoPattern};
-pub use pull_request::{PullRequestState, PullRequestSummary, parse_pull_request_url};
+pub use pull_request::{
+    PullRequestState, PullRequestSummary, parse_pull_request_url, split_pull_request_url,
+};
 pub use time_text::{serialize_time, with_time_text};

@@ -40,28 +40,27 @@ pub struct PullRequestSummary {
     pub updated_at: Timestamp,
 }
 
-/// Takes `https://HOST/owner/repo/pull/N` apart and checks that it lies in `repo`.
-///
-/// Returns the number. A trailing `/files`, query or fragment is allowed.
+/// Takes `https://HOST/owner/repo/pull/N` apart. A trailing `/files`, query or fragment is allowed.
+pub fn split_pull_request_url(url: &str, host: &Host) -> Option<(RepoName, u64)> {
+    let rest = url.strip_prefix("https://")?;
+    let path = rest.split(['?', '#']).next()?;
+    let mut parts = path.split('/');
+    let (given_host, owner, name) = (parts.next()?, parts.next()?, parts.next()?);
+    let kind = parts.next()?;
+    let number = parts.next()?.parse::<u64>().ok()?;
+    let repo = format!("{owner}/{name}").parse().ok()?;
+    let same_host = given_host.eq_ignore_ascii_case(host.as_str());
+    (same_host && kind == "pull" && number > 0).then_some((repo, number))
+}
+
+/// The number of a pull request of `repo`, by its address.
 pub fn parse_pull_request_url(url: &str, host: &Host, repo: &RepoName) -> Result<u64, ApiError> {
-    let mismatch = || {
-        ApiError::invalid(
+    match split_pull_request_url(url, host) {
+        Some((home, number)) if home == *repo => Ok(number),
+        _ => Err(ApiError::invalid(
             format!("pr_url must be a pull request of {repo}"),
             format!("give its address as https://{host}/{repo}/pull/NUMBER"),
-        )
-    };
-    let rest = url.strip_prefix("https://").ok_or_else(mismatch)?;
-    let path = rest.split(['?', '#']).next().unwrap_or(rest);
-    let mut parts = path.split('/');
-    let (given_host, owner, name) = (parts.next(), parts.next(), parts.next());
-    let kind = parts.next();
-    let number = parts.next().and_then(|number| number.parse::<u64>().ok());
-    let same_host = given_host.is_some_and(|given| given.eq_ignore_ascii_case(host.as_str()));
-    let same_repo = owner.is_some_and(|given| given.eq_ignore_ascii_case(repo.owner()))
-        && name.is_some_and(|given| given.eq_ignore_ascii_case(repo.name()));
-    match number {
-        Some(number) if number > 0 && same_host && same_repo && kind == Some("pull") => Ok(number),
-        _ => Err(mismatch()),
+        )),
     }
 }
 

@@ -288,9 +288,10 @@ impl Gh {
         &self,
         repo: &RepoName,
         number: u64,
+        priority: Priority,
     ) -> Result<PullRequestSummary, GhError> {
         let path = format!("repos/{repo}/pulls/{number}");
-        let call = Call::get(&path).priority(Priority::Claim);
+        let call = Call::get(&path).priority(priority);
         let pull: RestPull = self.call(call).await?.json()?;
         let merged = pull.merged || pull.merged_at.is_some();
         let state = match (pull.state, merged) {

@@ -254,7 +254,8 @@ impl Parts {
         if claim.pr_url.as_ref() == Some(&canonical) {
             return Ok(canonical);
         }
-        let found = self.gh.pull_request(&claim.repo, number).await;
+        let ask = self.gh.pull_request(&claim.repo, number, Priority::Claim);
+        let found = ask.await;
         let pull = found.map_err(|error| error.to_api())?;
         if pull.state == PullRequestState::Closed && status == Status::PrSubmitted {
             return Err(ApiError::new(

@@ -145,6 +145,42 @@ fn old_pull_requests_change_no_newer_claim() {
 }
 
 #[test]
+fn a_pull_request_that_only_its_agent_named_is_watched() {
+    let place = place(2);
+    let server = place.serve_synced();
+    let submitted = |number: u64| {
+        let id = server.granted("agent-a", number);
+        let pull = place.github.change(|world| {
+            let repository = world.repository("acme/api");
+            repository.add_pull_request("No keyword", &[]).number
+        });
+        let url = format!("https://github.com/acme/api/pull/{pull}");
+        let submit = json!({"status": "pr_submitted", "pr_url": url});
+        server.patch(&id, submit).expect(200);
+        pull
+    };
+    let (merged, closed) = (submitted(1), submitted(2));
+    server.wait_for_another_sync();
+    // Those that are known to be open cost no call.
+    place.github.clear_requests();
+    server.wait_for_another_sync();
+    let requests = place.github.requests();
+    assert!(
+        !requests
+            .iter()
+            .any(|request| request.path.contains("/pulls/"))
+    );
+    place.github.change(|world| {
+        world.merge_pull_request("acme/api", merged);
+        world.close_pull_request("acme/api", closed);
+    });
+    assert_note(&server, "acme/api", 1, "pr_merged", "merged");
+    assert_note(&server, "acme/api", 2, "in_progress", "closed unmerged");
+    let claim = server.claim_of("acme/api", 2).expect("it is held");
+    assert_eq!(claim["pr_url"], serde_json::Value::Null);
+}
+
+#[test]
 fn issues_that_left_are_released_with_the_reason() {
     let mut world = issues(2);
     for name in ["acme/web", "acme/archive", "acme/secret"] {

@@ -1,0 +1,136 @@
+//! Looks at what is claimed, one by one, where the lists do not tell how it stands: only an issue's
+//! own state, and that of the pull request its holder named, changes a claim.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::sync::{SyncError, Syncer};
+use super::{CatalogueUpdate, View};
+use crate::claim::{Claim, GitHubFact};
+use crate::domain::{IssueState, PullRequestState, RepoName};
+use crate::gh::{GhError, IssueLookup, RepoProbe};
+use crate::process::Priority;
+
+impl Syncer {
+    /// Claimed issues that the catalogue does not know as open are looked at one by one: only an
+    /// issue's own state changes a claim.
+    pub(super) async fn look_after_claims(
+        &self,
+        probes: &[RepoProbe],
+        missing: &[RepoName],
+        problem: &mut Option<GhError>,
+    ) -> Result<(), SyncError> {
+        let archived: HashSet<RepoName> = probes
+            .iter()
+            .filter(|probe| probe.archived)
+            .map(|probe| probe.name.clone())
+            .collect();
+        let seen: HashSet<RepoName> = probes.iter().map(|probe| probe.name.clone()).collect();
+        let doubtful = self.0.coordinator.read(|view| {
+            let is_doubtful = |claim: &&Arc<Claim>| {
+                claim.host == *view.host
+                    && view
+                        .catalogue
+                        .issue(&claim.repo, claim.issue_number)
+                        .is_none()
+            };
+            let doubtful = view.ledger.active().filter(is_doubtful);
+            doubtful
+                .map(|claim| (claim.repo.clone(), claim.issue_number))
+                .collect::<Vec<_>>()
+        });
+        let mut update = CatalogueUpdate {
+            // Pull requests first, as in a page: a claim goes through a merge and the closing it
+            // causes.
+            facts: self.look_at_pulls(problem).await?,
+            ..CatalogueUpdate::default()
+        };
+        for (repo, number) in doubtful.await? {
+            if archived.contains(&repo) {
+                update
+                    .facts
+                    .push((repo, number, GitHubFact::IssueGone("repository archived")));
+                continue;
+            }
+            match self.look_at(&repo, number).await {
+                Ok(Some(fact)) => update.facts.push((repo, number, fact)),
+                Ok(None) => {}
+                Err(error) => {
+                    *problem = Some(error.clone());
+                    if error.is_outage() {
+                        break;
+                    }
+                }
+            }
+        }
+        update.dropped.extend(archived);
+        update.dropped.extend(missing.iter().cloned());
+        // A complete list of repositories tells which are no longer accessible.
+        let known = self.0.coordinator.read(|view| {
+            view.catalogue
+                .repos()
+                .map(|entry| entry.name.clone())
+                .collect::<Vec<_>>()
+        });
+        update
+            .dropped
+            .extend(known.await?.into_iter().filter(|name| !seen.contains(name)));
+        self.take_in(update).await?;
+        Ok(())
+    }
+
+    /// What became of pull requests that claims name and the catalogue does not know as open. One
+    /// that closes its issue by its own words has told it by now. Where GraphQL is refused none is
+    /// known, and each costs a call.
+    async fn look_at_pulls(
+        &self,
+        problem: &mut Option<GhError>,
+    ) -> Result<Vec<(RepoName, u64, GitHubFact)>, SyncError> {
+        let doubtful = |view: &View<'_>| view.claims_with_doubtful_pulls();
+        let mut facts = Vec::new();
+        for (claim, repo, number) in self.0.coordinator.read(doubtful).await? {
+            let Some(url) = claim.pr_url.clone() else {
+                continue;
+            };
+            let ask = self.0.gh.pull_request(&repo, number, Priority::Ordinary);
+            let fact = match ask.await.map(|pull| pull.state) {
+                Ok(PullRequestState::Merged) => GitHubFact::PullRequestMerged { url, at: None },
+                Ok(PullRequestState::Closed) => GitHubFact::PullRequestClosed(url),
+                Ok(PullRequestState::Open) | Err(GhError::NotFound(_) | GhError::Gone(_)) => {
+                    continue;
+                }
+                Err(error) => {
+                    let is_outage = error.is_outage();
+                    *problem = Some(error);
+                    if is_outage {
+                        break;
+                    }
+                    continue;
+                }
+            };
+            facts.push((claim.repo.clone(), claim.issue_number, fact));
+        }
+        Ok(facts)
+    }
+
+    /// What became of one claimed issue.
+    async fn look_at(&self, repo: &RepoName, number: u64) -> Result<Option<GitHubFact>, GhError> {
+        match self.0.gh.issue(repo, number, Priority::Ordinary).await? {
+            IssueLookup::Found(issue) if issue.summary.state == IssueState::Closed => {
+                Ok(Some(GitHubFact::IssueClosed))
+            }
+            IssueLookup::Found(_) | IssueLookup::IsPullRequest => Ok(None),
+            IssueLookup::Transferred => Ok(Some(GitHubFact::IssueGone("transferred on GitHub"))),
+            IssueLookup::Deleted => Ok(Some(GitHubFact::IssueGone("deleted on GitHub"))),
+            IssueLookup::Unknown => match self.0.gh.repository_is_archived(repo).await {
+                Ok(_) => Ok(Some(GitHubFact::IssueGone(
+                    "deleted on GitHub or converted to a discussion",
+                ))),
+                Err(GhError::NotFound(_)) => Ok(Some(GitHubFact::IssueGone(
+                    "repository no longer accessible",
+                ))),
+                Err(error) => Err(error),
+            },
+        }
+    }
+}
