@@ -79,11 +79,12 @@ impl Claim {
         }
     }
 
-    /// Whether its agent's silence makes it stale. Not when it has a pull request, which then holds
-    /// the lease, also when changes are asked for; whatever status an agent reports without one, it
-    /// goes on renewing its lease by its calls.
+    /// Whether its agent's silence makes it stale. Not while it has an open pull request, which then
+    /// holds the lease, also when changes are asked for. Without one, or after its merge, its agent
+    /// goes on renewing the lease by its calls: an issue that the merge did not close waits for it.
     pub fn needs_renewal(&self) -> bool {
-        self.status.is_active() && self.status != Status::Stale && self.pr_url.is_none()
+        let is_held_by_pull = self.pr_url.is_some() && self.status != Status::PrMerged;
+        self.status.is_active() && self.status != Status::Stale && !is_held_by_pull
     }
 
     /// Sets the status and adds the step to the history, which keeps its first and newest steps.

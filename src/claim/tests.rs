@@ -319,7 +319,7 @@ fn a_dead_sessions_claims_are_handed_on_under_new_ids() {
 }
 
 #[test]
-fn a_merge_told_without_a_pull_request_holds_no_lease() {
+fn a_merge_holds_no_lease() {
     let mut world = World::new();
     let claim = world.granted("a", 1, None);
     world.update(&claim, by("a"), Status::PrMerged);
@@ -328,12 +328,13 @@ fn a_merge_told_without_a_pull_request_holds_no_lease() {
     let commit = World::commit_into(world.now, &mut world.changes);
     world.ledger.revive(&agent("a"), world.now, commit);
     assert_eq!(world.status(1), Some(Status::PrMerged));
-    // GitHub tells which one it was: that holds it.
+    // GitHub tells which one it was: the issue stays open all the same.
     let at = Some(world.now);
     let url = "https://github.com/acme/api/pull/9".into();
     world.observe(1, GitHubFact::PullRequestMerged { url, at });
-    world.pass(500 * MINUTE);
     assert_eq!(world.status(1), Some(Status::PrMerged));
+    world.pass(121 * MINUTE);
+    assert_eq!(world.status(1), Some(Status::Stale));
 }
 
 #[test]

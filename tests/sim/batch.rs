@@ -62,7 +62,7 @@ impl World {
             return Err(format!("{:?} need not be written?", self.model.facts));
         }
         let result = self.core.finish();
-        self.model.told.end_batch(result.is_err());
+        self.model.end_batch(result.is_err());
         if self.disk.is_dead() {
             self.tally.count(Seen::DiedInFinish);
             let power = self.random.chance(70);
@@ -201,7 +201,7 @@ impl World {
     fn follow_time(&mut self) -> Check {
         let time = self.model.time;
         if std::mem::take(&mut self.slept) {
-            self.model.heard.fill(time);
+            self.model.renew_all(time);
         }
         if let Some((until, mut sessions)) = self.model.returning.take() {
             let stays = |session: &SessionId| until > time && self.session_lives(*session);

@@ -39,9 +39,10 @@ impl Held {
         }
     }
 
-    /// Whether silence makes it stale: a pull request holds the lease, and nothing else does.
+    /// Whether silence makes it stale: an open pull request holds the lease, and nothing else does.
     pub fn needs_renewal(&self) -> bool {
-        self.stale_since.is_none() && self.pull.is_none()
+        let is_held = self.pull.is_some() && self.status != Status::PrMerged;
+        self.stale_since.is_none() && !is_held
     }
 }
 

@@ -93,7 +93,7 @@ impl World {
 
     fn restart(&mut self) -> Check {
         // What a batch took in that never came to its end stays in memory here.
-        self.model.told.end_batch(false);
+        self.model.end_batch(false);
         self.job = None;
         self.is_full = false;
         let recovered = self.recover()?;
@@ -254,7 +254,7 @@ impl World {
             .collect();
         let model = &mut self.model;
         model.time = now;
-        model.heard.fill(now);
+        model.renew_all(now);
         model.live = alive.iter().copied().collect();
         model.returning = (!alive.is_empty()).then(|| (later(now, RETURN), alive));
         model.ticked = 0;

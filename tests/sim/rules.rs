@@ -26,7 +26,9 @@ pub struct Model {
     /// Sessions of a former owner that are taken for alive, and until when.
     pub returning: Option<(Timestamp, Vec<SessionId>)>,
     /// When each agent was last heard of.
-    pub heard: Vec<Timestamp>,
+    heard: Vec<Timestamp>,
+    /// When GitHub last began a new period of each agent's lease, and what of that is acknowledged.
+    begun: [Vec<Timestamp>; 2],
     /// The present.
     pub time: Timestamp,
     /// The first thing that cannot be.
@@ -45,6 +47,7 @@ impl Model {
             live: BTreeSet::new(),
             returning: None,
             heard: vec![time; agents],
+            begun: [vec![time; agents], vec![time; agents]],
             time,
             problem: Ok(()),
         }
@@ -57,6 +60,17 @@ impl Model {
             self.problem = applied;
         }
         self.facts.push(fact);
+    }
+
+    /// The batch under way is over; one that is refused told nothing and began nothing.
+    pub fn end_batch(&mut self, is_refused: bool) {
+        self.told.end_batch(is_refused);
+        let [now, base] = &mut self.begun;
+        if is_refused {
+            now.clone_from(base);
+        } else {
+            base.clone_from(now);
+        }
     }
 
     fn shift(&mut self, issue: Issue, to: Status, change: impl FnOnce(&mut Move)) {
@@ -79,7 +93,8 @@ impl Model {
 
     /// The deadline of a claim's lease, if it has one.
     pub fn deadline(&self, held: &Held, setting: &Setting) -> Option<Timestamp> {
-        let by = later(self.heard[held.agent], setting.policy.claim_timeout);
+        let since = self.heard[held.agent].max(self.begun[0][held.agent]);
+        let by = later(since, setting.policy.claim_timeout);
         held.needs_renewal().then_some(by)
     }
 
@@ -378,6 +393,17 @@ impl Model {
         Reply::Updated { id, status }
     }
 
+    /// Every lease begins anew.
+    pub fn renew_all(&mut self, now: Timestamp) {
+        self.heard.fill(now);
+        self.begun.iter_mut().for_each(|begun| begun.fill(now));
+    }
+
+    /// The lease begins anew, so that the agent has time to notice.
+    fn begin_period(&mut self, agent: usize) {
+        self.begun[0][agent] = self.time;
+    }
+
     fn learn(&mut self, update: &CatalogueUpdate, setting: &Setting) {
         for (issue, fact) in self.told.take(update, |name| setting.place(name)) {
             let Some(held) = self.now.held.get(&issue) else {
@@ -400,6 +426,7 @@ impl Model {
                     if pull.as_ref() == Some(&url) && status != Status::PrMerged
                         || pull.is_none() && at >= Some(held.since) =>
                 {
+                    self.begin_period(agent);
                     self.shift(issue, Status::PrMerged, |moved| {
                         moved.pull = Some(Some(url))
                     });
@@ -407,8 +434,7 @@ impl Model {
                 GitHubFact::PullRequestClosed(url)
                     if status != Status::PrMerged && pull.as_ref() == Some(&url) =>
                 {
-                    // The lease begins anew, so that the agent has time to notice.
-                    self.heard[agent] = self.heard[agent].max(self.time);
+                    self.begin_period(agent);
                     let to = if works { status } else { Status::InProgress };
                     self.shift(issue, to, |moved| moved.pull = Some(None));
                 }
