@@ -155,23 +155,27 @@ impl Syncer {
         shared.coordinator.set_viewer(shared.gh.login());
         let mut changed = 0;
         let mut problem = None;
-        let (probes, missing) = match self.probe_all().await {
-            Ok((probes, missing)) => {
+        let found = match self.probe_all().await {
+            Ok(found) => {
                 shared.coordinator.set_viewer(shared.gh.login());
-                changed += self.visit_all(&probes, &mut problem).await?;
-                changed += self.reconcile(&probes, &mut problem).await?;
-                (probes, missing)
+                let probes = &found.repositories;
+                changed += self.visit_all(probes, &mut problem).await?;
+                changed += self.reconcile(probes, &mut problem).await?;
+                found
             }
             Err(SyncError::GitHub(GhError::QueryRefused(reason))) => {
                 tracing::info!(reason, "GraphQL is refused: syncing by REST");
                 let (probes, by_rest) = self.sync_by_rest(&mut problem).await?;
                 changed += by_rest;
-                (probes, Vec::new())
+                ProbePage {
+                    repositories: probes,
+                    ..ProbePage::default()
+                }
             }
             Err(error) => return Err(error),
         };
-        self.look_after_claims(&probes, &missing, &mut problem)
-            .await?;
+        self.look_after_claims(&found, &mut problem).await?;
+        let problem = problem.or(found.unknown);
         if problem.is_none() {
             shared
                 .coordinator
@@ -183,18 +187,16 @@ impl Syncer {
     }
 
     /// All repositories in scope. What a failed page would have told stays unknown.
-    async fn probe_all(&self) -> Result<(Vec<RepoProbe>, Vec<RepoName>), SyncError> {
+    async fn probe_all(&self) -> Result<ProbePage, SyncError> {
         let mut found = ProbePage::default();
         for scope in scopes(&self.0.settings.allowed) {
-            let page = self.probe_scope(&scope).await?;
-            found.repositories.extend(page.repositories);
-            found.missing.extend(page.missing);
+            found.add(self.probe_scope(&scope).await?);
         }
         let mut seen = HashSet::new();
         found
             .repositories
             .retain(|probe| seen.insert(probe.name.clone()));
-        Ok((found.repositories, found.missing))
+        Ok(found)
     }
 
     async fn probe_scope(&self, scope: &ProbeScope) -> Result<ProbePage, GhError> {
@@ -207,14 +209,14 @@ impl Syncer {
             .unwrap_or_else(PoisonError::into_inner);
         for _ in 0..limits::PAGES_MAX {
             match self.0.gh.probe(scope, page_size, after.as_deref()).await {
-                Ok(page) => {
-                    found.repositories.extend(page.repositories);
-                    found.missing.extend(page.missing);
+                Ok(mut page) => {
+                    let next = page.next.take();
+                    found.add(page);
                     // A cursor that repeats would go round for ever.
-                    if page.next.is_none() || page.next == after {
+                    if next.is_none() || next == after {
                         break;
                     }
-                    after = page.next;
+                    after = next;
                 }
                 Err(error) if is_too_much(&error) && page_size > 5 => {
                     page_size /= 2;

@@ -8,7 +8,7 @@ use super::sync::{SyncError, Syncer};
 use super::{CatalogueUpdate, View};
 use crate::claim::{Claim, GitHubFact};
 use crate::domain::{IssueState, PullRequestState, RepoName};
-use crate::gh::{GhError, IssueLookup, RepoProbe};
+use crate::gh::{GhError, IssueLookup, ProbePage};
 use crate::process::Priority;
 
 impl Syncer {
@@ -16,16 +16,16 @@ impl Syncer {
     /// issue's own state changes a claim.
     pub(super) async fn look_after_claims(
         &self,
-        probes: &[RepoProbe],
-        missing: &[RepoName],
+        found: &ProbePage,
         problem: &mut Option<GhError>,
     ) -> Result<(), SyncError> {
+        let probes = found.repositories.iter();
         let archived: HashSet<RepoName> = probes
-            .iter()
             .filter(|probe| probe.archived)
             .map(|probe| probe.name.clone())
             .collect();
-        let seen: HashSet<RepoName> = probes.iter().map(|probe| probe.name.clone()).collect();
+        let probes = found.repositories.iter();
+        let seen: HashSet<RepoName> = probes.map(|probe| probe.name.clone()).collect();
         let doubtful = self.0.coordinator.read(|view| {
             let is_doubtful = |claim: &&Arc<Claim>| {
                 claim.host == *view.host
@@ -64,17 +64,18 @@ impl Syncer {
             }
         }
         update.dropped.extend(archived);
-        update.dropped.extend(missing.iter().cloned());
-        // A complete list of repositories tells which are no longer accessible.
-        let known = self.0.coordinator.read(|view| {
-            view.catalogue
-                .repos()
-                .map(|entry| entry.name.clone())
-                .collect::<Vec<_>>()
-        });
-        update
-            .dropped
-            .extend(known.await?.into_iter().filter(|name| !seen.contains(name)));
+        update.dropped.extend(found.missing.iter().cloned());
+        // Only a complete list of repositories tells which are no longer accessible.
+        if found.unknown.is_none() {
+            let known = self.0.coordinator.read(|view| {
+                let known = view.catalogue.repos();
+                known.map(|entry| entry.name.clone()).collect::<Vec<_>>()
+            });
+            let known = known.await?.into_iter();
+            update
+                .dropped
+                .extend(known.filter(|name| !seen.contains(name)));
+        }
         self.take_in(update).await?;
         Ok(())
     }

@@ -31,6 +31,11 @@ struct Extensions {
 }
 
 impl QueryError {
+    /// Whether it is about a top-level alias, or something in it.
+    pub fn is_at(&self, alias: &str) -> bool {
+        self.path.first().and_then(Value::as_str) == Some(alias)
+    }
+
     /// The error as a sentence.
     pub fn explain(&self) -> String {
         let kind = self.kind.as_deref().or(self.code());
@@ -61,9 +66,7 @@ impl Answer {
 
     /// The error that explains why `alias` is null.
     pub fn error_at(&self, alias: &str) -> Option<&QueryError> {
-        self.errors
-            .iter()
-            .find(|error| error.path.first().and_then(Value::as_str) == Some(alias))
+        self.errors.iter().find(|error| error.is_at(alias))
     }
 }
 

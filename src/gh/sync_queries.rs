@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::client::Gh;
 use super::error::GhError;
-use super::graphql::{Answer, typed};
+use super::graphql::{Answer, QueryError, typed};
 use super::issues::{IssueNode, NameWithOwner, Nodes};
 use crate::domain::{IssueSummary, PullRequestState, PullRequestSummary, RepoName};
 use crate::process::Priority;
@@ -55,8 +55,19 @@ pub struct ProbePage {
     pub repositories: Vec<RepoProbe>,
     /// Named repositories that GitHub does not show.
     pub missing: Vec<RepoName>,
+    /// Why repositories were left out of which nothing is known: that they are gone cannot be told.
+    pub unknown: Option<GhError>,
     /// Where the next page begins.
     pub next: Option<String>,
+}
+
+impl ProbePage {
+    /// Adds what another page told.
+    pub fn add(&mut self, page: Self) {
+        self.repositories.extend(page.repositories);
+        self.missing.extend(page.missing);
+        self.unknown = self.unknown.take().or(page.unknown);
+    }
 }
 
 /// What to fetch of one repository.
@@ -171,14 +182,19 @@ impl Gh {
                 .filter(|list| !list.is_null())
         });
         let Some(found) = found else {
-            return Err(GhError::NotFound(owner.unwrap_or("the account").to_owned()));
+            let missing = GhError::NotFound(owner.unwrap_or("the account").to_owned());
+            return Err(unexplained(&answer, root).unwrap_or(missing));
         };
         let list: Connection<Option<ProbeNode>> = typed(found)?;
         let next = list.page_info.and_then(PageInfo::next);
+        let nulls = list.nodes.iter().filter(|node| node.is_none()).count();
+        let hidden = answer.errors.iter().filter(|error| hides(error)).count();
+        let unknown = (nulls > hidden).then(|| not_told(&answer, root));
         let nodes = list.nodes.into_iter().flatten();
         Ok(ProbePage {
             repositories: nodes.filter_map(ProbeNode::into_probe).collect(),
             missing: Vec::new(),
+            unknown,
             next,
         })
     }
@@ -221,8 +237,10 @@ impl Gh {
                 Some(node) => page
                     .repositories
                     .extend(typed::<ProbeNode>(node)?.into_probe()),
-                None if is_missing(&answer, &alias) => page.missing.push(name.clone()),
-                None => {}
+                None if answer.error_at(&alias).is_some_and(hides) => {
+                    page.missing.push(name.clone());
+                }
+                None => page.unknown = Some(not_told(&answer, &alias)),
             }
         }
         Ok(page)
@@ -283,11 +301,26 @@ impl Gh {
     }
 }
 
-/// GitHub says that it is not there, rather than leaving the answer out.
-fn is_missing(answer: &Answer, alias: &str) -> bool {
-    answer
-        .error_at(alias)
-        .is_some_and(|error| matches!(error.kind.as_deref(), Some("NOT_FOUND" | "FORBIDDEN")))
+/// GitHub says that something is not there for this login, rather than leaving the answer out.
+fn hides(error: &QueryError) -> bool {
+    matches!(error.kind.as_deref(), Some("NOT_FOUND" | "FORBIDDEN"))
+}
+
+/// An error about an alias that says something else.
+fn unexplained(answer: &Answer, alias: &str) -> Option<GhError> {
+    let mut errors = answer.errors.iter();
+    let error = errors.find(|error| error.is_at(alias) && !hides(error))?;
+    Some(GhError::Upstream {
+        status: 200,
+        message: error.explain(),
+    })
+}
+
+/// Why nothing is known of what an alias should have told.
+fn not_told(answer: &Answer, alias: &str) -> GhError {
+    unexplained(answer, alias).unwrap_or_else(|| {
+        GhError::Malformed("a repository was left out without a reason".to_owned())
+    })
 }
 
 fn delta_query(requests: &[DeltaRequest], with_dependencies: bool) -> (String, Map<String, Value>) {

@@ -210,6 +210,41 @@ fn issues_that_left_are_released_with_the_reason() {
     }
 }
 
+/// Waits until so many more requests for repositories have been answered.
+fn wait_for_probes(place: &Place, count: usize) {
+    let seen = place.github.requests().len();
+    place.until_asked(|requests| {
+        let probe = |request: &&crate::github::RequestRecord| request.path.contains("/graphql");
+        requests[seen..].iter().filter(probe).count() >= count
+    });
+}
+
+#[test]
+fn a_repository_that_is_not_told_is_not_gone() {
+    let list = r#"{"data":{"viewer":{"login":"octo","repositories":{"pageInfo":{"hasNextPage":false,
+        "endCursor":null},"nodes":[null]}}},"errors":[{"message":"Something went wrong",
+        "path":["viewer","repositories","nodes",0]}]}"#;
+    let named = r#"{"data":{"viewer":{"login":"octo"},"r0":null},"errors":[{"message":"Timeout",
+        "path":["r0"]}]}"#;
+    for (allowed, answer) in [("", list), ("acme/api", named)] {
+        let place = place(2).with("ALLOWED_REPOS", allowed);
+        let server = place.serve_synced();
+        place
+            .github
+            .inject(Fault::respond(200, answer).on_body("latestPull"));
+        wait_for_probes(&place, 3);
+        assert_eq!(server.next("agent-a").expect(201)["issue_number"], 1);
+        let problems = server.health()["problems"].to_string();
+        assert!(
+            problems.contains("Something went wrong") || problems.contains("Timeout"),
+            "{problems}"
+        );
+        place.github.clear_faults();
+        server.wait_for_another_sync();
+        assert_eq!(server.health()["problems"], serde_json::Value::Null);
+    }
+}
+
 #[test]
 fn an_answer_that_fails_changes_no_claim() {
     let place = place(2);
