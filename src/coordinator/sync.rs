@@ -39,6 +39,8 @@ pub struct SyncReport {
     pub runs: u64,
     /// Why the last one failed or what it left out.
     pub problem: Option<GhError>,
+    /// Owners in ALLOWED_REPOS that it could not see.
+    pub unseen: Vec<String>,
     /// In words, while one is under way.
     pub progress: Option<String>,
 }
@@ -165,16 +167,17 @@ impl Syncer {
             }
             Err(SyncError::GitHub(GhError::QueryRefused(reason))) => {
                 tracing::info!(reason, "GraphQL is refused: syncing by REST");
-                let (probes, by_rest) = self.sync_by_rest(&mut problem).await?;
+                let (found, by_rest) = self.sync_by_rest(&mut problem).await?;
                 changed += by_rest;
-                ProbePage {
-                    repositories: probes,
-                    ..ProbePage::default()
-                }
+                found
             }
             Err(error) => return Err(error),
         };
+        if let (Some(owner), []) = (found.unseen.first(), &*found.repositories) {
+            return Err(GhError::NotFound(owner.clone()).into());
+        }
         self.look_after_claims(&found, &mut problem).await?;
+        self.note(|report| report.unseen = found.unseen);
         let problem = problem.or(found.unknown);
         if problem.is_none() {
             shared
@@ -190,7 +193,8 @@ impl Syncer {
     async fn probe_all(&self) -> Result<ProbePage, SyncError> {
         let mut found = ProbePage::default();
         for scope in scopes(&self.0.settings.allowed) {
-            found.add(self.probe_scope(&scope).await?);
+            let page = self.probe_scope(&scope).await;
+            found.add_scope(&scope, page)?;
         }
         let mut seen = HashSet::new();
         found

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::sync::{SyncError, Syncer, known_cursors, scopes};
 use super::{CatalogueUpdate, RepoEntry, RepoUpdate};
 use crate::domain::{RepoName, limits};
-use crate::gh::{GhError, RepoProbe};
+use crate::gh::{GhError, ProbePage, RepoProbe};
 
 const PAGE: u32 = 100;
 /// As for GraphQL: clocks have a resolution of a second, and replicas lag.
@@ -20,11 +20,17 @@ impl Syncer {
     pub(super) async fn sync_by_rest(
         &self,
         problem: &mut Option<GhError>,
-    ) -> Result<(Vec<RepoProbe>, u64), SyncError> {
-        let mut probes = Vec::new();
+    ) -> Result<(ProbePage, u64), SyncError> {
+        let mut found = ProbePage::default();
         for scope in scopes(&self.0.settings.allowed) {
-            probes.extend(self.0.gh.repositories_by_rest(&scope).await?);
+            let repositories = self.0.gh.repositories_by_rest(&scope).await;
+            let page = repositories.map(|repositories| ProbePage {
+                repositories,
+                ..ProbePage::default()
+            });
+            found.add_scope(&scope, page)?;
         }
+        let probes = &found.repositories;
         let names: Vec<RepoName> = probes.iter().map(|probe| probe.name.clone()).collect();
         let known = self
             .0
@@ -55,7 +61,7 @@ impl Syncer {
                 }
             }
         }
-        Ok((probes, changed))
+        Ok((found, changed))
     }
 
     async fn repo_by_rest(

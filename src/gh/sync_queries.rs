@@ -55,6 +55,8 @@ pub struct ProbePage {
     pub repositories: Vec<RepoProbe>,
     /// Named repositories that GitHub does not show.
     pub missing: Vec<RepoName>,
+    /// Owners that GitHub does not show.
+    pub unseen: Vec<String>,
     /// Why repositories were left out of which nothing is known: that they are gone cannot be told.
     pub unknown: Option<GhError>,
     /// Where the next page begins.
@@ -67,6 +69,23 @@ impl ProbePage {
         self.repositories.extend(page.repositories);
         self.missing.extend(page.missing);
         self.unknown = self.unknown.take().or(page.unknown);
+    }
+
+    /// Adds what was found in a scope. An owner that GitHub does not show is left out, as a named
+    /// repository is.
+    pub fn add_scope(
+        &mut self,
+        scope: &ProbeScope,
+        page: Result<Self, GhError>,
+    ) -> Result<(), GhError> {
+        match (page, scope) {
+            (Ok(page), _) => self.add(page),
+            (Err(GhError::NotFound(_)), ProbeScope::Owner(owner)) => {
+                self.unseen.push(owner.clone());
+            }
+            (Err(error), _) => return Err(error),
+        }
+        Ok(())
     }
 }
 
@@ -193,9 +212,9 @@ impl Gh {
         let nodes = list.nodes.into_iter().flatten();
         Ok(ProbePage {
             repositories: nodes.filter_map(ProbeNode::into_probe).collect(),
-            missing: Vec::new(),
             unknown,
             next,
+            ..ProbePage::default()
         })
     }
 

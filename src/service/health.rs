@@ -9,7 +9,7 @@ use super::{Reply, SystemHealth};
 use crate::claim::Status;
 use crate::coordinator::StorageProblem;
 use crate::domain::ApiError;
-use crate::gh::RateLimit;
+use crate::gh::{GhError, RateLimit};
 use crate::process::PoolLoad;
 
 /// Who and where the owner is.
@@ -123,6 +123,12 @@ impl Parts {
                 what: "GitHub has been asked and has not answered yet".to_owned(),
                 mend: "look again in a moment; issuecommand doctor tells more if it lasts"
                     .to_owned(),
+            });
+        }
+        for owner in report.unseen {
+            problems.push(Problem {
+                what: GhError::NotFound(owner).to_string(),
+                mend: "correct ALLOWED_REPOS, or use an account that can see it".to_owned(),
             });
         }
         if let Some(StorageProblem { what, mend }) = storage {

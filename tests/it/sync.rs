@@ -246,6 +246,17 @@ fn a_repository_that_is_not_told_is_not_gone() {
 }
 
 #[test]
+fn an_owner_that_cannot_be_seen_is_left_out() {
+    let place = place(1).with("ALLOWED_REPOS", "nosuchorg/*,acme/*");
+    let server = place.serve_synced();
+    assert_eq!(server.next("agent-a").expect(201)["issue_number"], 1);
+    let problems = server.health()["problems"].to_string();
+    assert!(problems.contains("nosuchorg"), "{problems}");
+    assert!(problems.contains("ALLOWED_REPOS"), "{problems}");
+    server.wait_for_another_sync();
+}
+
+#[test]
 fn an_answer_that_fails_changes_no_claim() {
     let place = place(2);
     place.github.change(|world| {
