@@ -27,6 +27,8 @@ pub struct NextQuery {
     pub milestone: Option<String>,
     /// Issues that were found unfit a moment ago.
     pub except: Vec<IssueKey>,
+    /// Repositories whose issues GitHub refused to show a moment ago.
+    pub except_repos: Vec<RepoName>,
 }
 
 /// A choice that was granted.
@@ -63,7 +65,9 @@ pub(super) fn choose(view: &View<'_>, query: &NextQuery) -> Result<(Grant, Strin
     let mut passed_by = PassedBy::default();
     let mut best: Option<(crate::claim::Assessment, IssueKey, Arc<str>)> = None;
     let repos = view.catalogue.repos().filter(|entry| {
-        view.is_allowed(&entry.name) && query.repo.as_ref().is_none_or(|repo| *repo == entry.name)
+        view.is_allowed(&entry.name)
+            && query.repo.as_ref().is_none_or(|repo| *repo == entry.name)
+            && !query.except_repos.contains(&entry.name)
     });
     for entry in repos {
         let mut key = IssueKey {

@@ -56,6 +56,7 @@ struct Nothing {
 enum Verdict {
     Good(Option<Box<FetchedIssue>>, Vec<String>),
     Unfit,
+    Refused(ApiError),
 }
 
 impl Parts {
@@ -100,6 +101,7 @@ impl Parts {
             labels: arguments.labels.unwrap_or_default(),
             milestone: arguments.milestone,
             except: Vec::new(),
+            except_repos: Vec::new(),
         };
         let mut changes = self.coordinator.changes();
         loop {
@@ -134,22 +136,29 @@ impl Parts {
         })
     }
 
-    /// One choice, with further ones while GitHub says that the chosen issue is unfit.
+    /// One choice, with further ones while GitHub says that the chosen issue is unfit. Where it
+    /// refuses to say, the other repositories are tried; its reason is told in any case.
     async fn try_next(&self, query: &mut NextQuery) -> Result<Result<Reply, PassedBy>, ApiError> {
+        let mut refused = None;
+        let mut nothing = PassedBy::default();
         for _ in 0..TRIES_MAX {
             query.new_claim_id = ClaimId(Uuid::now_v7());
             let next = self.coordinator.next(query.clone()).await;
             let (outcome, handover) = next.map_err(|error| error.to_api())?;
             let (grant, handover) = match (outcome, handover) {
                 (NextOutcome::Granted(grant), Some(handover)) => (grant, handover),
-                (NextOutcome::Nothing { passed_by }, _) => return Ok(Err(passed_by)),
+                (NextOutcome::Nothing { passed_by }, _) => {
+                    nothing = passed_by;
+                    break;
+                }
                 (NextOutcome::Refused(refused), _) => return Err(refusal::to_error(&refused)),
                 (NextOutcome::Granted(_), None) => {
                     return Err(ApiError::internal("a grant came without its handover"));
                 }
             };
             match self.unless_closing(self.verify(&grant)).await?? {
-                Verdict::Good(issue, warnings) => {
+                Verdict::Good(issue, mut warnings) => {
+                    warnings.extend(refused.as_ref().map(passed_by_warning));
                     let reply = self.hand_over(&grant, issue.as_deref(), &warnings)?;
                     handover.done();
                     return Ok(Ok(reply));
@@ -158,9 +167,18 @@ impl Parts {
                     handover.withdraw("found unfit on GitHub");
                     query.except.push(grant.claim.key());
                 }
+                Verdict::Refused(error) => {
+                    handover.withdraw("GitHub refused to show it");
+                    let repo = grant.claim.repo.clone();
+                    query.except_repos.push(repo.clone());
+                    refused = refused.or(Some((repo, error)));
+                }
             }
         }
-        Ok(Err(PassedBy::default()))
+        match refused {
+            Some((_, error)) => Err(error),
+            None => Ok(Err(nothing)),
+        }
     }
 
     /// Asks GitHub about the chosen issue. Without GitHub the catalogue's word counts.
@@ -201,7 +219,7 @@ impl Parts {
             }
             Err(error) => {
                 tracing::info!(%error, repo = %claim.repo, number = claim.issue_number, "passed by");
-                Ok(Verdict::Unfit)
+                Ok(Verdict::Refused(error.to_api()))
             }
         }
     }
@@ -246,6 +264,13 @@ impl Parts {
             .about(claim.clone());
         Ok(reply.with_text("body", title, bounded(body)))
     }
+}
+
+fn passed_by_warning((repo, error): &(RepoName, ApiError)) -> String {
+    format!(
+        "{repo} is passed by: {}; {}",
+        error.message, error.suggestion
+    )
 }
 
 /// A text within the limit, saying so where it was cut.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::github::World;
+use crate::github::{Fault, World};
 use crate::support::{Place, Server, all_at_once, field, issues};
 
 fn take(server: &Server, arguments: Value) -> Value {
@@ -64,6 +64,34 @@ fn the_order_is_priority_then_due_date_then_age() {
     assert_eq!(nothing["claim_id"], Value::Null);
     assert_eq!(nothing["reason"], "no_eligible_issue");
     assert_eq!(nothing["passed_by"]["claimed"], 8);
+}
+
+#[test]
+fn a_repository_whose_issues_github_refuses_is_passed_by_with_the_reason() {
+    let mut world = issues(6);
+    world.add_repository("acme/web").add_issue("the youngest");
+    let place = Place::new(world);
+    let server = place.serve_synced();
+    let refusal = r#"{"message":"Resource not accessible by personal access token"}"#;
+    let refuse = |path: &str| {
+        let fault = Fault::respond(403, refusal).on(path);
+        place.github.inject(fault);
+    };
+    refuse("/repos/acme/api/issues/");
+    let next = server.next("agent-a").expect(201);
+    assert_eq!(next["repo"], "acme/web");
+    let warnings = next["warnings"].to_string();
+    assert!(warnings.contains("acme/api is passed by"), "{warnings}");
+    assert!(warnings.contains("not accessible"), "{warnings}");
+    let wait = json!({"agent_id": "agent-a", "wait_seconds": 20});
+    let answer = server.post("/api/claims/next", wait);
+    let error = answer.json();
+    assert_eq!(error["code"], "forbidden", "{error}");
+    assert!(field(&error, "suggestion").contains("rights"), "{error}");
+    assert_eq!(server.claims().len(), 1);
+    // One was tried of the repository each time.
+    let history = server.get("/api/claims/history").expect(200);
+    assert_eq!(history["claims"].as_array().map(Vec::len), Some(2));
 }
 
 #[test]

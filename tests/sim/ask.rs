@@ -207,6 +207,7 @@ impl Ask {
                     .iter()
                     .map(|issue| setting.key(*issue))
                     .collect(),
+                except_repos: Vec::new(),
             }),
             Self::Update(claim_id, by, status, pr_url) => Operation::Command(Command::Update {
                 claim_id: *claim_id,
