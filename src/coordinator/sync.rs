@@ -162,6 +162,7 @@ impl Syncer {
                 shared.coordinator.set_viewer(shared.gh.login());
                 let probes = &found.repositories;
                 changed += self.visit_all(probes, &mut problem).await?;
+                changed += self.look_at_blocked(&mut problem).await?;
                 changed += self.reconcile(probes, &mut problem).await?;
                 found
             }
@@ -319,6 +320,40 @@ impl Syncer {
             }
         }
         Ok(changed)
+    }
+
+    /// Asks anew about issues that are known as blocked: one does not change when what blocks it is
+    /// closed, and so it is not among the changes.
+    async fn look_at_blocked(&self, problem: &mut Option<GhError>) -> Result<u64, SyncError> {
+        let runs = self.0.report.borrow().runs;
+        let blocked = self.0.coordinator.read(move |view| {
+            let turn = usize::try_from(runs).unwrap_or_default();
+            sync_plan::blocked(view.catalogue, turn)
+        });
+        let blocked = blocked.await?;
+        if blocked.is_empty() {
+            return Ok(0);
+        }
+        match self.0.gh.issues_anew(&blocked).await {
+            Ok(found) => {
+                let found = found.into_iter();
+                let repos = found.map(|(repo, issues)| RepoUpdate::of_issues(repo, issues));
+                let update = CatalogueUpdate {
+                    repos: repos.collect(),
+                    ..CatalogueUpdate::default()
+                };
+                self.take_in(update).await
+            }
+            Err(error) => {
+                // What is too much for GitHub says nothing of the rest of the run.
+                if is_too_much(&error) {
+                    tracing::info!(%error, "blocked issues could not be asked about");
+                } else {
+                    *problem = Some(error);
+                }
+                Ok(0)
+            }
+        }
     }
 
     /// Compares open numbers where counts disagree: transferred and deleted issues never show up

@@ -1,10 +1,12 @@
 //! What a sync has to fetch: pure decisions from what is known and what the probe tells.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Catalogue, RepoEntry};
+use crate::domain::RepoName;
 use crate::gh::{DeltaRequest, RepoProbe};
 
 /// GitHub's `since` has a resolution of a second and its replicas lag: look this far back.
@@ -14,6 +16,9 @@ const RECONCILE_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Issues of one page when only changes are fetched, and when all are.
 const DELTA_PAGE: u32 = 50;
 const FULL_PAGE: u32 = 100;
+
+/// Most issues that are asked about anew in one run: one query, for a point.
+const BLOCKED_MAX: usize = 50;
 
 /// What to do about one repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +71,25 @@ pub(super) fn needs_reconcile(catalogue: &Catalogue, probe: &RepoProbe, now: Tim
     known.issues.len() as u64 != probe.open_issues || overdue && probe.open_issues > 0
 }
 
+/// Issues that are known as blocked, by repository: as many as one query takes, and others of them
+/// the next time.
+pub(super) fn blocked(catalogue: &Catalogue, turn: usize) -> Vec<(RepoName, Vec<u64>)> {
+    let blocked = catalogue.repos().flat_map(|entry| {
+        let blocked = entry.issues.values().filter(|issue| issue.blocked_by > 0);
+        blocked.map(|issue| (&entry.name, issue.number))
+    });
+    let mut blocked: Vec<(&RepoName, u64)> = blocked.collect();
+    let start = turn.wrapping_mul(BLOCKED_MAX) % blocked.len().max(1);
+    blocked.rotate_left(start);
+    blocked.truncate(BLOCKED_MAX);
+    let mut by_repo = BTreeMap::<&RepoName, Vec<u64>>::new();
+    for (repo, number) in blocked {
+        by_repo.entry(repo).or_default().push(number);
+    }
+    let owned = |(repo, numbers): (&RepoName, _)| (repo.clone(), numbers);
+    by_repo.into_iter().map(owned).collect()
+}
+
 /// The first request of a visit.
 pub(super) fn first_request(
     known: Option<&RepoEntry>,
@@ -107,6 +131,7 @@ pub(super) fn reaches_known(oldest: Option<Timestamp>, cursor: Option<Timestamp>
 mod tests {
     use super::*;
     use crate::coordinator::{CatalogueUpdate, RepoUpdate};
+    use crate::domain::{IssueState, IssueSummary};
 
     fn at(second: i64) -> Option<Timestamp> {
         Some(Timestamp::from_second(second).unwrap())
@@ -154,6 +179,34 @@ mod tests {
         let request = first_request(entry, &probe(at(901), None, 0), &visit).unwrap();
         assert_eq!(request.issues_since, at(900 - 180));
         assert_eq!(request.pulls_after, None);
+    }
+
+    #[test]
+    fn blocked_issues_take_turns() {
+        let mut catalogue = Catalogue::default();
+        assert!(blocked(&catalogue, 3).is_empty());
+        let issue = |number: u64| IssueSummary {
+            number,
+            title: "t".into(),
+            state: IssueState::Open,
+            labels: Vec::new(),
+            assignees: Vec::new(),
+            milestone: None,
+            comments: 0,
+            blocked_by: u32::from(number > 1),
+            created_at: Timestamp::UNIX_EPOCH,
+            updated_at: Timestamp::UNIX_EPOCH,
+        };
+        let issues = (1..=BLOCKED_MAX as u64 + 11).map(issue).collect();
+        catalogue.apply(CatalogueUpdate {
+            repos: vec![RepoUpdate::of_issues("o/r".parse().unwrap(), issues)],
+            ..CatalogueUpdate::default()
+        });
+        let turn = |turn: usize| blocked(&catalogue, turn).remove(0).1;
+        assert_eq!(turn(0), (2..=BLOCKED_MAX as u64 + 1).collect::<Vec<_>>());
+        assert_eq!(turn(1).len(), BLOCKED_MAX);
+        let both: std::collections::BTreeSet<u64> = turn(0).into_iter().chain(turn(1)).collect();
+        assert_eq!(both.len(), BLOCKED_MAX + 10);
     }
 
     #[test]

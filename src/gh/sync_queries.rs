@@ -2,6 +2,7 @@
 //! those. Several repositories share one gh process: one process start costs as much as the
 //! payload of thousands of issues.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -286,6 +287,25 @@ impl Gh {
         }
     }
 
+    /// How some issues stand now, whether they changed or not, in one process. One that GitHub does
+    /// not tell is left out.
+    pub async fn issues_anew(
+        &self,
+        wanted: &[(RepoName, Vec<u64>)],
+    ) -> Result<Vec<(RepoName, Vec<IssueSummary>)>, GhError> {
+        let (document, variables) = anew_query(wanted);
+        let mut answer = self.query(&document, variables, Priority::Ordinary).await?;
+        let mut found = Vec::new();
+        for (index, (repo, _)) in wanted.iter().enumerate() {
+            if let Some(node) = answer.take(&format!("r{index}")) {
+                let issues: BTreeMap<String, Option<IssueNode>> = typed(node)?;
+                let issues = issues.into_values().flatten().map(IssueNode::into_summary);
+                found.push((repo.clone(), issues.collect()));
+            }
+        }
+        Ok(found)
+    }
+
     /// Numbers of all open issues of a repository, for the comparison with what is known.
     pub async fn open_numbers(&self, repo: &RepoName) -> Result<Vec<u64>, GhError> {
         #[derive(Deserialize)]
@@ -409,6 +429,29 @@ fn delta_query(requests: &[DeltaRequest], with_dependencies: bool) -> (String, M
     if any_pulls {
         let _ = write!(document, " {PULL_FIELDS}");
     }
+    (document, variables)
+}
+
+fn anew_query(wanted: &[(RepoName, Vec<u64>)]) -> (String, Map<String, Value>) {
+    let mut parameters = String::new();
+    let mut selections = String::new();
+    let mut variables = Map::new();
+    for (index, (repo, numbers)) in wanted.iter().enumerate() {
+        let _ = write!(parameters, "$o{index}:String!,$n{index}:String!,");
+        variables.insert(format!("o{index}"), repo.owner().into());
+        variables.insert(format!("n{index}"), repo.name().into());
+        let _ = write!(
+            selections,
+            "r{index}:repository(owner:$o{index},name:$n{index}){{"
+        );
+        for number in numbers {
+            let _ = write!(selections, "i{number}:issue(number:{number}){{...I}} ");
+        }
+        selections.push_str("} ");
+    }
+    let document = format!(
+        "query({parameters}){{{selections}}} {ISSUE_FIELDS} issueDependenciesSummary{{blockedBy}}}}"
+    );
     (document, variables)
 }
 

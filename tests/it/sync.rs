@@ -307,6 +307,24 @@ fn new_and_changed_issues_arrive() {
 }
 
 #[test]
+fn an_issue_is_free_when_what_blocks_it_is_closed_elsewhere() {
+    let mut world = issues(1);
+    let web = world.add_repository("acme/web");
+    web.add_issue("waits").blocked_by_in("acme/api", 1);
+    let place = Place::new(world).with("SYNC_INTERVAL_MINUTES", 0.01);
+    let server = place.serve_synced();
+    let next = |wait: u64| {
+        let next = json!({"agent_id": "agent-a", "repo": "acme/web", "wait_seconds": wait});
+        server.post("/api/claims/next", next)
+    };
+    assert_eq!(next(0).expect(200)["passed_by"]["blocked"], 1);
+    place
+        .github
+        .change(|world| world.close_issue("acme/api", 1));
+    assert_eq!(next(20).expect(201)["title"], "waits");
+}
+
+#[test]
 fn a_quiet_sync_costs_one_request_for_twenty_repositories() {
     let mut world = issues(3);
     for number in 1..20 {
