@@ -40,6 +40,13 @@ pub struct RepoEntry {
     pub closes_elsewhere: Vec<(u64, RepoName, u64)>,
 }
 
+impl RepoEntry {
+    /// Whether a sync has looked at the whole repository, not only a call at one of its issues.
+    pub fn is_synced(&self) -> bool {
+        self.synced_at > Timestamp::UNIX_EPOCH
+    }
+}
+
 /// Maps keyed by a number that is also in the value are stored as lists.
 mod as_list {
     use std::collections::BTreeMap;

@@ -65,7 +65,9 @@ pub(super) fn choose(view: &View<'_>, query: &NextQuery) -> Result<(Grant, Strin
     let mut passed_by = PassedBy::default();
     let mut best: Option<(crate::claim::Assessment, IssueKey, Arc<str>)> = None;
     let repos = view.catalogue.repos().filter(|entry| {
-        view.is_allowed(&entry.name)
+        // One that no sync has seen may be another one under a new name.
+        entry.is_synced()
+            && view.is_allowed(&entry.name)
             && query.repo.as_ref().is_none_or(|repo| *repo == entry.name)
             && !query.except_repos.contains(&entry.name)
     });

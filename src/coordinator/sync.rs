@@ -160,6 +160,7 @@ impl Syncer {
         let found = match self.probe_all().await {
             Ok(found) => {
                 shared.coordinator.set_viewer(shared.gh.login());
+                self.look_after_unlisted(&found).await?;
                 let probes = &found.repositories;
                 changed += self.visit_all(probes, &mut problem).await?;
                 changed += self.look_at_blocked(&mut problem).await?;

@@ -2,7 +2,6 @@
 //! own state, and that of the pull request its holder named, changes a claim.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use super::sync::{SyncError, Syncer};
 use super::{CatalogueUpdate, View};
@@ -12,6 +11,28 @@ use crate::gh::{GhError, IssueLookup, ProbePage};
 use crate::process::Priority;
 
 impl Syncer {
+    /// Claimed issues of repositories that are not among those found, before anything of a new one
+    /// can be had: it may be one of these under another name. Without GitHub's word on them nothing
+    /// is fetched.
+    pub(super) async fn look_after_unlisted(&self, found: &ProbePage) -> Result<(), SyncError> {
+        let names = names(found);
+        let unlisted = self
+            .0
+            .coordinator
+            .read(move |view| view.claimed(|claim| !names.contains(&claim.repo)));
+        let mut update = CatalogueUpdate::default();
+        for (repo, number) in unlisted.await? {
+            match self.look_at(&repo, number).await {
+                Ok(fact) => update.facts.extend(fact.map(|fact| (repo, number, fact))),
+                Err(error) if error.is_outage() => return Err(error.into()),
+                // What is refused is not one of those found.
+                Err(error) => tracing::info!(%error, %repo, number, "a claimed issue is not shown"),
+            }
+        }
+        self.take_in(update).await?;
+        Ok(())
+    }
+
     /// Claimed issues that the catalogue does not know as open are looked at one by one: only an
     /// issue's own state changes a claim.
     pub(super) async fn look_after_claims(
@@ -24,20 +45,12 @@ impl Syncer {
             .filter(|probe| probe.archived)
             .map(|probe| probe.name.clone())
             .collect();
-        let probes = found.repositories.iter();
-        let seen: HashSet<RepoName> = probes.map(|probe| probe.name.clone()).collect();
-        let doubtful = self.0.coordinator.read(|view| {
-            let is_doubtful = |claim: &&Arc<Claim>| {
-                claim.host == *view.host
-                    && view
-                        .catalogue
-                        .issue(&claim.repo, claim.issue_number)
-                        .is_none()
-            };
-            let doubtful = view.ledger.active().filter(is_doubtful);
-            doubtful
-                .map(|claim| (claim.repo.clone(), claim.issue_number))
-                .collect::<Vec<_>>()
+        let seen = names(found);
+        let listed = seen.clone();
+        let doubtful = self.0.coordinator.read(move |view| {
+            let catalogue = view.catalogue;
+            let is_known = |it: &Claim| catalogue.issue(&it.repo, it.issue_number).is_some();
+            view.claimed(|claim| listed.contains(&claim.repo) && !is_known(claim))
         });
         let mut update = CatalogueUpdate {
             // Pull requests first, as in a page: a claim goes through a merge and the closing it
@@ -134,4 +147,9 @@ impl Syncer {
             },
         }
     }
+}
+
+fn names(found: &ProbePage) -> HashSet<RepoName> {
+    let probes = found.repositories.iter();
+    probes.map(|probe| probe.name.clone()).collect()
 }

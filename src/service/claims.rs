@@ -11,7 +11,7 @@ use super::arguments::{
 };
 use super::desk::{Parts, cached, issue_number, note, optional_agent, required_agent};
 use super::{Reply, ReplyKind, refusal};
-use crate::claim::{Actor, Claim, Command, Grant, Outcome, Refusal, Status, Target};
+use crate::claim::{Actor, Claim, Command, GitHubFact, Grant, Outcome, Refusal, Status, Target};
 use crate::coordinator::{Answer, CatalogueUpdate, ClaimAnswer, Operation, RepoUpdate, View};
 use crate::domain::cursor::{self, Page};
 use crate::domain::{
@@ -90,6 +90,7 @@ impl Parts {
         match self.gh.issue(&repo, number, Priority::Claim).await {
             Ok(lookup) => {
                 let issue = known_issue(&repo, number, lookup)?;
+                self.let_go_of_former_names(&repo, &issue).await?;
                 self.take_in_issue(&repo, &issue).await?;
                 if issue.summary.state == IssueState::Closed {
                     return Err(issue_closed(&repo, number));
@@ -125,6 +126,35 @@ impl Parts {
                 None => issue_closed(&repo, number),
             }),
         }
+    }
+
+    /// An issue of a repository that was renamed since the last sync may be held, or be had, under
+    /// its former name. GitHub is asked, and what lives here now is let go of there.
+    async fn let_go_of_former_names(
+        &self,
+        repo: &RepoName,
+        issue: &FetchedIssue,
+    ) -> Result<(), ApiError> {
+        let (repo, summary) = (issue.repo(repo), issue.summary.clone());
+        let number = summary.number;
+        let names = self.read(move |view| view.former_names(&repo, &summary));
+        let mut update = CatalogueUpdate::default();
+        for name in names.await? {
+            match self.gh.issue(&name, number, Priority::Claim).await {
+                Ok(IssueLookup::Transferred) => {
+                    let gone = GitHubFact::IssueGone("transferred on GitHub");
+                    update.facts.push((name.clone(), number, gone));
+                    update.gone.push((name, number));
+                }
+                Err(error) if error.is_outage() => return Err(error.to_api()),
+                // What is there still, or is not shown, is another one.
+                Ok(_) | Err(_) => {}
+            }
+        }
+        if !update.gone.is_empty() {
+            self.perform(Operation::Catalogue(update)).await?;
+        }
+        Ok(())
     }
 
     /// Puts what GitHub just told of one issue into the catalogue.

@@ -210,6 +210,48 @@ fn issues_that_left_are_released_with_the_reason() {
     }
 }
 
+#[test]
+fn an_issue_of_a_renamed_repository_has_one_claim() {
+    let mut world = issues(2);
+    world.add_repository("acme/web").add_issue("another first");
+    let place = Place::new(world);
+    let server = place.serve_synced();
+    server.granted("agent-a", 1);
+    place.github.change(|world| {
+        world.rename_repository("acme/api", "acme/core");
+    });
+    // Nobody has told of the new name yet. What another repository has is left alone.
+    server.claim_in("acme/web", "agent-a", 1).expect(201);
+    server.claim_in("acme/core", "agent-b", 1).expect(201);
+    let held: Vec<_> = server.claims();
+    assert_eq!(held.len(), 2, "{held:?}");
+    let agents = ["acme/core", "acme/web"].map(|repo| {
+        let claim = server.claim_of(repo, 1).expect("it is held");
+        field(&claim, "agent_id").to_owned()
+    });
+    assert_eq!(agents, ["agent-b", "agent-a"]);
+    // The other one can only be had once: under the new name.
+    server.claim_in("acme/core", "agent-b", 2).expect(201);
+    assert_eq!(server.claim("agent-a", 2).status, 404);
+}
+
+#[test]
+fn a_claim_under_a_former_name_ends_before_the_new_one_is_had() {
+    let place = place(1);
+    let server = place.serve_synced();
+    server.granted("agent-a", 1);
+    let mut events = server.events("", None);
+    place.github.change(|world| {
+        world.rename_repository("acme/api", "acme/core");
+    });
+    let next = json!({"agent_id": "agent-b", "wait_seconds": 20});
+    let next = server.post("/api/claims/next", next).expect(201);
+    assert_eq!(next["repo"], "acme/core");
+    // Whoever looks for the second event would not find it if it came first.
+    events.next_of("claim.released");
+    events.next_of("claim.created");
+}
+
 /// Waits until so many more requests for repositories have been answered.
 fn wait_for_probes(place: &Place, count: usize) {
     let seen = place.github.requests().len();
