@@ -85,7 +85,7 @@ impl Syncer {
                 .gh
                 .list_issues(&probe.name, state, &[], PAGE, page)
                 .await?;
-            let oldest = listing.issues.last().map(|issue| issue.updated_at);
+            let oldest = listing.last_updated;
             update.issues.extend(listing.issues);
             let reached = cursor.is_some_and(|cursor| {
                 oldest.is_none_or(|oldest| oldest < cursor.checked_sub(OVERLAP).unwrap_or(cursor))

@@ -104,6 +104,8 @@ pub struct IssueDetails {
 pub struct IssueListing {
     /// Issues, pull requests left out.
     pub issues: Vec<IssueSummary>,
+    /// When the last on the page changed, be it a pull request.
+    pub last_updated: Option<Timestamp>,
     /// The next page.
     pub next_page: Option<u32>,
 }
@@ -404,12 +406,17 @@ impl Gh {
         // GitHub's links name the repository by its number: only whether there is a next page counts.
         let next_page = response.has_next_page().then_some(page + 1);
         let issues: Vec<RestIssue> = response.json()?;
+        let last_updated = issues.last().map(|issue| issue.updated_at);
         let issues = issues
             .into_iter()
             .filter(|issue| issue.pull_request.is_none())
             .map(|issue| issue.into_fetched().summary)
             .collect();
-        Ok(IssueListing { issues, next_page })
+        Ok(IssueListing {
+            issues,
+            last_updated,
+            next_page,
+        })
     }
 
     /// An issue with its newest comments, linked pull requests and blockers, in one call.

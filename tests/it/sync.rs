@@ -367,6 +367,25 @@ fn an_issue_is_free_when_what_blocks_it_is_closed_elsewhere() {
 }
 
 #[test]
+fn by_rest_a_page_of_pull_requests_hides_no_issue() {
+    let place = place(1);
+    place.github.inject(Fault::graphql_refused());
+    let server = place.serve_synced();
+    place.github.change(|world| {
+        world.issue("acme/api", 1).title("A better title");
+        // Beyond the overlap of two syncs.
+        world.clock.advance(600);
+        let repository = world.repository("acme/api");
+        for _ in 0..100 {
+            repository.add_pull_request("Unrelated", &[]);
+        }
+    });
+    server.wait_for_another_sync();
+    let claim = server.claim("agent-a", 1).expect(201);
+    assert_eq!(claim["issue_title"], "A better title");
+}
+
+#[test]
 fn a_quiet_sync_costs_one_request_for_twenty_repositories() {
     let mut world = issues(3);
     for number in 1..20 {
