@@ -319,6 +319,62 @@ fn a_dead_sessions_claims_are_handed_on_under_new_ids() {
 }
 
 #[test]
+fn the_first_of_two_windows_that_writes_to_a_dead_sessions_claim_has_it() {
+    let mut world = World::new();
+    for pid in [1, 2, 3] {
+        world.ledger.session_opened(session_ref(pid).id);
+    }
+    let first = world.granted("a", 1, Some(1));
+    let second = world.granted("a", 2, Some(1));
+    world.ledger.session_closed(session_ref(1).id);
+    let update =
+        |world: &mut World, claim, pid| world.update(claim, by_session(pid), Status::InProgress);
+    assert!(matches!(
+        update(&mut world, &first, 2),
+        Outcome::Updated(claim) if claim.session == Some(session_ref(2))
+    ));
+    assert!(matches!(
+        update(&mut world, &first, 3),
+        Outcome::Refused(Refusal::HeldByOtherSession(_))
+    ));
+    // Nor does the other one get the rest of what their name holds, or will hold.
+    assert!(matches!(
+        update(&mut world, &second, 3),
+        Outcome::Refused(Refusal::HeldByOtherSession(_))
+    ));
+    let by_hand = world.granted("a", 3, None);
+    assert!(matches!(
+        update(&mut world, &by_hand, 3),
+        Outcome::Refused(Refusal::AgentIdInUse { pid: 2, .. })
+    ));
+    for claim in [&first, &second] {
+        assert!(matches!(update(&mut world, claim, 2), Outcome::Updated(_)));
+    }
+    // A person's write leaves it where it is.
+    assert!(matches!(
+        world.update(&first, Actor::default(), Status::InProgress),
+        Outcome::Updated(claim) if claim.session == Some(session_ref(2))
+    ));
+}
+
+#[test]
+fn a_claim_without_a_session_goes_to_the_first_that_writes_to_it() {
+    let mut world = World::new();
+    for pid in [1, 2] {
+        world.ledger.session_opened(session_ref(pid).id);
+    }
+    let claim = world.granted("a", 1, None);
+    assert!(matches!(
+        world.update(&claim, by_session(1), Status::InProgress),
+        Outcome::Updated(_)
+    ));
+    assert!(matches!(
+        world.update(&claim, by_session(2), Status::InProgress),
+        Outcome::Refused(Refusal::HeldByOtherSession(_))
+    ));
+}
+
+#[test]
 fn a_merge_told_without_a_pull_request_holds_no_lease() {
     let mut world = World::new();
     let claim = world.granted("a", 1, None);

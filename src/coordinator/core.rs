@@ -368,7 +368,13 @@ impl Core {
             Some(claim) => return NextOutcome::Granted(Box::new(self.again(claim))),
             None => match choose(&self.view(), query) {
                 Ok(choice) => choice,
-                Err(passed_by) => return NextOutcome::Nothing { passed_by },
+                // A second window of one name learns it now, not when there is work again.
+                Err(passed_by) => {
+                    return match self.ledger.in_use(agent_id, query.session) {
+                        Some(refusal) => NextOutcome::Refused(refusal),
+                        None => NextOutcome::Nothing { passed_by },
+                    };
+                }
             },
         };
         let memory = self.ledger.memory(&grant.key).cloned().unwrap_or_default();
