@@ -223,6 +223,7 @@ impl Node {
         if let Some(agent_id) = &self.0.config.agent_id {
             call.request.default_agent(agent_id.as_str());
         }
+        call.allowed.clone_from(&self.0.config.allowed);
         call.request_id
             .get_or_insert_with(|| RequestId(Uuid::new_v4()));
         for _ in 0..OWNERS_MAX {

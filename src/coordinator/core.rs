@@ -126,7 +126,7 @@ pub struct View<'a> {
 impl View<'_> {
     /// Whether ALLOWED_REPOS lets this repository in.
     pub fn is_allowed(&self, repo: &RepoName) -> bool {
-        self.allowed.is_empty() || self.allowed.iter().any(|pattern| pattern.matches(repo))
+        RepoPattern::let_in(self.allowed, repo)
     }
 
     /// The key on this host.

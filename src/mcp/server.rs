@@ -75,10 +75,10 @@ impl McpServer {
     ) -> Result<Reply, ApiError> {
         self.active(true);
         let call = Call {
-            request,
             session: self.session,
             request_id: Some(RequestId(Uuid::new_v4())),
             progress,
+            ..Call::new(request)
         };
         self.service.call(call).await
     }

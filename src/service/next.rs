@@ -12,7 +12,9 @@ use super::desk::{Parts, Progress, cached, required_agent, sought};
 use super::{Reply, ReplyKind, refusal};
 use crate::claim::{Claim, Exclusion, PassedBy, Status};
 use crate::coordinator::{CatalogueUpdate, NextGrant, NextOutcome, NextQuery, Operation};
-use crate::domain::{ApiError, ClaimId, IssueState, RepoName, RequestId, SessionRef, limits, text};
+use crate::domain::{
+    ApiError, ClaimId, IssueState, RepoName, RepoPattern, RequestId, SessionRef, limits, text,
+};
 use crate::gh::{FetchedIssue, IssueLookup};
 use crate::process::Priority;
 
@@ -62,6 +64,7 @@ impl Parts {
     pub(super) async fn next_issue(
         &self,
         arguments: NextIssue,
+        within: Vec<RepoPattern>,
         session: Option<SessionRef>,
         request_id: Option<RequestId>,
         progress: Option<Progress>,
@@ -96,6 +99,7 @@ impl Parts {
             agent_id,
             session,
             request_id,
+            within,
             repo,
             labels: arguments.labels.unwrap_or_default(),
             milestone: arguments.milestone,

@@ -199,6 +199,7 @@ impl Ask {
                 agent_id: setting.agents[want.agent].clone(),
                 session: want.session,
                 request_id: want.request,
+                within: Vec::new(),
                 repo: wish.repo.map(|repo| setting.shouted[repo].clone()),
                 labels: wish.label.map(str::to_owned).into_iter().collect(),
                 milestone: wish.milestone.map(str::to_owned),
