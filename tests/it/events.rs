@@ -289,3 +289,59 @@ fn watch_prints_what_happens() {
         serde_json::from_str(first.lines().next().unwrap_or_default()).expect("a line is JSON");
     assert!(field(&first, "type").starts_with("claim."), "{first}");
 }
+
+/// The ids that a `watch --json` has printed.
+fn printed(log: &str) -> Vec<u64> {
+    let lines = log
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.filter_map(|event| event["id"].as_u64()).collect()
+}
+
+#[test]
+fn watch_never_owns_and_misses_nothing() {
+    let place = Place::with_issues(3);
+    let server = place.serve_synced();
+    let from_now_on = place.spawn(&["watch", "--json"]);
+    crate::support::until("it tells of something", || {
+        cycle(&server, 1);
+        (!printed(&from_now_on.log()).is_empty()).then_some(())
+    });
+    server.stop();
+    // Without an owner it tells what there was.
+    let from_the_first = place.spawn(&["watch", "--json", "--since", "0"]);
+    let watched = |newest: u64| {
+        crate::support::until("both tell of it", || {
+            let both = [&from_now_on, &from_the_first].map(|watch| printed(&watch.log()));
+            both.iter()
+                .all(|ids| ids.last() >= Some(&newest))
+                .then_some(both)
+        })
+    };
+    let [_, ids] = watched(1);
+    // What a command does that owns the state for a moment, it tells of, too.
+    let claim = [
+        "claim-issue",
+        "--agent-id",
+        "a",
+        "--repo",
+        "acme/api",
+        "--issue-number",
+        "2",
+    ];
+    let claimed = place.cli(&claim);
+    assert_eq!(claimed.code, Some(0), "{claimed:?}");
+    watched(ids.last().expect("there were some") + 1);
+    // Nor does it stand in the way of an owner.
+    let server = place.serve();
+    let mut events = server.events("?repo=acme/api", None);
+    cycle(&server, 3);
+    let newest = read(&mut events, 3)[2].id.expect("every event has an id");
+    for ids in watched(newest) {
+        assert!(
+            ids.is_sorted_by(|before, after| before + 1 == *after),
+            "{ids:?}"
+        );
+    }
+    assert_eq!(printed(&from_the_first.log()).first(), Some(&1));
+}
