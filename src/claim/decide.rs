@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{
     Actor, Change, Claim, Command, GitHubFact, Grant, Ledger, Outcome, Refusal, Status, Target,
 };
-use crate::domain::{AgentId, ClaimId, IssueKey, RequestId, SessionRef};
+use crate::domain::{AgentId, ClaimId, IssueKey, RequestId, SessionId, SessionRef};
 
 /// Changes to make, in order, and the answer once they are durable. The answer's claim is looked
 /// up after the changes, so a decision names it by id.
@@ -115,6 +115,18 @@ impl Ledger {
         for claim in stale {
             let to = claim.working_status();
             commit(self, moved(&claim, to).note("heard of again").done());
+        }
+    }
+
+    /// A call from a session is a sign of life of every agent whose claims lie with it.
+    pub fn hear_session(
+        &mut self,
+        session: SessionId,
+        now: Timestamp,
+        mut commit: impl FnMut(&mut Ledger, Change),
+    ) {
+        for agent_id in self.agents_of(session) {
+            self.revive(&agent_id, now, &mut commit);
         }
     }
 

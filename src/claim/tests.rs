@@ -427,6 +427,38 @@ fn any_call_of_the_agent_renews_all_it_holds() {
 }
 
 #[test]
+fn a_call_of_the_session_renews_what_lies_with_it() {
+    let mut world = World::new();
+    world.granted("a", 1, Some(1));
+    world.granted("b", 2, Some(1));
+    world.granted("c", 3, Some(2));
+    let hear = |world: &mut World, pid| {
+        let commit = World::commit_into(world.now, &mut world.changes);
+        world.ledger.hear_session(session_ref(pid).id, world.now, commit);
+    };
+    world.pass(100 * MINUTE);
+    let before = world.changes.len();
+    hear(&mut world, 1);
+    assert_eq!(world.changes.len(), before, "a renewal is no change");
+    world.pass(100 * MINUTE);
+    let statuses = |world: &World| [1, 2, 3].map(|number| world.status(number));
+    let (claimed, stale) = (Some(Status::Claimed), Some(Status::Stale));
+    assert_eq!(statuses(&world), [claimed, claimed, stale]);
+    world.pass(25 * MINUTE);
+    assert_eq!(statuses(&world), [stale, stale, stale]);
+    hear(&mut world, 1);
+    assert_eq!(statuses(&world), [claimed, claimed, stale]);
+    // What it no longer holds is not renewed by it.
+    let claim = world.ledger.holder(&key(1)).cloned().unwrap();
+    world.release(&claim, by_session(1));
+    world.granted("a", 1, None);
+    world.pass(100 * MINUTE);
+    hear(&mut world, 1);
+    world.pass(25 * MINUTE);
+    assert_eq!(world.status(1), stale);
+}
+
+#[test]
 fn an_open_pull_request_holds_the_lease() {
     let mut world = World::new();
     let claim = world.granted("a", 1, None);

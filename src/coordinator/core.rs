@@ -283,6 +283,10 @@ impl Core {
                 self.with_ledger(|ledger, commit| ledger.revive(&agent_id, now, commit));
                 Answer::Done
             }
+            Operation::SessionHeard(session) => {
+                self.with_ledger(|ledger, commit| ledger.hear_session(session.id, now, commit));
+                Answer::Done
+            }
             Operation::Catalogue(update) => Answer::Changed(self.take_in(update, now)),
             Operation::SyncCompleted { changed } => {
                 self.catalogue.complete(now);

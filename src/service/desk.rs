@@ -144,6 +144,10 @@ impl Parts {
             allowed,
             progress,
         } = call;
+        if let Some(session) = session {
+            // Whatever is asked: most tools name no agent.
+            self.coordinator.tell(Operation::SessionHeard(session));
+        }
         self.check_caller(&request, &allowed).await?;
         let actor = |agent_id| Actor {
             agent_id,
