@@ -434,7 +434,9 @@ fn a_call_of_the_session_renews_what_lies_with_it() {
     world.granted("c", 3, Some(2));
     let hear = |world: &mut World, pid| {
         let commit = World::commit_into(world.now, &mut world.changes);
-        world.ledger.hear_session(session_ref(pid).id, world.now, commit);
+        world
+            .ledger
+            .hear_session(session_ref(pid).id, world.now, commit);
     };
     world.pass(100 * MINUTE);
     let before = world.changes.len();

@@ -110,6 +110,43 @@ fn a_reader_resumes_across_restarts() {
 }
 
 #[test]
+fn a_reader_resumes_after_many_short_owners() {
+    let place = Place::with_issues(2);
+    let server = place.serve_synced();
+    let mut events = server.events("", None);
+    cycle(&server, 1);
+    let last = read(&mut events, 3)[2].id.expect("every event has an id");
+    server.stop();
+    // Each of these owns the state for one call, and ends cleanly.
+    let claim = [
+        "claim-issue",
+        "--agent-id",
+        "a",
+        "--repo",
+        "acme/api",
+        "--issue-number",
+        "2",
+    ];
+    for _ in 0..4 {
+        let claimed = place.cli(&[claim.as_slice(), &["--json"]].concat());
+        let id = claimed.json()["claim"]["claim_id"].clone();
+        let id = id.as_str().expect("it was granted");
+        let released = place.cli(&["release-issue", "--claim-id", id]);
+        assert_eq!(released.code, Some(0), "{released:?}");
+    }
+    let server = place.serve();
+    let mut events = server.events("", Some(last));
+    let mut releases = 0;
+    let mut expected = last;
+    while releases < 4 {
+        let event = events.read().expect("the stream goes on");
+        expected += 1;
+        assert_eq!(event.id, Some(expected), "{event:?}");
+        releases += usize::from(event.kind == "claim.released");
+    }
+}
+
+#[test]
 fn filters_narrow_the_stream() {
     let mut world = crate::support::issues(2);
     world.add_repository("acme/web").add_issue("web");
