@@ -472,11 +472,17 @@ impl Parts {
                 "write it as 2026-11-20T10:00:00Z",
             )
         })?;
+        let status = arguments
+            .status
+            .as_deref()
+            .map(str::parse::<Status>)
+            .transpose()?;
+        let stale = arguments.stale.filter(|stale| *stale);
         let filter = HistoryFilter {
             within,
             repo: arguments.repo.as_deref().map(str::parse).transpose()?,
             agent_id: optional_agent(arguments.agent_id.as_deref())?,
-            status: None,
+            status: stale.map(|_| Status::Stale).or(status),
             since,
             before: cursor::read_number(
                 "get_claim_history",

@@ -346,7 +346,7 @@ pub(super) fn required_agent(given: Option<&str>) -> Result<AgentId, ApiError> {
     optional_agent(given)?.ok_or_else(|| {
         ApiError::invalid(
             "agent_id is missing",
-            "name yourself with agent_id, the same in every call, or set AGENT_ID",
+            "name yourself with agent_id, the same in every call",
         )
     })
 }

@@ -267,7 +267,8 @@ impl Parts {
         })
     }
 
-    async fn unknown_repo(&self, repo: &RepoName) -> ApiError {
+    /// Why the catalogue does not know a repository.
+    pub(super) async fn unknown_repo(&self, repo: &RepoName) -> ApiError {
         if let Some(problem) = self.outage() {
             return problem.to_api();
         }

@@ -112,6 +112,7 @@ impl Parts {
                 Ok(reply) => return Ok(reply),
                 Err(nothing) => nothing,
             };
+            self.check_known(query.repo.as_ref()).await?;
             let tick = Instant::now() + PROGRESS_EVERY;
             let woken = tokio::time::timeout_at(deadline.min(tick), changes.changed());
             let woken = self.unless_closing(woken).await?;
@@ -122,6 +123,17 @@ impl Parts {
                 let waited = started.elapsed().as_secs_f64();
                 progress(waited, "waiting for an issue".to_owned());
             }
+        }
+    }
+
+    /// Waiting is of no use where the repository is not one that can be worked on.
+    async fn check_known(&self, repo: Option<&RepoName>) -> Result<(), ApiError> {
+        let Some(repo) = repo else { return Ok(()) };
+        let name = repo.clone();
+        let known = self.read(move |view| view.catalogue.repo(&name).is_some());
+        match known.await? {
+            true => Ok(()),
+            false => Err(self.unknown_repo(repo).await),
         }
     }
 
