@@ -116,6 +116,8 @@ pub struct State {
     pub ended: Vec<Ended>,
     pub memory: BTreeMap<Issue, Memory>,
     pub requests: BTreeMap<RequestId, ClaimId>,
+    /// When a change last began an agent's lease anew. It did not if the batch is refused.
+    pub begun: BTreeMap<usize, Timestamp>,
 }
 
 impl State {
@@ -200,6 +202,10 @@ impl State {
             .extend(moved.request.map(|request| (request, held.id)));
         if let Some(pull) = &moved.pull {
             held.pull.clone_from(pull);
+            if pull.is_none() {
+                // So that its agent has time to notice.
+                self.begun.insert(held.agent, moved.at);
+            }
         }
         if moved.handoff.is_some() {
             held.handoff.clone_from(&moved.handoff);

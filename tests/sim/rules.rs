@@ -25,7 +25,7 @@ pub struct Model {
     pub live: BTreeSet<SessionId>,
     /// Sessions of a former owner that are taken for alive, and until when.
     pub returning: Option<(Timestamp, Vec<SessionId>)>,
-    /// When each agent was last heard of.
+    /// When each agent last called: it did, whatever becomes of the batch.
     pub heard: Vec<Timestamp>,
     /// The present.
     pub time: Timestamp,
@@ -79,7 +79,10 @@ impl Model {
 
     /// The deadline of a claim's lease, if it has one.
     pub fn deadline(&self, held: &Held, setting: &Setting) -> Option<Timestamp> {
-        let by = later(self.heard[held.agent], setting.policy.claim_timeout);
+        let heard = self.heard[held.agent];
+        let begun = self.now.begun.get(&held.agent);
+        let seen = begun.map_or(heard, |begun| heard.max(*begun));
+        let by = later(seen, setting.policy.claim_timeout);
         held.needs_renewal().then_some(by)
     }
 
@@ -397,7 +400,7 @@ impl Model {
             let Some(held) = self.now.held.get(&issue) else {
                 continue;
             };
-            let (status, pull, agent) = (held.status, held.pull.clone(), held.agent);
+            let (status, pull) = (held.status, held.pull.clone());
             let works = matches!(status, Status::Claimed | Status::InProgress);
             match fact {
                 GitHubFact::IssueClosed => self.shift(issue, Status::Closed, |_| {}),
@@ -419,8 +422,6 @@ impl Model {
                 GitHubFact::PullRequestClosed(url)
                     if status != Status::PrMerged && pull.as_ref() == Some(&url) =>
                 {
-                    // The lease begins anew, so that the agent has time to notice.
-                    self.heard[agent] = self.heard[agent].max(self.time);
                     let to = if works { status } else { Status::InProgress };
                     self.shift(issue, to, |moved| moved.pull = Some(None));
                 }
