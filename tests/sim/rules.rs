@@ -153,6 +153,17 @@ impl Model {
                     }
                 }
             },
+            Ask::SessionHeard(session) => {
+                let lies = |held: &&Held| held.session == Some(session.id);
+                let held = self.now.held.values().filter(lies);
+                let mut agents: Vec<usize> = held.map(|held| held.agent).collect();
+                agents.sort_by_key(|agent| &setting.agents[*agent]);
+                agents.dedup();
+                for agent in agents {
+                    self.hear(agent);
+                }
+                Reply::Done
+            }
             Ask::Heard(agent) => {
                 self.hear(*agent);
                 Reply::Done
