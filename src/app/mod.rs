@@ -2,6 +2,7 @@
 
 mod config;
 mod dotenv;
+mod event_reader;
 mod logging;
 mod node;
 mod owner;
@@ -10,6 +11,7 @@ mod printer;
 
 pub use config::{Config, VARIABLES, Variable};
 pub use dotenv::read_dotenv;
+pub use event_reader::{WantedEvents, read_events};
 pub use logging::init_logging;
-pub use node::{Node, NodeEvents};
+pub use node::Node;
 pub use owner::{Mode, Owner};

@@ -54,14 +54,6 @@ struct Shared {
 #[derive(Clone)]
 pub struct Node(Arc<Shared>);
 
-/// Where events of the owner come from, for `watch`.
-pub enum NodeEvents {
-    /// This process is the owner.
-    Own(Arc<Owner>),
-    /// Another one is.
-    Of(OwnerClient),
-}
-
 impl Node {
     /// A process that has not joined yet.
     pub fn new(
@@ -83,9 +75,18 @@ impl Node {
 
     /// Becomes the owner or fails: for `serve`.
     pub async fn own(&self) -> Result<Arc<Owner>, ApiError> {
-        match self.try_own().await? {
-            Ok(owner) => Ok(owner),
-            Err(holder) => Err(held(holder)),
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.try_own().await? {
+                Ok(owner) => return Ok(owner),
+                // A command owns the state for its one call, which is over in a moment.
+                Err(Some(holder))
+                    if holder.command == Mode::Command.as_str() && Instant::now() < deadline =>
+                {
+                    tokio::time::sleep(RETRY).await;
+                }
+                Err(holder) => return Err(held(holder)),
+            }
         }
     }
 
@@ -189,20 +190,6 @@ impl Node {
         }
     }
 
-    /// Where events come from now.
-    pub async fn events(&self) -> Result<NodeEvents, ApiError> {
-        match self.joined(Instant::now() + PATIENCE).await? {
-            Role::Owner(owner) => Ok(NodeEvents::Own(owner)),
-            Role::Follower(client) => Ok(NodeEvents::Of(client)),
-            Role::Joining | Role::Failed(_) => Err(unavailable("there is no owner")),
-        }
-    }
-
-    /// The owner did not answer any more.
-    pub fn lost_owner(&self) {
-        self.0.lost.notify_one();
-    }
-
     /// What sync is doing, when this process is the owner.
     pub fn progress(&self) -> Option<String> {
         match &*self.0.role.borrow() {
@@ -223,6 +210,7 @@ impl Node {
         if let Some(agent_id) = &self.0.config.agent_id {
             call.request.default_agent(agent_id.as_str());
         }
+        call.allowed.clone_from(&self.0.config.allowed);
         call.request_id
             .get_or_insert_with(|| RequestId(Uuid::new_v4()));
         for _ in 0..OWNERS_MAX {
@@ -236,7 +224,7 @@ impl Node {
                 Ok(result) => return result,
                 Err(ClientError::Gone(reason)) => {
                     tracing::debug!(reason, "the call is made again");
-                    self.lost_owner();
+                    self.0.lost.notify_one();
                     self.await_other_owner(&client).await;
                 }
                 Err(error @ ClientError::Strange(_)) => {

@@ -69,7 +69,7 @@ fn storage(error: &StoreError, files: &StateFiles) -> ApiError {
     ApiError::new(Category::User, code, message, error.suggestion())
 }
 
-fn process_lives(pid: u32) -> bool {
+pub(super) fn process_lives(pid: u32) -> bool {
     let pid = i32::try_from(pid)
         .ok()
         .and_then(rustix::process::Pid::from_raw);

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{
     Actor, Change, Claim, Command, GitHubFact, Grant, Ledger, Outcome, Refusal, Status, Target,
 };
-use crate::domain::{AgentId, ClaimId, IssueKey, RequestId, SessionRef};
+use crate::domain::{AgentId, ClaimId, IssueKey, RequestId, SessionId, SessionRef};
 
 /// Changes to make, in order, and the answer once they are durable. The answer's claim is looked
 /// up after the changes, so a decision names it by id.
@@ -115,6 +115,18 @@ impl Ledger {
         for claim in stale {
             let to = claim.working_status();
             commit(self, moved(&claim, to).note("heard of again").done());
+        }
+    }
+
+    /// A call from a session is a sign of life of every agent whose claims lie with it.
+    pub fn hear_session(
+        &mut self,
+        session: SessionId,
+        now: Timestamp,
+        mut commit: impl FnMut(&mut Ledger, Change),
+    ) {
+        for agent_id in self.agents_of(session) {
+            self.revive(&agent_id, now, &mut commit);
         }
     }
 
@@ -291,6 +303,11 @@ impl Ledger {
         Step { changes, answer }
     }
 
+    /// Why this session may not ask in this name: another live one is at work under it.
+    pub fn in_use(&self, agent_id: &AgentId, session: Option<SessionRef>) -> Option<Refusal> {
+        self.other_sessions(agent_id, session).err()
+    }
+
     /// The agent's claims that lie with other sessions: an error while one of those lives.
     fn other_sessions(
         &self,
@@ -361,6 +378,7 @@ impl Ledger {
             }) => return Err(refusal),
             Err(_) => return Err(self.lost(claim_id)),
         };
+        self.left_with(&claim, actor)?;
         let working = claim.working_status();
         if status == working || working.allowed_next().contains(&status) {
             Ok(claim)
@@ -387,6 +405,10 @@ impl Ledger {
             Ok(claim) => claim,
             Err(step) => return step,
         };
+        let others = match self.left_with(claim, actor) {
+            Ok(others) => others,
+            Err(refusal) => return Step::refuse(refusal),
+        };
         let working = claim.working_status();
         if status != working && !working.allowed_next().contains(&status) {
             return Step::refuse(Refusal::NotAllowed {
@@ -397,13 +419,19 @@ impl Ledger {
         if status == Status::PrSubmitted && pr_url.is_none() && claim.pr_url.is_none() {
             return Step::refuse(Refusal::PullRequestMissing(claim.clone()));
         }
+        let session = actor.session.filter(|asks| !is_with(claim, *asks));
+        let adopt =
+            |other: &Arc<Claim>| moved(other, other.working_status()).session(session).done();
+        let mut changes: Vec<Change> = others.iter().map(adopt).collect();
         let change = moved(claim, status)
             .with_note(note)
             .pr_url(pr_url)
+            .session(session)
             .request(actor.request_id)
             .done();
+        changes.push(change);
         Step {
-            changes: vec![change],
+            changes,
             answer: Answer::Updated(claim_id),
         }
     }
@@ -465,14 +493,23 @@ impl Ledger {
         {
             return Err(Step::refuse(Refusal::NotYours(claim.clone())));
         }
-        let held_elsewhere =
-            |held: SessionRef, asks: SessionRef| held.id != asks.id && self.is_live(held.id);
-        match (claim.session, actor.session) {
-            (Some(held), Some(asks)) if held_elsewhere(held, asks) => {
-                Err(Step::refuse(Refusal::HeldByOtherSession(claim.clone())))
-            }
-            _ => Ok(claim),
+        let is_elsewhere = actor.session.is_some_and(|asks| !is_with(claim, asks));
+        if is_elsewhere && claim.session.is_some_and(|held| self.is_live(held.id)) {
+            return Err(Step::refuse(Refusal::HeldByOtherSession(claim.clone())));
         }
+        Ok(claim)
+    }
+
+    /// What goes to the actor's session together with `claim`. A claim of a dead session, or of
+    /// none, goes to the session that works on it, or two windows of one name could write in turn;
+    /// and so does, under the ids it has, all else that dead sessions of that name left.
+    fn left_with(&self, claim: &Claim, actor: &Actor) -> Result<Vec<Arc<Claim>>, Refusal> {
+        let Some(asks) = actor.session.filter(|asks| !is_with(claim, *asks)) else {
+            return Ok(Vec::new());
+        };
+        let mut others = self.other_sessions(&claim.agent_id, Some(asks))?;
+        others.retain(|other| other.claim_id != claim.claim_id);
+        Ok(others)
     }
 
     /// The refusal for an id that is not, or no longer, active.
@@ -536,6 +573,11 @@ impl Ledger {
             answer: Answer::Updated(claim.claim_id),
         }
     }
+}
+
+/// Whether the claim lies with this session.
+fn is_with(claim: &Claim, session: SessionRef) -> bool {
+    claim.session.is_some_and(|held| held.id == session.id)
 }
 
 /// Who takes claims over.

@@ -1,6 +1,6 @@
 //! The state: who holds what, what ended lately, and what is remembered of an issue.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
@@ -28,7 +28,7 @@ pub struct IssueMemory {
 
 #[derive(Debug, Default)]
 struct AgentHoldings {
-    claims: std::collections::BTreeSet<ClaimId>,
+    claims: BTreeSet<ClaimId>,
     stale: u32,
     sessions: HashMap<SessionId, (u32, u32)>,
 }
@@ -40,6 +40,8 @@ pub struct Ledger {
     pub(super) active: HashMap<ClaimId, Arc<Claim>>,
     by_issue: HashMap<IssueKey, ClaimId>,
     by_agent: HashMap<AgentId, AgentHoldings>,
+    /// Agents whose claims lie with a session.
+    by_session: HashMap<SessionId, BTreeSet<AgentId>>,
     ended: BTreeMap<u64, Arc<Claim>>,
     ended_by_id: HashMap<ClaimId, u64>,
     pub(super) memory: BTreeMap<IssueKey, IssueMemory>,
@@ -88,6 +90,7 @@ impl Ledger {
             active: HashMap::new(),
             by_issue: HashMap::new(),
             by_agent: HashMap::new(),
+            by_session: HashMap::new(),
             ended: BTreeMap::new(),
             ended_by_id: HashMap::new(),
             memory: BTreeMap::new(),
@@ -310,11 +313,13 @@ impl Ledger {
         let holdings = self.by_agent.entry(claim.agent_id.clone()).or_default();
         holdings.claims.insert(claim.claim_id);
         if let Some(session) = claim.session {
-            holdings
-                .sessions
-                .entry(session.id)
-                .or_insert((session.pid, 0))
-                .1 += 1;
+            let held = holdings.sessions.entry(session.id);
+            let (_, count) = held.or_insert((session.pid, 0));
+            *count += 1;
+            if *count == 1 {
+                let agents = self.by_session.entry(session.id).or_default();
+                agents.insert(claim.agent_id.clone());
+            }
         }
         if claim.status == Status::Stale {
             holdings.stale += 1;
@@ -343,6 +348,12 @@ impl Ledger {
             *count -= 1;
             if *count == 0 {
                 holdings.sessions.remove(&session.id);
+                if let Some(agents) = self.by_session.get_mut(&session.id) {
+                    agents.remove(&claim.agent_id);
+                    if agents.is_empty() {
+                        self.by_session.remove(&session.id);
+                    }
+                }
             }
         }
         if holdings.claims.is_empty() {
@@ -498,6 +509,12 @@ impl Ledger {
         self.by_agent
             .get(agent_id)
             .is_some_and(|holdings| holdings.stale > 0)
+    }
+
+    /// The agents whose claims lie with a session.
+    pub(super) fn agents_of(&self, session: SessionId) -> Vec<AgentId> {
+        let agents = self.by_session.get(&session);
+        agents.into_iter().flatten().cloned().collect()
     }
 
     /// The sessions in which an agent holds claims: (session, process id).

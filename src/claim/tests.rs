@@ -319,6 +319,62 @@ fn a_dead_sessions_claims_are_handed_on_under_new_ids() {
 }
 
 #[test]
+fn the_first_of_two_windows_that_writes_to_a_dead_sessions_claim_has_it() {
+    let mut world = World::new();
+    for pid in [1, 2, 3] {
+        world.ledger.session_opened(session_ref(pid).id);
+    }
+    let first = world.granted("a", 1, Some(1));
+    let second = world.granted("a", 2, Some(1));
+    world.ledger.session_closed(session_ref(1).id);
+    let update =
+        |world: &mut World, claim, pid| world.update(claim, by_session(pid), Status::InProgress);
+    assert!(matches!(
+        update(&mut world, &first, 2),
+        Outcome::Updated(claim) if claim.session == Some(session_ref(2))
+    ));
+    assert!(matches!(
+        update(&mut world, &first, 3),
+        Outcome::Refused(Refusal::HeldByOtherSession(_))
+    ));
+    // Nor does the other one get the rest of what their name holds, or will hold.
+    assert!(matches!(
+        update(&mut world, &second, 3),
+        Outcome::Refused(Refusal::HeldByOtherSession(_))
+    ));
+    let by_hand = world.granted("a", 3, None);
+    assert!(matches!(
+        update(&mut world, &by_hand, 3),
+        Outcome::Refused(Refusal::AgentIdInUse { pid: 2, .. })
+    ));
+    for claim in [&first, &second] {
+        assert!(matches!(update(&mut world, claim, 2), Outcome::Updated(_)));
+    }
+    // A person's write leaves it where it is.
+    assert!(matches!(
+        world.update(&first, Actor::default(), Status::InProgress),
+        Outcome::Updated(claim) if claim.session == Some(session_ref(2))
+    ));
+}
+
+#[test]
+fn a_claim_without_a_session_goes_to_the_first_that_writes_to_it() {
+    let mut world = World::new();
+    for pid in [1, 2] {
+        world.ledger.session_opened(session_ref(pid).id);
+    }
+    let claim = world.granted("a", 1, None);
+    assert!(matches!(
+        world.update(&claim, by_session(1), Status::InProgress),
+        Outcome::Updated(_)
+    ));
+    assert!(matches!(
+        world.update(&claim, by_session(2), Status::InProgress),
+        Outcome::Refused(Refusal::HeldByOtherSession(_))
+    ));
+}
+
+#[test]
 fn a_merge_holds_no_lease() {
     let mut world = World::new();
     let claim = world.granted("a", 1, None);
@@ -389,6 +445,40 @@ fn any_call_of_the_agent_renews_all_it_holds() {
         world.granted("a", number, None);
     }
     assert!((1..6).all(|number| world.status(number) == Some(Status::Claimed)));
+}
+
+#[test]
+fn a_call_of_the_session_renews_what_lies_with_it() {
+    let mut world = World::new();
+    world.granted("a", 1, Some(1));
+    world.granted("b", 2, Some(1));
+    world.granted("c", 3, Some(2));
+    let hear = |world: &mut World, pid| {
+        let commit = World::commit_into(world.now, &mut world.changes);
+        world
+            .ledger
+            .hear_session(session_ref(pid).id, world.now, commit);
+    };
+    world.pass(100 * MINUTE);
+    let before = world.changes.len();
+    hear(&mut world, 1);
+    assert_eq!(world.changes.len(), before, "a renewal is no change");
+    world.pass(100 * MINUTE);
+    let statuses = |world: &World| [1, 2, 3].map(|number| world.status(number));
+    let (claimed, stale) = (Some(Status::Claimed), Some(Status::Stale));
+    assert_eq!(statuses(&world), [claimed, claimed, stale]);
+    world.pass(25 * MINUTE);
+    assert_eq!(statuses(&world), [stale, stale, stale]);
+    hear(&mut world, 1);
+    assert_eq!(statuses(&world), [claimed, claimed, stale]);
+    // What it no longer holds is not renewed by it.
+    let claim = world.ledger.holder(&key(1)).cloned().unwrap();
+    world.release(&claim, by_session(1));
+    world.granted("a", 1, None);
+    world.pass(100 * MINUTE);
+    hear(&mut world, 1);
+    world.pass(25 * MINUTE);
+    assert_eq!(world.status(1), stale);
 }
 
 #[test]

@@ -1,13 +1,13 @@
-//! `watch`: claim events as they happen, across changes of the owner.
+//! `watch`: claim events as they happen, across changes of the owner. It never becomes the owner: a
+//! window that somebody left open must not keep `serve` from starting.
 
 use std::process::ExitCode;
 
 use serde_json::Value;
-use tokio::sync::broadcast::error::RecvError;
 
 use super::serve::stop_signals;
 use super::{Watch, output};
-use crate::app::{Config, Mode, Node, NodeEvents, init_logging};
+use crate::app::{Config, WantedEvents, init_logging, read_events};
 use crate::domain::{AgentId, ApiError, RepoName, text};
 
 /// Prints events until it is interrupted.
@@ -22,110 +22,27 @@ pub(super) fn run(config: Config, options: &Watch) -> Result<ExitCode, ApiError>
         .as_deref()
         .map(str::parse::<AgentId>)
         .transpose()?;
-    let log_file = init_logging(&config)?;
+    init_logging(&config)?;
+    let wanted = WantedEvents {
+        since: options.since,
+        repo,
+        agent_id,
+    };
     let runtime = super::runtime()?;
     runtime.block_on(async {
         let signals = stop_signals()?;
-        let node = Node::new(config, Mode::Command, None, log_file);
-        node.join();
-        let watching = watch(&node, repo, agent_id, options.since, options.json);
-        let result = tokio::select! {
-            result = watching => result,
+        tokio::select! {
+            result = read_events(&config, wanted, |data| show(data, options.json)) => result,
             () = signals.wait() => Ok(()),
-        };
-        node.stop().await;
-        match result {
-            Ok(()) | Err(Stopped::OutputClosed) => Ok(()),
-            Err(Stopped::Failed(error)) => Err(error),
         }
     })?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Ends when the output is closed.
-async fn watch(
-    node: &Node,
-    repo: Option<RepoName>,
-    agent_id: Option<AgentId>,
-    mut since: Option<u64>,
-    json: bool,
-) -> Result<(), Stopped> {
-    loop {
-        match node.events().await? {
-            NodeEvents::Own(owner) => {
-                let mut feed = owner.desk.coordinator().feed().subscribe(since);
-                for event in &feed.missed {
-                    if event.matches(repo.as_ref(), agent_id.as_ref()) {
-                        show(&event.json(), json)?;
-                    }
-                }
-                loop {
-                    match feed.live.recv().await {
-                        Ok(event) if event.matches(repo.as_ref(), agent_id.as_ref()) => {
-                            show(&event.json(), json)?;
-                        }
-                        Ok(_) | Err(RecvError::Lagged(_)) => {}
-                        Err(RecvError::Closed) => return Ok(()),
-                    }
-                }
-            }
-            NodeEvents::Of(client) => {
-                let query = query(repo.as_ref(), agent_id.as_ref(), since);
-                let mut written = Ok(());
-                let ended = client
-                    .events(&query, |id, data| {
-                        since = id.or(since);
-                        written = show(data, json);
-                        written.is_ok()
-                    })
-                    .await;
-                written?;
-                if let Err(error) = ended {
-                    tracing::debug!(%error, "the events of this owner ended");
-                }
-                node.lost_owner();
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-            }
-        }
-    }
-}
-
-fn query(repo: Option<&RepoName>, agent_id: Option<&AgentId>, since: Option<u64>) -> String {
-    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-    let mut parts = Vec::new();
-    if let Some(since) = since {
-        parts.push(format!("since={since}"));
-    }
-    if let Some(repo) = repo {
-        parts.push(format!(
-            "repo={}",
-            utf8_percent_encode(repo.as_str(), NON_ALPHANUMERIC)
-        ));
-    }
-    if let Some(agent_id) = agent_id {
-        let encoded = utf8_percent_encode(agent_id.as_str(), NON_ALPHANUMERIC);
-        parts.push(format!("agent_id={encoded}"));
-    }
-    parts.join("&")
-}
-
-/// Why there is nothing more to print.
-enum Stopped {
-    /// Whoever read the output is gone.
-    OutputClosed,
-    Failed(ApiError),
-}
-
-impl From<ApiError> for Stopped {
-    fn from(error: ApiError) -> Self {
-        Self::Failed(error)
-    }
-}
-
-/// One event as a line.
-fn show(data: &str, json: bool) -> Result<(), Stopped> {
+/// Prints one event as a line; `false` when whoever read the output is gone.
+fn show(data: &str, json: bool) -> bool {
     let line = if json { data.to_owned() } else { words(data) };
-    output::write(&(line + "\n")).map_err(|_| Stopped::OutputClosed)
+    output::write(&(line + "\n")).is_ok()
 }
 
 fn words(data: &str) -> String {

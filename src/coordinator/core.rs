@@ -126,7 +126,7 @@ pub struct View<'a> {
 impl View<'_> {
     /// Whether ALLOWED_REPOS lets this repository in.
     pub fn is_allowed(&self, repo: &RepoName) -> bool {
-        self.allowed.is_empty() || self.allowed.iter().any(|pattern| pattern.matches(repo))
+        RepoPattern::let_in(self.allowed, repo)
     }
 
     /// The key on this host.
@@ -283,6 +283,10 @@ impl Core {
                 self.with_ledger(|ledger, commit| ledger.revive(&agent_id, now, commit));
                 Answer::Done
             }
+            Operation::SessionHeard(session) => {
+                self.with_ledger(|ledger, commit| ledger.hear_session(session.id, now, commit));
+                Answer::Done
+            }
             Operation::Catalogue(update) => Answer::Changed(self.take_in(update, now)),
             Operation::SyncCompleted { changed } => {
                 self.catalogue.complete(now);
@@ -368,7 +372,13 @@ impl Core {
             Some(claim) => return NextOutcome::Granted(Box::new(self.again(claim))),
             None => match choose(&self.view(), query) {
                 Ok(choice) => choice,
-                Err(passed_by) => return NextOutcome::Nothing { passed_by },
+                // A second window of one name learns it now, not when there is work again.
+                Err(passed_by) => {
+                    return match self.ledger.in_use(agent_id, query.session) {
+                        Some(refusal) => NextOutcome::Refused(refusal),
+                        None => NextOutcome::Nothing { passed_by },
+                    };
+                }
             },
         };
         let memory = self.ledger.memory(&grant.key).cloned().unwrap_or_default();

@@ -131,6 +131,13 @@ impl Coordinator {
         Ok(answer)
     }
 
+    /// Has an operation performed that nobody waits for.
+    pub fn tell(&self, operation: Operation) {
+        let (reply, _) = oneshot::channel();
+        // Full or stopped: what is asked next says so.
+        let _ = self.send(Message::Perform(Box::new(operation), reply));
+    }
+
     /// Chooses and grants the best issue. The grant is taken back unless the handover is done.
     pub async fn next(
         &self,

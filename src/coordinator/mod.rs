@@ -54,6 +54,8 @@ pub enum Operation {
     Next(NextQuery),
     /// A call that names the agent: renews its lease and revives what is stale.
     Heard(AgentId),
+    /// A call from an agent process: the same for the agents whose claims lie with it.
+    SessionHeard(SessionRef),
     /// What sync learnt.
     Catalogue(CatalogueUpdate),
     /// Note that a sync is complete.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::core::View;
 use crate::claim::{Candidate, Claim, Grant, PassedBy, Refusal};
-use crate::domain::{AgentId, ClaimId, IssueKey, RepoName, RequestId, SessionRef};
+use crate::domain::{AgentId, ClaimId, IssueKey, RepoName, RepoPattern, RequestId, SessionRef};
 
 /// What an agent asks for.
 #[derive(Clone, Debug)]
@@ -19,6 +19,8 @@ pub struct NextQuery {
     pub session: Option<SessionRef>,
     /// Names the request.
     pub request_id: Option<RequestId>,
+    /// Only of repositories that this list lets in.
+    pub within: Vec<RepoPattern>,
     /// Only of this repository.
     pub repo: Option<RepoName>,
     /// Only with all of these labels.
@@ -68,6 +70,7 @@ pub(super) fn choose(view: &View<'_>, query: &NextQuery) -> Result<(Grant, Strin
         // One that no sync has seen may be another one under a new name.
         entry.is_synced()
             && view.is_allowed(&entry.name)
+            && RepoPattern::let_in(&query.within, &entry.name)
             && query.repo.as_ref().is_none_or(|repo| *repo == entry.name)
             && !query.except_repos.contains(&entry.name)
     });

@@ -60,7 +60,8 @@ pub struct IssueSummary {
 }
 
 /// One entry of ALLOWED_REPOS: `owner/name` or `owner/*`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub enum RepoPattern {
     /// One repository.
     Repository(RepoName),
@@ -69,12 +70,34 @@ pub enum RepoPattern {
 }
 
 impl RepoPattern {
+    /// Whether a list lets `repo` in; an empty one lets all in.
+    pub fn let_in(list: &[Self], repo: &RepoName) -> bool {
+        list.is_empty() || list.iter().any(|pattern| pattern.matches(repo))
+    }
+
     /// Whether `repo` is meant.
     pub fn matches(&self, repo: &RepoName) -> bool {
         match self {
             Self::Repository(name) => name == repo,
             Self::Owner(owner) => owner.eq_ignore_ascii_case(repo.owner()),
         }
+    }
+}
+
+impl From<RepoPattern> for String {
+    fn from(pattern: RepoPattern) -> Self {
+        match pattern {
+            RepoPattern::Repository(name) => name.as_str().to_owned(),
+            RepoPattern::Owner(owner) => owner + "/*",
+        }
+    }
+}
+
+impl TryFrom<String> for RepoPattern {
+    type Error = ApiError;
+
+    fn try_from(given: String) -> Result<Self, ApiError> {
+        given.parse()
     }
 }
 

@@ -23,7 +23,7 @@ pub const RELEASE_COOLDOWN: Duration = Duration::from_secs(30 * 60);
 pub const COORDINATOR_QUEUE_MAX: usize = 4_096;
 /// How many requests the coordinator takes into one sync of the journal.
 pub const COORDINATOR_BATCH_MAX: usize = 512;
-/// How many events stay in memory for readers that resume.
+/// How many events stay in memory, and on disk at least, for readers that resume.
 pub const FEED_EVENTS_MAX: usize = 2_048;
 
 /// The journal grows by this many bytes at a time: overwriting prepared bytes needs no change of
@@ -35,7 +35,7 @@ pub const JOURNAL_BYTES_MAX: u64 = 64 << 20;
 pub const ENDED_IN_MEMORY_MAX: usize = 4_000;
 /// Size at which a history file is full and the next one is begun.
 pub const HISTORY_FILE_BYTES_MAX: u64 = 4 << 20;
-/// How many cut journals are kept so that readers of events can resume far back.
+/// How many cut journals are kept at least, so that readers of events can resume far back.
 pub const OLD_JOURNALS_KEPT: usize = 3;
 
 /// Largest accepted HTTP or MCP request body.

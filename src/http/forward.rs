@@ -16,7 +16,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::body::{self, ResponseBody};
 use crate::coordinator::{Coordinator, Operation};
-use crate::domain::{ApiError, RequestId, SessionId, SessionRef};
+use crate::domain::{ApiError, RepoPattern, RequestId, SessionId, SessionRef};
 use crate::service::{Call, Reply, Request, Service};
 
 /// A call on its way to the owner.
@@ -28,6 +28,8 @@ pub(super) struct ForwardedCall {
     pub session: Option<SessionRef>,
     #[serde(default)]
     pub request_id: Option<RequestId>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed: Vec<RepoPattern>,
 }
 
 /// Its result on the way back.
@@ -59,6 +61,7 @@ pub(super) async fn answer(
                 request,
                 session: forwarded.session,
                 request_id: forwarded.request_id,
+                allowed: forwarded.allowed,
                 progress: None,
             };
             service.call(call).await
@@ -156,6 +159,7 @@ pub(super) fn encode(call: &Call) -> Result<Bytes, ApiError> {
         arguments: call.request.arguments()?,
         session: call.session,
         request_id: call.request_id,
+        allowed: call.allowed.clone(),
     };
     let text =
         serde_json::to_vec(&forwarded).map_err(|error| ApiError::internal(error.to_string()))?;

@@ -5,6 +5,14 @@ use serde_json::{Map, Value, json};
 use super::router::{ROUTES, Route, RouteId};
 use crate::service::{tool, tools};
 
+/// What a reader of events may say: name, place and type.
+const EVENT_PARAMETERS: [(&str, &str, &str); 4] = [
+    ("since", "query", "integer"),
+    ("repo", "query", "string"),
+    ("agent_id", "query", "string"),
+    ("Last-Event-ID", "header", "integer"),
+];
+
 /// The description, OpenAPI 3.1.
 pub(super) fn describe() -> Value {
     let mut paths = Map::new();
@@ -120,6 +128,10 @@ fn operation(route: &Route, name: &str, tool_name: Option<&str>, about: &str) ->
                 json!({ "content": { "application/json": { "schema": schema } } });
         }
         _ => {}
+    }
+    if route.id == RouteId::Events {
+        let parameter = |(name, place, kind): (&str, &str, &str)| json!({ "name": name, "in": place, "required": false, "schema": { "type": kind } });
+        parameters.extend(EVENT_PARAMETERS.map(parameter));
     }
     if matches!(route.id, RouteId::Claim | RouteId::ClaimNext) {
         operation["responses"]["201"] =

@@ -182,6 +182,12 @@ arguments! {
         /// Whose
         #[serde(default, skip_serializing_if = "Option::is_none")]
         agent_id: Optional<String>,
+        /// released or closed
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        status: Optional<String>,
+        /// For the filters of active claims: none that ended is
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stale: Optional<bool>,
         /// RFC 3339 time
         #[serde(default, skip_serializing_if = "Option::is_none")]
         since: Optional<String>,

@@ -15,8 +15,8 @@ use crate::claim::{Actor, Claim, Command, GitHubFact, Grant, Outcome, Refusal, S
 use crate::coordinator::{Answer, CatalogueUpdate, ClaimAnswer, Operation, RepoUpdate, View};
 use crate::domain::cursor::{self, Page};
 use crate::domain::{
-    AgentId, ApiError, Category, ClaimId, IssueState, PullRequestState, RepoName, RequestId,
-    SessionRef, parse_pull_request_url,
+    AgentId, ApiError, Category, ClaimId, IssueState, PullRequestState, RepoName, RepoPattern,
+    RequestId, SessionRef, parse_pull_request_url,
 };
 use crate::gh::{FetchedIssue, IssueLookup};
 use crate::process::Priority;
@@ -419,7 +419,11 @@ impl Parts {
         })
     }
 
-    pub(super) async fn get_all_claims(&self, arguments: GetAllClaims) -> Result<Reply, ApiError> {
+    pub(super) async fn get_all_claims(
+        &self,
+        arguments: GetAllClaims,
+        within: Vec<RepoPattern>,
+    ) -> Result<Reply, ApiError> {
         let limit = cursor::page_size(arguments.limit, 50, 200)?;
         let filters = GetAllClaims {
             cursor: None,
@@ -447,6 +451,7 @@ impl Parts {
         let matching = self.read(move |view| {
             let wanted = |claim: &&Arc<Claim>| {
                 after.is_none_or(|after| claim.claim_id > after)
+                    && RepoPattern::let_in(&within, &claim.repo)
                     && repo.as_ref().is_none_or(|repo| *repo == claim.repo)
                     && agent_id
                         .as_ref()
@@ -479,6 +484,7 @@ impl Parts {
     pub(super) async fn get_claim_history(
         &self,
         arguments: GetClaimHistory,
+        within: Vec<RepoPattern>,
     ) -> Result<Reply, ApiError> {
         let limit = cursor::page_size(arguments.limit, 50, 200)?;
         let filters = GetClaimHistory {
@@ -497,10 +503,17 @@ impl Parts {
                 "write it as 2026-11-20T10:00:00Z",
             )
         })?;
+        let status = arguments
+            .status
+            .as_deref()
+            .map(str::parse::<Status>)
+            .transpose()?;
+        let stale = arguments.stale.filter(|stale| *stale);
         let filter = HistoryFilter {
+            within,
             repo: arguments.repo.as_deref().map(str::parse).transpose()?,
             agent_id: optional_agent(arguments.agent_id.as_deref())?,
-            status: None,
+            status: stale.map(|_| Status::Stale).or(status),
             since,
             before: cursor::read_number(
                 "get_claim_history",

@@ -32,6 +32,9 @@ pub struct Call {
     pub session: Option<SessionRef>,
     /// Names the request, so that a repetition is done once.
     pub request_id: Option<RequestId>,
+    /// ALLOWED_REPOS of the process that it came from: the call gets what that list and the
+    /// owner's both let in.
+    pub allowed: Vec<RepoPattern>,
     /// Hears of progress.
     pub progress: Option<Progress>,
 }
@@ -43,6 +46,7 @@ impl Call {
             request,
             session: None,
             request_id: None,
+            allowed: Vec::new(),
             progress: None,
         }
     }
@@ -137,8 +141,14 @@ impl Parts {
             request,
             session,
             request_id,
+            allowed,
             progress,
         } = call;
+        if let Some(session) = session {
+            // Whatever is asked: most tools name no agent.
+            self.coordinator.tell(Operation::SessionHeard(session));
+        }
+        self.check_caller(&request, &allowed).await?;
         let actor = |agent_id| Actor {
             agent_id,
             session,
@@ -147,7 +157,7 @@ impl Parts {
         // Boxed apart: otherwise every call would move a future as large as the largest of them.
         match request {
             Request::NextIssue(arguments) => {
-                Box::pin(self.next_issue(arguments, session, request_id, progress)).await
+                Box::pin(self.next_issue(arguments, allowed, session, request_id, progress)).await
             }
             Request::ClaimIssue(arguments) => {
                 self.claim_issue(arguments, session, request_id).await
@@ -163,11 +173,13 @@ impl Parts {
             Request::GetMyClaims(arguments) => {
                 Box::pin(self.get_my_claims(arguments, session)).await
             }
-            Request::GetAllClaims(arguments) => Box::pin(self.get_all_claims(arguments)).await,
-            Request::GetClaimHistory(arguments) => {
-                Box::pin(self.get_claim_history(arguments)).await
+            Request::GetAllClaims(arguments) => {
+                Box::pin(self.get_all_claims(arguments, allowed)).await
             }
-            Request::ListRepos(arguments) => Box::pin(self.list_repos(arguments)).await,
+            Request::GetClaimHistory(arguments) => {
+                Box::pin(self.get_claim_history(arguments, allowed)).await
+            }
+            Request::ListRepos(arguments) => Box::pin(self.list_repos(arguments, allowed)).await,
             Request::ListOpenIssues(arguments) => Box::pin(self.list_open_issues(arguments)).await,
             Request::FetchIssues(arguments) => Box::pin(self.fetch_issues(arguments)).await,
             Request::GetIssueDetails(arguments) => {
@@ -208,16 +220,12 @@ impl Parts {
     /// A repository that ALLOWED_REPOS lets in.
     pub fn repo(&self, given: &str) -> Result<RepoName, ApiError> {
         let repo: RepoName = given.parse()?;
-        let allowed = &self.settings.allowed;
-        if allowed.is_empty() || allowed.iter().any(|pattern| pattern.matches(&repo)) {
+        if RepoPattern::let_in(&self.settings.allowed, &repo) {
             return Ok(repo);
         }
-        Err(ApiError::new(
-            Category::User,
-            "repo_not_allowed",
-            format!("{repo} is not among ALLOWED_REPOS"),
-            "list_repos shows the repositories that may be used",
-        ))
+        let pid = self.settings.owner.pid;
+        let message = format!("{repo} is not among ALLOWED_REPOS of process {pid}, the owner");
+        Err(not_allowed(message))
     }
 
     pub fn host(&self) -> &Host {
@@ -323,12 +331,22 @@ fn words_for(seconds: i64) -> String {
     }
 }
 
+/// The refusal of a repository that a list does not let in.
+pub(super) fn not_allowed(message: String) -> ApiError {
+    ApiError::new(
+        Category::User,
+        "repo_not_allowed",
+        message,
+        "list_repos shows the repositories that may be used",
+    )
+}
+
 /// The agent that a call names.
 pub(super) fn required_agent(given: Option<&str>) -> Result<AgentId, ApiError> {
     optional_agent(given)?.ok_or_else(|| {
         ApiError::invalid(
             "agent_id is missing",
-            "name yourself with agent_id, the same in every call, or set AGENT_ID",
+            "name yourself with agent_id, the same in every call",
         )
     })
 }

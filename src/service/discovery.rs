@@ -110,7 +110,11 @@ struct ClaimBrief<'a> {
 }
 
 impl Parts {
-    pub(super) async fn list_repos(&self, arguments: ListRepos) -> Result<Reply, ApiError> {
+    pub(super) async fn list_repos(
+        &self,
+        arguments: ListRepos,
+        within: Vec<RepoPattern>,
+    ) -> Result<Reply, ApiError> {
         let limit = cursor::page_size(arguments.limit, 50, 200)?;
         let filters = ListRepos {
             cursor: None,
@@ -134,6 +138,7 @@ impl Parts {
         let (rows, synced_at, now) = self
             .read(move |view| {
                 let rows: Vec<RepoRow> = repo_rows(view, owner.as_deref())
+                    .filter(|row| RepoPattern::let_in(&within, &row.repo))
                     .filter(|row| after.as_ref().is_none_or(|after| row.repo > *after))
                     .collect();
                 (rows, view.catalogue.synced_at(), view.now)
@@ -262,7 +267,8 @@ impl Parts {
         })
     }
 
-    async fn unknown_repo(&self, repo: &RepoName) -> ApiError {
+    /// Why the catalogue does not know a repository.
+    pub(super) async fn unknown_repo(&self, repo: &RepoName) -> ApiError {
         if let Some(problem) = self.outage() {
             return problem.to_api();
         }

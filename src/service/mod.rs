@@ -2,6 +2,7 @@
 //! transports and commands know. In the owner a request is carried out here; in every other
 //! process it is forwarded to the owner by another [`Service`].
 
+mod allowed;
 mod arguments;
 mod ci_watch;
 mod claims;

@@ -12,7 +12,9 @@ use super::desk::{Parts, Progress, cached, required_agent, sought};
 use super::{Reply, ReplyKind, refusal};
 use crate::claim::{Claim, Exclusion, PassedBy, Status};
 use crate::coordinator::{CatalogueUpdate, NextGrant, NextOutcome, NextQuery, Operation};
-use crate::domain::{ApiError, ClaimId, IssueState, RepoName, RequestId, SessionRef, limits, text};
+use crate::domain::{
+    ApiError, ClaimId, IssueState, RepoName, RepoPattern, RequestId, SessionRef, limits, text,
+};
 use crate::gh::{FetchedIssue, IssueLookup};
 use crate::process::Priority;
 
@@ -63,6 +65,7 @@ impl Parts {
     pub(super) async fn next_issue(
         &self,
         arguments: NextIssue,
+        within: Vec<RepoPattern>,
         session: Option<SessionRef>,
         request_id: Option<RequestId>,
         progress: Option<Progress>,
@@ -97,6 +100,7 @@ impl Parts {
             agent_id,
             session,
             request_id,
+            within,
             repo,
             labels: arguments.labels.unwrap_or_default(),
             milestone: arguments.milestone,
@@ -110,6 +114,7 @@ impl Parts {
                 Ok(reply) => return Ok(reply),
                 Err(nothing) => nothing,
             };
+            self.check_known(query.repo.as_ref()).await?;
             let tick = Instant::now() + PROGRESS_EVERY;
             let woken = tokio::time::timeout_at(deadline.min(tick), changes.changed());
             let woken = self.unless_closing(woken).await?;
@@ -120,6 +125,17 @@ impl Parts {
                 let waited = started.elapsed().as_secs_f64();
                 progress(waited, "waiting for an issue".to_owned());
             }
+        }
+    }
+
+    /// Waiting is of no use where the repository is not one that can be worked on.
+    async fn check_known(&self, repo: Option<&RepoName>) -> Result<(), ApiError> {
+        let Some(repo) = repo else { return Ok(()) };
+        let name = repo.clone();
+        let known = self.read(move |view| view.catalogue.repo(&name).is_some());
+        match known.await? {
+            true => Ok(()),
+            false => Err(self.unknown_repo(repo).await),
         }
     }
 

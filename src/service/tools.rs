@@ -111,8 +111,8 @@ define_tools! {
         "List which agent works on which issue.";
     GetClaimHistory "get_claim_history" reads "Claim history"
         "List ended claims, newest first.";
-    CreatePullRequest "create_pull_request" writes "Open a PR"
-        "Open a PR from files or a pushed branch for your claim.";
+    CreatePullRequest "create_pull_request" writes "New PR"
+        "Open a PR from files or a pushed branch.";
     GetFailingTests "get_failing_tests" reads "Failing tests"
         "Which CI tests and checks of a pull request fail, and why.";
     CheckMergeReadiness "check_merge_readiness" reads "Check merge readiness"

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::snapshot::HistoryPosition;
 use super::{Disk, StateFiles, StoreError, io_error};
 use crate::claim::{Claim, Status};
-use crate::domain::{AgentId, ClaimId, RepoName, limits};
+use crate::domain::{AgentId, ClaimId, RepoName, RepoPattern, limits};
 
 /// Appends claims after `position`; what lies beyond it in the file is overwritten in place. A
 /// snapshot that could not be finished may have got its name and rely on that: its lines come first
@@ -49,6 +49,8 @@ pub(super) fn append(
 /// Which ended claims are wanted.
 #[derive(Clone, Debug, Default)]
 pub struct HistoryFilter {
+    /// Of repositories that this list lets in.
+    pub within: Vec<RepoPattern>,
     /// Of this repository.
     pub repo: Option<RepoName>,
     /// Of this agent.
@@ -65,6 +67,7 @@ impl HistoryFilter {
     /// Whether the claim, the `index`-th that ended, is wanted.
     pub fn matches(&self, index: u64, claim: &Claim) -> bool {
         self.before.is_none_or(|before| index < before)
+            && RepoPattern::let_in(&self.within, &claim.repo)
             && self.repo.as_ref().is_none_or(|repo| *repo == claim.repo)
             && self
                 .agent_id

@@ -114,7 +114,8 @@ pub fn write_snapshot(
     Ok((history, bytes.len() as u64))
 }
 
-/// Keeps the newest cut journals for readers of events; all of them are covered by `seq`.
+/// Keeps the newest cut journals for readers of events; all of them are covered by `seq`. They are
+/// counted by their events: each clean end of an owner cuts one, however few are in it.
 fn remove_old_journals(disk: &dyn Disk, files: &StateFiles, seq: u64) -> Result<(), StoreError> {
     let names = disk.list().map_err(io_error("list", "the state folder"))?;
     let covered: Vec<u64> = files
@@ -123,8 +124,13 @@ fn remove_old_journals(disk: &dyn Disk, files: &StateFiles, seq: u64) -> Result<
         .filter(|first| *first <= seq)
         .collect();
     let surplus = covered.len().saturating_sub(limits::OLD_JOURNALS_KEPT);
-    for first_seq in &covered[..surplus] {
-        let name = files.old_journal(*first_seq);
+    let kept_from = (seq + 1).saturating_sub(limits::FEED_EVENTS_MAX as u64);
+    for journals in covered.windows(2).take(surplus) {
+        let [first_seq, next] = *journals else { break };
+        if next > kept_from {
+            break;
+        }
+        let name = files.old_journal(first_seq);
         disk.remove(&name).map_err(io_error("delete", &name))?;
     }
     Ok(())

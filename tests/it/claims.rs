@@ -285,6 +285,33 @@ fn lists_are_filtered_and_have_pages() {
 }
 
 #[test]
+fn history_is_filtered_as_active_claims_are() {
+    let place = Place::with_issues(2);
+    let server = place.serve_synced();
+    let released = server.granted("agent-a", 1);
+    server.delete(&released).expect(200);
+    let closed = server.granted("agent-a", 2);
+    server
+        .patch(&closed, json!({"status": "closed"}))
+        .expect(200);
+    let found = |query: &str| {
+        let page = server
+            .get(&format!("/api/claims/history?{query}"))
+            .expect(200);
+        let ids = claims(&page)
+            .iter()
+            .map(|claim| field(claim, "claim_id").to_owned());
+        ids.collect::<Vec<_>>()
+    };
+    assert_eq!(found("status=released"), std::slice::from_ref(&released));
+    let of_closed = found("status=closed&repo=acme/api&stale=false");
+    assert_eq!(of_closed, std::slice::from_ref(&closed));
+    assert_eq!(found("stale=false"), [closed, released]);
+    assert!(found("stale=true").is_empty());
+    assert_eq!(server.get("/api/claims/history?status=done").status, 400);
+}
+
+#[test]
 fn history_is_newest_first_and_outlives_restarts() {
     let place = Place::with_issues(4);
     let server = place.serve_synced();

@@ -110,6 +110,43 @@ fn a_reader_resumes_across_restarts() {
 }
 
 #[test]
+fn a_reader_resumes_after_many_short_owners() {
+    let place = Place::with_issues(2);
+    let server = place.serve_synced();
+    let mut events = server.events("", None);
+    cycle(&server, 1);
+    let last = read(&mut events, 3)[2].id.expect("every event has an id");
+    server.stop();
+    // Each of these owns the state for one call, and ends cleanly.
+    let claim = [
+        "claim-issue",
+        "--agent-id",
+        "a",
+        "--repo",
+        "acme/api",
+        "--issue-number",
+        "2",
+    ];
+    for _ in 0..4 {
+        let claimed = place.cli(&[claim.as_slice(), &["--json"]].concat());
+        let id = claimed.json()["claim"]["claim_id"].clone();
+        let id = id.as_str().expect("it was granted");
+        let released = place.cli(&["release-issue", "--claim-id", id]);
+        assert_eq!(released.code, Some(0), "{released:?}");
+    }
+    let server = place.serve();
+    let mut events = server.events("", Some(last));
+    let mut releases = 0;
+    let mut expected = last;
+    while releases < 4 {
+        let event = events.read().expect("the stream goes on");
+        expected += 1;
+        assert_eq!(event.id, Some(expected), "{event:?}");
+        releases += usize::from(event.kind == "claim.released");
+    }
+}
+
+#[test]
 fn filters_narrow_the_stream() {
     let mut world = crate::support::issues(2);
     world.add_repository("acme/web").add_issue("web");
@@ -288,4 +325,60 @@ fn watch_prints_what_happens() {
     let first: Value =
         serde_json::from_str(first.lines().next().unwrap_or_default()).expect("a line is JSON");
     assert!(field(&first, "type").starts_with("claim."), "{first}");
+}
+
+/// The ids that a `watch --json` has printed.
+fn printed(log: &str) -> Vec<u64> {
+    let lines = log
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.filter_map(|event| event["id"].as_u64()).collect()
+}
+
+#[test]
+fn watch_never_owns_and_misses_nothing() {
+    let place = Place::with_issues(3);
+    let server = place.serve_synced();
+    let from_now_on = place.spawn(&["watch", "--json"]);
+    crate::support::until("it tells of something", || {
+        cycle(&server, 1);
+        (!printed(&from_now_on.log()).is_empty()).then_some(())
+    });
+    server.stop();
+    // Without an owner it tells what there was.
+    let from_the_first = place.spawn(&["watch", "--json", "--since", "0"]);
+    let watched = |newest: u64| {
+        crate::support::until("both tell of it", || {
+            let both = [&from_now_on, &from_the_first].map(|watch| printed(&watch.log()));
+            both.iter()
+                .all(|ids| ids.last() >= Some(&newest))
+                .then_some(both)
+        })
+    };
+    let [_, ids] = watched(1);
+    // What a command does that owns the state for a moment, it tells of, too.
+    let claim = [
+        "claim-issue",
+        "--agent-id",
+        "a",
+        "--repo",
+        "acme/api",
+        "--issue-number",
+        "2",
+    ];
+    let claimed = place.cli(&claim);
+    assert_eq!(claimed.code, Some(0), "{claimed:?}");
+    watched(ids.last().expect("there were some") + 1);
+    // Nor does it stand in the way of an owner.
+    let server = place.serve();
+    let mut events = server.events("?repo=acme/api", None);
+    cycle(&server, 3);
+    let newest = read(&mut events, 3)[2].id.expect("every event has an id");
+    for ids in watched(newest) {
+        assert!(
+            ids.is_sorted_by(|before, after| before + 1 == *after),
+            "{ids:?}"
+        );
+    }
+    assert_eq!(printed(&from_the_first.log()).first(), Some(&1));
 }

@@ -119,6 +119,31 @@ fn an_agent_that_calls_now_and_then_is_never_stale() {
 }
 
 #[test]
+fn an_agents_process_is_never_silent_whatever_it_asks() {
+    let place = Place::with_issues(1)
+        .with("CLAIM_TIMEOUT_MINUTES", 0.03)
+        .with("AGENT_ID", "agent-a");
+    let server = place.serve_synced();
+    let client = place.mcp().joined();
+    let mut events = server.events("?agent_id=agent-a", None);
+    let claim = client.claim("agent-a", 1).record();
+    let start = std::time::Instant::now();
+    // Three periods long.
+    until("time passes", || {
+        let issue = json!({"repo": "acme/api", "issue_number": 1});
+        client.tool("get_issue_details", issue).record();
+        holds(start.elapsed().as_millis() > 5_400)
+    });
+    let id = json!({"claim_id": claim["claim"]["claim_id"]});
+    client.tool("release_issue", id).record();
+    let kinds: Vec<_> = [events.read(), events.read()]
+        .into_iter()
+        .map(|event| event.expect("the stream goes on").kind)
+        .collect();
+    assert_eq!(kinds, ["claim.created", "claim.released"]);
+}
+
+#[test]
 fn after_a_restart_every_lease_gets_a_full_period() {
     let place = Place::with_issues(1).with("CLAIM_TIMEOUT_MINUTES", 0.05);
     let server = place.serve_synced();

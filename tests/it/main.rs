@@ -15,6 +15,7 @@ mod github;
 mod support;
 
 mod access;
+mod allowed_repos;
 mod ci_watch;
 mod claims;
 mod cli;

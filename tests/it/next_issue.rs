@@ -259,6 +259,31 @@ fn an_issue_that_is_gone_is_not_tried_for_ever() {
 }
 
 #[test]
+fn a_repository_that_is_not_there_is_said_to_be_so_at_once() {
+    let place = Place::with_issues(1);
+    let server = place.serve_synced();
+    let ask = json!({"agent_id": "a", "repo": "typo/typo", "wait_seconds": 30});
+    let begun = std::time::Instant::now();
+    let next = server.tool("next_issue", ask).expect(404);
+    let listed = server.tool("list_open_issues", json!({"repo": "typo/typo"}));
+    assert_eq!(next, listed.expect(404));
+    assert!(begun.elapsed().as_secs() < 20, "it waited");
+}
+
+#[test]
+fn a_server_lends_its_name_to_nobody() {
+    let place = Place::with_issues(1).with("AGENT_ID", "boss");
+    let server = place.serve_synced();
+    let refused = server.post("/api/claims/next", json!({})).expect(400);
+    // Nor does it advise what does not help.
+    assert!(
+        field(&refused, "suggestion").contains("agent_id"),
+        "{refused}"
+    );
+    assert!(!refused.to_string().contains("AGENT_ID"), "{refused}");
+}
+
+#[test]
 fn many_agents_get_different_issues() {
     let place = Place::with_issues(12);
     let server = place.serve_synced();

@@ -25,6 +25,19 @@ fn a_second_coordinator_is_refused_and_told_who_is_there() {
     assert_eq!(place.owner(), Some(server.process.pid().into()));
 }
 
+#[test]
+fn a_command_that_owns_the_state_for_its_call_does_not_stop_serve() {
+    let place = Place::with_issues(0);
+    let command = place.spawn(&["next-issue", "--agent-id", "a", "--wait-seconds", "3"]);
+    until("the command owns the state", || {
+        let lock = place.lock()?;
+        let is_its_own = lock["pid"] == command.pid() && !field(&lock, "address").is_empty();
+        is_its_own.then_some(())
+    });
+    let server = place.serve();
+    assert_eq!(place.owner(), Some(server.process.pid().into()));
+}
+
 /// A port that this very process holds.
 fn taken_port() -> (TcpListener, u16) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");

@@ -108,6 +108,13 @@ fn the_description_has_every_route() {
             "{method} {path}"
         );
     }
+    let events = described["paths"]["/sse"]["get"]["parameters"].as_array();
+    let events: Vec<_> = events
+        .into_iter()
+        .flatten()
+        .map(|it| field(it, "name"))
+        .collect();
+    assert_eq!(events, ["since", "repo", "agent_id", "Last-Event-ID"]);
     // Every reference leads somewhere.
     let text = described.to_string();
     for reference in text.split("\"$ref\":\"#").skip(1) {

@@ -146,6 +146,29 @@ fn a_dead_owners_claims_go_to_its_successor() {
 }
 
 #[test]
+fn two_windows_of_one_name_do_not_take_turns_on_a_dead_sessions_claim() {
+    let place = Place::with_issues(1);
+    let server = place.serve_synced();
+    let mut first = place.mcp().joined();
+    let id = claim_id(&first, "agent-a", 1);
+    first.process.kill();
+    let (second, third) = (place.mcp().joined(), place.mcp().joined());
+    let update = json!({"claim_id": id, "status": "in_progress"});
+    until("the owner knows that it died", || {
+        holds(!second.tool("update_claim_status", update.clone()).is_error)
+    });
+    let refused = third.tool("update_claim_status", update.clone()).failure();
+    assert!(refused.contains("held_by_other_session"), "{refused}");
+    // Also where there is nothing left to take.
+    let refused = third
+        .tool("next_issue", json!({"agent_id": "agent-a"}))
+        .failure();
+    assert!(refused.contains("agent_id_in_use"), "{refused}");
+    second.tool("update_claim_status", update).record();
+    assert_eq!(server.claims()[0]["status"], "in_progress");
+}
+
+#[test]
 fn a_session_that_left_politely_leaves_its_claims() {
     let place = Place::with_issues(1);
     let server = place.serve_synced();

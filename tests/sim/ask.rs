@@ -111,6 +111,8 @@ pub enum Ask {
     TakeOver(Want),
     Withdraw(ClaimId),
     Heard(usize),
+    /// Any call of this process.
+    SessionHeard(SessionRef),
     /// A process of this agent, in this window, connects.
     Opened(usize, usize, SessionRef),
     /// It goes away; with the flag it has ended.
@@ -199,6 +201,7 @@ impl Ask {
                 agent_id: setting.agents[want.agent].clone(),
                 session: want.session,
                 request_id: want.request,
+                within: Vec::new(),
                 repo: wish.repo.map(|repo| setting.shouted[repo].clone()),
                 labels: wish.label.map(str::to_owned).into_iter().collect(),
                 milestone: wish.milestone.map(str::to_owned),
@@ -238,6 +241,7 @@ impl Ask {
                 why: "nobody took it",
             }),
             Self::Heard(agent) => Operation::Heard(setting.agents[*agent].clone()),
+            Self::SessionHeard(session) => Operation::SessionHeard(*session),
             Self::Opened(_, _, session) => Operation::SessionOpened(*session),
             Self::Closed(_, _, session, _) => Operation::SessionClosed(*session),
             Self::Page(update) => Operation::Catalogue((**update).clone()),

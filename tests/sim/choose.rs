@@ -66,7 +66,10 @@ impl World {
                 }
             }
             Kind::Withdraw => Ask::Withdraw(self.token().0),
-            Kind::Heard => Ask::Heard(agent),
+            Kind::Heard => match self.windows[agent][window].session {
+                Some(session) if self.random.chance(50) => Ask::SessionHeard(session),
+                _ => Ask::Heard(agent),
+            },
             Kind::Open => {
                 let known = self.windows[agent][window].session;
                 let pid = 100 + u32::try_from(self.pids.len()).unwrap_or_default();

@@ -165,6 +165,17 @@ impl Model {
                     }
                 }
             },
+            Ask::SessionHeard(session) => {
+                let lies = |held: &&Held| held.session == Some(session.id);
+                let held = self.now.held.values().filter(lies);
+                let mut agents: Vec<usize> = held.map(|held| held.agent).collect();
+                agents.sort_by_key(|agent| &setting.agents[*agent]);
+                agents.dedup();
+                for agent in agents {
+                    self.hear(agent);
+                }
+                Reply::Done
+            }
             Ask::Heard(agent) => {
                 self.hear(*agent);
                 Reply::Done
@@ -342,6 +353,9 @@ impl Model {
             .best(&self.now, &setting.taste, wish, self.time, place)
         {
             Ok(issue) => issue,
+            Err(_) if self.left_behind(want.agent, id_of(want.session)).is_none() => {
+                return Reply::Refused(Why::AgentIdInUse);
+            }
             Err((claimed, others)) => return Reply::Nothing { claimed, others },
         };
         let memory = self.now.memory.get(&issue).cloned().unwrap_or_default();
@@ -378,9 +392,16 @@ impl Model {
         let lives = held
             .session
             .is_some_and(|session| self.live.contains(&session));
-        if lives && by.session.is_some() && id_of(by.session) != held.session {
+        let asks = id_of(by.session).filter(|asks| held.session != Some(*asks));
+        if lives && asks.is_some() {
             return Reply::Refused(Why::HeldByOtherSession);
         }
+        // It goes on in the session that works on it, and so does all that dead ones left.
+        let asks = asks.filter(|_| status != Status::Released);
+        let Some(mut others) = self.left_behind(held.agent, asks) else {
+            return Reply::Refused(Why::AgentIdInUse);
+        };
+        others.retain(|other| *other != issue);
         if !may_follow(held.status, status) {
             return Reply::Refused(Why::NotAllowed);
         }
@@ -388,6 +409,11 @@ impl Model {
         changes(&mut moved);
         if status == Status::PrSubmitted && moved.pull.is_none() && held.pull.is_none() {
             return Reply::Refused(Why::PullRequestMissing);
+        }
+        moved.session = asks;
+        for other in others {
+            let status = self.now.held[&other].status;
+            self.shift(other, status, |moved| moved.session = asks);
         }
         self.commit(Fact::Moved(moved));
         Reply::Updated { id, status }

@@ -76,19 +76,26 @@ impl Place {
 
 impl Recovered {
     fn change(&mut self) -> u64 {
-        let recorded = Recorded {
-            seq: self.ledger.seq() + 1,
-            at: "2026-11-20T10:00:00Z".parse().unwrap(),
-            change: Change::SyncCompleted {
-                repos: 1,
-                open_issues: 2,
-                changed: 3,
-            },
-        };
-        self.journal.push(&recorded).unwrap();
-        self.ledger.apply(&recorded);
-        self.journal.commit(recorded.seq).unwrap();
-        recorded.seq
+        self.changes(1)
+    }
+
+    /// So many changes with one sync.
+    fn changes(&mut self, count: usize) -> u64 {
+        for _ in 0..count {
+            let recorded = Recorded {
+                seq: self.ledger.seq() + 1,
+                at: "2026-11-20T10:00:00Z".parse().unwrap(),
+                change: Change::SyncCompleted {
+                    repos: 1,
+                    open_issues: 2,
+                    changed: 3,
+                },
+            };
+            self.journal.push(&recorded).unwrap();
+            self.ledger.apply(&recorded);
+        }
+        self.journal.commit(self.ledger.seq()).unwrap();
+        self.ledger.seq()
     }
 
     fn rotate(&mut self, files: &StateFiles) -> Result<(), StoreError> {
@@ -320,4 +327,29 @@ fn a_lost_journal_is_missed_from_the_first_start_on() {
     // What the refusal advises goes on from nothing.
     std::fs::write(place.journal(), header).unwrap();
     assert_eq!(place.change(), 1);
+}
+
+#[test]
+fn cut_journals_are_kept_until_there_are_events_enough_after_them() {
+    let place = Place::new();
+    for _ in 0..limits::OLD_JOURNALS_KEPT + 3 {
+        place.change();
+        place.snapshot();
+    }
+    let kept = || place.files.old_journals(&place.disk.list().unwrap());
+    assert_eq!(kept().first(), Some(&1), "{:?}", kept());
+    let changes = read_changes_since(&*place.disk, &place.files, 0).unwrap();
+    assert_eq!(changes.len() as u64, place.last());
+    let mut recovered = place.recover().unwrap();
+    let before = recovered.ledger.seq();
+    recovered.changes(limits::FEED_EVENTS_MAX);
+    drop(recovered);
+    for _ in 0..2 {
+        place.snapshot();
+        place.change();
+    }
+    let oldest = kept()[0];
+    assert!((2..=before + 1).contains(&oldest), "{:?}", kept());
+    let changes = read_changes_since(&*place.disk, &place.files, 0).unwrap();
+    assert!(changes.len() >= limits::FEED_EVENTS_MAX);
 }
