@@ -373,6 +373,42 @@ fn what_cannot_be_restacked_is_refused() {
 }
 
 #[test]
+fn what_github_refuses_is_no_outage() {
+    let place = Place::new(stack());
+    let server = place.serve_synced();
+    for (kind, repository, code) in [
+        ("FORBIDDEN", json!(null), "forbidden"),
+        ("NOT_FOUND", json!(null), "not_found"),
+        (
+            "FORBIDDEN",
+            json!({"defaultBranchRef": {"name": "main"}, "pullRequest": null}),
+            "forbidden",
+        ),
+    ] {
+        let answer = json!({
+            "data": {"repository": repository},
+            "errors": [{"type": kind, "path": ["repository"], "message": "no"}],
+        });
+        place
+            .github
+            .inject(Fault::respond(200, &answer.to_string()).on("StackRound"));
+        let refused = server
+            .tool("manage_stacked_prs", json!({"pr": "acme/api#3"}))
+            .json();
+        assert_eq!(
+            (&refused["code"], &refused["category"]),
+            (&json!(code), &json!("user")),
+            "{refused}"
+        );
+        assert!(refused.get("retry_after").is_none(), "{refused}");
+        place.github.clear_faults();
+        place
+            .github
+            .change(|world| world.issue("acme/api", 3).touch().number);
+    }
+}
+
+#[test]
 fn what_github_does_not_tell_is_said() {
     let place = Place::new(stack());
     let server = place.serve_synced();
