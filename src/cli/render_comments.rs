@@ -16,7 +16,9 @@ const WIDTH: usize = 88;
 pub(super) fn render(record: &Value, colours: bool) -> String {
     let comments = list(&record["comments"]);
     let summary = &record["summary"];
+    let hidden = summary["minimized"].as_u64().unwrap_or_default();
     let verdict = match record["total_listed"].as_u64() {
+        Some(0) if hidden > 0 => "nothing unresolved but what somebody hid".to_owned(),
         Some(0) => "nothing unresolved".to_owned(),
         Some(count) => format!(
             "{count} unresolved, {} await the author, {} a reviewer",
@@ -39,12 +41,31 @@ pub(super) fn render(record: &Value, colours: bool) -> String {
     for comment in comments {
         entry(&mut out, comment, now, colours);
     }
-    warnings(&mut out, record);
-    if !comments.is_empty() {
-        how_to_answer(&mut out, record, colours);
+    if hidden > 0 {
+        hidden_threads(&mut out, hidden, list(&summary["minimized_threads"]));
     }
+    warnings(&mut out, record);
+    how_to_answer(&mut out, record, colours);
     next_page(&mut out, record);
     out
+}
+
+/// Threads that are not listed, and open all the same.
+fn hidden_threads(out: &mut String, count: u64, ids: &[Value]) {
+    let what = match count {
+        1 => "1 thread that somebody hid is not resolved: GitHub counts it as open".to_owned(),
+        _ => format!(
+            "{count} threads that somebody hid are not resolved: GitHub counts them as open"
+        ),
+    };
+    let _ = writeln!(out, "\n{what}");
+    for id in ids {
+        let _ = writeln!(out, "  thread {}", words(id));
+    }
+    let more = count.saturating_sub(ids.len() as u64);
+    if more > 0 {
+        let _ = writeln!(out, "  and {more} more");
+    }
 }
 
 /// A thread, or a remark outside of threads.
@@ -290,6 +311,25 @@ more with --cursor abc
         let coloured = render(&record(), true);
         assert!(coloured.contains("\u{1b}[1msrc/db.rs:41-42\u{1b}[0m"));
         assert!(!coloured.contains("\u{1b}[31m"), "not by a stranger");
+    }
+
+    #[test]
+    fn hidden_threads_are_named() {
+        let record = json!({"pr": "acme/api#2", "head_sha": "b1b2b3b", "total_listed": 0,
+            "comments": [], "summary": {"minimized": 3, "minimized_threads": ["PRRT_1", "PRRT_2"]},
+            "actions": record()["actions"]});
+        let text = render(&record, false);
+        let expected = "\
+acme/api#2 at b1b2b3b: nothing unresolved but what somebody hid
+
+3 threads that somebody hid are not resolved: GitHub counts them as open
+  thread PRRT_1
+  thread PRRT_2
+  and 1 more
+
+to answer, and to resolve what is done:
+";
+        assert!(text.starts_with(expected), "{text}");
     }
 
     #[test]

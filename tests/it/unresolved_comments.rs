@@ -417,6 +417,29 @@ fn what_is_not_known_is_not_taken_for_resolved() {
     assert!(with(&told, "src/db.rs").get("changed_since").is_none());
 }
 
+#[test]
+fn hidden_threads_are_named_and_can_be_resolved() {
+    let mut world = issues(1);
+    let pull = world.repository("acme/api").add_pull_request("Small", &[]);
+    pull.thread("kim", "src/db.rs", 50, "Rude.").comments[0].minimized = true;
+    let place = Place::new(world);
+    let server = place.serve_synced();
+    let told = ask(&server, json!({})).expect(200);
+    assert_eq!(told["total_listed"], 0, "{told}");
+    let id = told["summary"]["minimized_threads"][0].as_str();
+    let id = id.expect("it is named").to_owned();
+    assert!(told["actions"]["resolve"].is_object(), "{told}");
+    let shown = place
+        .cli(&["find-unresolved-comments", "--pr", PULL])
+        .stdout;
+    assert!(shown.contains(&format!("  thread {id}\n")), "{shown}");
+    let call = json!({"pr": PULL, "thread_id": id});
+    server.tool("resolve_review_thread", call).expect(200);
+    let told = ask(&server, json!({})).expect(200);
+    assert!(told["summary"].get("minimized").is_none(), "{told}");
+    assert!(told.get("actions").is_none(), "{told}");
+}
+
 fn thread_id(server: &Server, path: &str) -> String {
     let told = ask(server, json!({})).expect(200);
     field(with(&told, path), "thread_id").to_owned()

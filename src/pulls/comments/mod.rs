@@ -349,6 +349,8 @@ impl<'a> Frame<'a> {
     ) -> Result<Box<RawValue>, ApiError> {
         let (total_listed, summary) = analysis.summary(self.query);
         let next = |entry: &Entry<'_>| Position::make(entry, &self.call);
+        // Hidden threads can be resolved, too.
+        let has_some = !window.is_empty() || summary.minimized > 0;
         let mut answer = UnresolvedComments {
             head_sha: self.pull.head_short(),
             fetched_at: self.fetched_at,
@@ -358,7 +360,7 @@ impl<'a> Frame<'a> {
             total_listed,
             comments: Vec::new(),
             summary,
-            actions: (!window.is_empty()).then(|| actions(self.id, self.host)),
+            actions: has_some.then(|| actions(self.id, self.host)),
             untrusted: UNTRUSTED,
             warnings: self.warnings,
             next_cursor: window.last().map(|entry| next(entry)),
