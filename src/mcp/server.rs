@@ -122,7 +122,7 @@ const EXPLAINED: [&str; 5] = ["wait_seconds", "state", "handoff_note", "since", 
 
 /// Arguments that are taken but not listed: an agent's session tells who it is, pages have the size
 /// that its context bears, and what is seldom wanted would cost every session.
-const UNLISTED: [(&str, &str); 22] = [
+const UNLISTED: [(&str, &str); 24] = [
     ("create_pull_request", "agent_id"),
     ("list_repos", "limit"),
     ("list_open_issues", "limit"),
@@ -144,6 +144,8 @@ const UNLISTED: [(&str, &str); 22] = [
     ("manage_stacked_prs", "dependent_pr"),
     ("manage_stacked_prs", "onto_base"),
     ("manage_stacked_prs", "use_onto"),
+    ("manage_stacked_prs", "auto_fix"),
+    ("manage_stacked_prs", "max_iterations"),
     ("check_merge_readiness", "admin"),
 ];
 

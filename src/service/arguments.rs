@@ -339,6 +339,12 @@ arguments! {
         /// true or false: every rebase with --onto, or none
         #[serde(default, skip_serializing_if = "Option::is_none")]
         use_onto: Optional<bool>,
+        /// false leaves out the steps to verify and fix
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        auto_fix: Optional<bool>,
+        /// Rounds of these, 1 to 10, 3
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max_iterations: Optional<u64>,
         /// Of your clone, origin
         #[serde(default, skip_serializing_if = "Option::is_none")]
         remote: Optional<String>,

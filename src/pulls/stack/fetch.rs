@@ -100,6 +100,7 @@ pub async fn manage_stacked_prs(
         stack: &stack,
         verdicts: &verdicts,
         comparisons: &comparisons,
+        fix_loop: query.fix_loop,
         warnings: reader.warnings,
         native: native.as_ref(),
         now: source.as_of(now),
