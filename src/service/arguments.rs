@@ -292,7 +292,7 @@ arguments! {
         /// false leaves what bots find in a review's body in one piece
         #[serde(default, skip_serializing_if = "Option::is_none")]
         parse_review_bodies: Optional<bool>,
-        /// Of each remark, 40 to 4000, 800
+        /// Of each remark, 40 to 4000, 600
         #[serde(default, skip_serializing_if = "Option::is_none")]
         body_chars: Optional<u64>,
         /// by_file, priority, chronological or by_author
@@ -405,7 +405,7 @@ arguments! {
         /// false leaves the diff out
         #[serde(default, skip_serializing_if = "Option::is_none")]
         include_diff: Optional<bool>,
-        /// A page, 20 to 500, 200
+        /// A page, 20 to 500, 500
         #[serde(default, skip_serializing_if = "Option::is_none")]
         max_diff_lines: Optional<u64>,
         /// From next_cursor

@@ -40,7 +40,7 @@ const COMPARISONS_MAX: usize = 5;
 /// GitHub lists no more files than these of a comparison.
 const COMPARED_FILES_MAX: usize = 300;
 /// Characters of a remark that are shown when the caller does not say.
-pub const BODY_CHARS_DEFAULT: usize = 800;
+pub const BODY_CHARS_DEFAULT: usize = 600;
 /// The least that can be asked for.
 pub const BODY_CHARS_MIN: usize = 40;
 /// The most that can be asked for.
