@@ -121,8 +121,9 @@ const PARAMETERS: [(&str, &str); 5] = [
 const EXPLAINED: [&str; 5] = ["wait_seconds", "state", "handoff_note", "since", "files"];
 
 /// Arguments that are taken but not listed: an agent's session tells who it is, pages have the size
-/// that its context bears, and what is seldom wanted would cost every session.
-const UNLISTED: [(&str, &str); 24] = [
+/// that its context bears, and what is seldom wanted would cost every session. An answer names
+/// `thread_id` where it is of use.
+const UNLISTED: [(&str, &str); 25] = [
     ("create_pull_request", "agent_id"),
     ("list_repos", "limit"),
     ("list_open_issues", "limit"),
@@ -136,6 +137,7 @@ const UNLISTED: [(&str, &str); 24] = [
     ("get_failing_tests", "sources"),
     ("get_failing_tests", "compare_base"),
     ("get_failing_tests", "max_error_lines"),
+    ("find_unresolved_comments", "thread_id"),
     ("find_unresolved_comments", "exclude_authors"),
     ("find_unresolved_comments", "include_outdated"),
     ("find_unresolved_comments", "body_chars"),

@@ -277,6 +277,9 @@ arguments! {
     FindUnresolvedComments {
         /// owner/name#number or its address
         pr: String,
+        /// This thread with all replies, in place of the list
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        thread_id: Optional<String>,
         /// any, author_reply or reviewer
         #[serde(default, skip_serializing_if = "Option::is_none")]
         needs: Optional<String>,

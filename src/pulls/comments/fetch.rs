@@ -118,7 +118,11 @@ pub(super) async fn fetch(source: &PullSource) -> Result<Fetched, ApiError> {
     })
 }
 
-async fn graph(
+/// Asks GraphQL.
+///
+/// # Errors
+/// As the gh floor tells.
+pub(super) async fn graph(
     source: &PullSource,
     document: &str,
     variables: Value,
