@@ -11,12 +11,19 @@ use crate::domain::text;
 
 /// Widest line of words, in characters, with what stands before them.
 const WIDTH: usize = 88;
+/// What stands below words that are cut.
+const CUT: &str = "    … (cut: --body-chars shows more)\n";
 
 /// The answer of `find_unresolved_comments` as text.
 pub(super) fn render(record: &Value, colours: bool) -> String {
+    if record["thread_id"].is_string() {
+        return thread(record, colours);
+    }
     let comments = list(&record["comments"]);
     let summary = &record["summary"];
+    let hidden = summary["minimized"].as_u64().unwrap_or_default();
     let verdict = match record["total_listed"].as_u64() {
+        Some(0) if hidden > 0 => "nothing unresolved but what somebody hid".to_owned(),
         Some(0) => "nothing unresolved".to_owned(),
         Some(count) => format!(
             "{count} unresolved, {} await the author, {} a reviewer",
@@ -39,17 +46,87 @@ pub(super) fn render(record: &Value, colours: bool) -> String {
     for comment in comments {
         entry(&mut out, comment, now, colours);
     }
-    warnings(&mut out, record);
-    if !comments.is_empty() {
-        how_to_answer(&mut out, record, colours);
+    if hidden > 0 {
+        hidden_threads(&mut out, hidden, list(&summary["minimized_threads"]));
     }
+    warnings(&mut out, record);
+    how_to_answer(&mut out, record, colours);
     next_page(&mut out, record);
     out
 }
 
-/// A thread, or a remark outside of threads.
-fn entry(out: &mut String, comment: &Value, now: Option<Timestamp>, colours: bool) {
-    let place = match (&comment["path"], &comment["start_line"], &comment["line"]) {
+/// Threads that are not listed, and open all the same.
+fn hidden_threads(out: &mut String, count: u64, ids: &[Value]) {
+    let what = match count {
+        1 => "1 thread that somebody hid is not resolved: GitHub counts it as open".to_owned(),
+        _ => format!(
+            "{count} threads that somebody hid are not resolved: GitHub counts them as open"
+        ),
+    };
+    let _ = writeln!(out, "\n{what}");
+    for id in ids {
+        let _ = writeln!(out, "  thread {}", words(id));
+    }
+    let more = count.saturating_sub(ids.len() as u64);
+    if more > 0 {
+        let _ = writeln!(out, "  and {more} more");
+    }
+}
+
+/// All that was said in one thread.
+fn thread(record: &Value, colours: bool) -> String {
+    let mut out = format!(
+        "{} at {}: {}\n",
+        words(&record["pr"]),
+        words(&record["head_sha"]),
+        bold(&place(record), colours)
+    );
+    let mut about = vec![format!("{} remarks", number(&record["total_comments"]))];
+    for (holds, note) in [
+        (record["resolved"] == true, "resolved"),
+        (record["outdated"] == true, "outdated"),
+        (record["can_resolve"] == false, "not yours to resolve"),
+    ] {
+        if holds {
+            about.push(note.to_owned());
+        }
+    }
+    let _ = writeln!(
+        out,
+        "thread {}: {}",
+        words(&record["thread_id"]),
+        about.join(", ")
+    );
+    let now = record["fetched_at"].as_str().and_then(|at| at.parse().ok());
+    for comment in list(&record["comments"]) {
+        let mut about = vec![author(comment)];
+        about.extend(age(&comment["created_at"], now));
+        for (holds, note) in [
+            (comment["minimized"] == true, "hidden"),
+            (comment["pending"] == true, "not submitted yet"),
+        ] {
+            if holds {
+                about.push(note.to_owned());
+            }
+        }
+        let _ = writeln!(out, "\n  {}", about.join(", "));
+        wrap(
+            &mut out,
+            "    ",
+            comment["body"].as_str().unwrap_or_default(),
+        );
+        if comment["body_truncated"] == true {
+            out.push_str(CUT);
+        }
+    }
+    warnings(&mut out, record);
+    next_page(&mut out, record);
+    out
+}
+
+/// Where something was said.
+fn place(comment: &Value) -> String {
+    match (&comment["path"], &comment["start_line"], &comment["line"]) {
         (Value::String(path), Value::Number(start), Value::Number(line)) if start != line => {
             format!("{}:{start}-{line}", text::one_line(path))
         }
@@ -59,7 +136,12 @@ fn entry(out: &mut String, comment: &Value, now: Option<Timestamp>, colours: boo
         (Value::String(path), ..) => text::one_line(path),
         _ if comment["kind"] == "review_body" => "a review as a whole".to_owned(),
         _ => "the conversation".to_owned(),
-    };
+    }
+}
+
+/// A thread, or a remark outside of threads.
+fn entry(out: &mut String, comment: &Value, now: Option<Timestamp>, colours: bool) {
+    let place = place(comment);
     let mut about = vec![author(comment)];
     if let Some(section) = comment["section"].as_str() {
         about.push(format!("in a review, {}", section.replace('_', " ")));
@@ -87,7 +169,7 @@ fn entry(out: &mut String, comment: &Value, now: Option<Timestamp>, colours: boo
     let body = comment["body"].as_str().unwrap_or_default();
     wrap(out, "    ", &body.replace("[suggestion]", ""));
     if comment["body_truncated"] == true {
-        let _ = writeln!(out, "    … (cut: --body-chars shows more)");
+        out.push_str(CUT);
     }
     let suggestion = &comment["suggestion"];
     if suggestion.is_object() {
@@ -123,7 +205,10 @@ fn replies(out: &mut String, comment: &Value, now: Option<Timestamp>) {
     let all = comment["reply_count"].as_u64().unwrap_or_default();
     let left_out = all.saturating_sub(told.len() as u64);
     if left_out > 0 {
-        let _ = writeln!(out, "  > … {left_out} more replies before");
+        let _ = writeln!(
+            out,
+            "  > … {left_out} more replies before: --thread-id tells all"
+        );
     }
     for reply in told {
         let mut about = vec![words(&reply["author"])];
@@ -263,7 +348,7 @@ src/db.rs:41-42
     suggested for lines 41-42:
     | let q = bind(id);
     | run(q)
-  > … 2 more replies before
+  > … 2 more replies before: --thread-id tells all
   > octo, 30 min ago:
   >   Where from?
   thread PRRT_1
@@ -290,6 +375,55 @@ more with --cursor abc
         let coloured = render(&record(), true);
         assert!(coloured.contains("\u{1b}[1msrc/db.rs:41-42\u{1b}[0m"));
         assert!(!coloured.contains("\u{1b}[31m"), "not by a stranger");
+    }
+
+    #[test]
+    fn a_thread_is_told_as_a_whole() {
+        let record = json!({
+            "pr": "acme/api#2", "head_sha": "b1b2b3b", "fetched_at": "2026-01-03T12:00:00Z",
+            "thread_id": "PRRT_1", "path": "src/db.rs", "line": 42, "outdated": true,
+            "resolved": false, "total_comments": 3,
+            "comments": [
+                {"author": "lea", "is_bot": false, "created_at": "2026-01-03T11:00:00Z",
+                 "body": "Bind it.", "minimized": true},
+                {"author": "octo", "is_bot": false, "created_at": "2026-01-03T12:00:00Z",
+                 "body": "Why\u{1b}[31m", "body_truncated": true},
+            ],
+            "next_cursor": "abc",
+        });
+        let expected = "\
+acme/api#2 at b1b2b3b: src/db.rs:42
+thread PRRT_1: 3 remarks, outdated
+
+  lea, 1 h ago, hidden
+    Bind it.
+
+  octo, just now
+    Why[31m
+    … (cut: --body-chars shows more)
+
+more with --cursor abc
+";
+        assert_eq!(render(&record, false), expected);
+    }
+
+    #[test]
+    fn hidden_threads_are_named() {
+        let record = json!({"pr": "acme/api#2", "head_sha": "b1b2b3b", "total_listed": 0,
+            "comments": [], "summary": {"minimized": 3, "minimized_threads": ["PRRT_1", "PRRT_2"]},
+            "actions": record()["actions"]});
+        let text = render(&record, false);
+        let expected = "\
+acme/api#2 at b1b2b3b: nothing unresolved but what somebody hid
+
+3 threads that somebody hid are not resolved: GitHub counts them as open
+  thread PRRT_1
+  thread PRRT_2
+  and 1 more
+
+to answer, and to resolve what is done:
+";
+        assert!(text.starts_with(expected), "{text}");
     }
 
     #[test]

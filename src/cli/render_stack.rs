@@ -63,6 +63,13 @@ pub(super) fn render(record: &Value, colours: bool) -> String {
     if !then.is_empty() {
         let _ = writeln!(out, "# then: {then}");
     }
+    let fix_loop = &record["fix_loop"];
+    if let Some(rounds) = fix_loop["max_iterations"].as_u64() {
+        let _ = writeln!(out, "# at most {rounds} times:");
+    }
+    for step in fix_loop["steps"].as_array().into_iter().flatten() {
+        let _ = writeln!(out, "#   {}", words(step));
+    }
     next_page(&mut out, record);
     out
 }
@@ -93,6 +100,17 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_follows_the_commands_is_told_below_them() {
+        let record = json!({"stack": {"visualization": "main <- #2*"},
+            "commands": [{"command": "git push", "description": "push"}],
+            "summary": {"then": "look"},
+            "fix_loop": {"max_iterations": 3, "steps": ["verify: a", "fix: b"]}});
+        let text = render(&record, false);
+        let expected = "git push\n# then: look\n# at most 3 times:\n#   verify: a\n#   fix: b\n";
+        assert!(text.ends_with(expected), "{text}");
+    }
 
     #[test]
     fn own_commits_are_told_on_every_page() {

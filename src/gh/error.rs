@@ -32,8 +32,8 @@ pub enum GhError {
     Forbidden {
         /// GitHub's words.
         message: String,
-        /// Permissions that would do, from `X-Accepted-GitHub-Permissions` or the scopes header.
-        needs: Option<String>,
+        /// What would do, where GitHub tells.
+        help: Option<Help>,
     },
     /// It does not exist, or this account can't see it.
     #[error("GitHub does not know {0}, or this login cannot see it")]
@@ -88,6 +88,16 @@ pub enum GhError {
         /// Time until the next try.
         retry_after: Duration,
     },
+}
+
+/// What lets an account do what it may not yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Help {
+    /// Permissions, from `X-Accepted-GitHub-Permissions` or the scopes header.
+    Permissions(String),
+    /// The page on which its owner lets the token into an organization with single sign-on, from
+    /// `X-GitHub-SSO`.
+    SignOn(String),
 }
 
 impl GhError {
@@ -146,14 +156,22 @@ impl GhError {
                 format!("run: gh auth login --hostname {host} (or set GITHUB_TOKEN)"),
             ),
             Self::Forbidden {
-                needs: Some(needs), ..
+                help: Some(Help::SignOn(page)),
+                ..
+            } => user(
+                "forbidden",
+                format!("authorise the token for the organisation (SSO): open {page}"),
+            ),
+            Self::Forbidden {
+                help: Some(Help::Permissions(needs)),
+                ..
             } => user(
                 "forbidden",
                 format!(
                     "the token needs: {needs}; for a classic login run gh auth refresh -s repo,read:org"
                 ),
             ),
-            Self::Forbidden { needs: None, .. } => user(
+            Self::Forbidden { help: None, .. } => user(
                 "forbidden",
                 "the account needs more rights there: gh auth refresh -s repo,read:org, authorise \
                  the token for the organisation (SSO), or use another account"

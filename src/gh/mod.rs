@@ -20,7 +20,7 @@ mod version;
 
 pub use client::{Account, Gh, GhSettings, GhStatus};
 pub use environment::locate;
-pub use error::GhError;
+pub use error::{GhError, Help};
 pub use gate::RateLimit;
 pub use issues::{Comment, FetchedIssue, IssueDetails, IssueListing, IssueLookup, LinkedIssue};
 pub use rest::{ApiPath, GraphAnswer};

@@ -104,6 +104,22 @@ pub struct GraphAnswer {
     pub problems: Vec<String>,
 }
 
+impl GraphAnswer {
+    /// Why `subject` is not in it.
+    pub fn refusal(&self, subject: &str) -> GhError {
+        let problem = self.problems.first().map(String::as_str);
+        match problem.map(|problem| problem.split_once(": ").unwrap_or((problem, ""))) {
+            Some(("NOT_FOUND", _)) => GhError::NotFound(subject.to_owned()),
+            Some(("FORBIDDEN", told)) => GhError::Forbidden {
+                message: told.to_owned(),
+                help: None,
+            },
+            Some(_) => GhError::QueryRefused(problem.unwrap_or_default().to_owned()),
+            None => GhError::Malformed(format!("no {subject} in the answer")),
+        }
+    }
+}
+
 impl Gh {
     /// Reads one thing. Costs no point while it is unchanged.
     pub async fn get<T: DeserializeOwned>(&self, path: &ApiPath) -> Result<T, GhError> {

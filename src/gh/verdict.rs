@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::client::Call;
-use super::error::GhError;
+use super::error::{GhError, Help};
 use super::response::Response;
 use crate::domain::Host;
 
@@ -74,18 +74,33 @@ fn limit_or_forbidden(response: &Response, stderr: &[u8], message: String) -> Gh
         let retry_after = retry_after.unwrap_or(minute);
         return GhError::SecondaryLimit { retry_after };
     }
-    let needs = response
+    let permissions = response
         .header("X-Accepted-GitHub-Permissions")
         .map(str::to_owned)
         .or_else(|| {
-            // gh names a missing scope or an SSO address on a further line.
+            // gh names a missing scope on a further line.
             let stderr = String::from_utf8_lossy(stderr);
             stderr
                 .lines()
                 .nth(1)
                 .map(|line| line.trim_start_matches("gh: ").to_owned())
         });
-    GhError::Forbidden { message, needs }
+    // No permission helps before the organization lets the token in.
+    let help = sign_on(response)
+        .map(Help::SignOn)
+        .or_else(|| permissions.map(Help::Permissions));
+    GhError::Forbidden { message, help }
+}
+
+/// The page that `X-GitHub-SSO: required; url=…` names
+/// (<https://docs.github.com/rest/authentication/authenticating-to-the-rest-api>). `gh api` has no
+/// word on it beside the header.
+fn sign_on(response: &Response) -> Option<String> {
+    let parts = response.header("X-GitHub-SSO")?.split(';');
+    let mut pages = parts.filter_map(|part| part.trim().strip_prefix("url="));
+    pages
+        .find(|page| page.starts_with("https://"))
+        .map(str::to_owned)
 }
 
 /// `repos/o/r/issues/5` as `o/r#5`, for error texts.
@@ -159,9 +174,19 @@ mod tests {
             answer(403, &needs, r#"{"message":"Resource not accessible"}"#),
             Err(GhError::Forbidden {
                 message: "Resource not accessible".to_owned(),
-                needs: Some("issues=write".to_owned())
+                help: Some(Help::Permissions("issues=write".to_owned()))
             })
         );
+        let page = "https://github.com/orgs/acme/sso?authorization_request=AZ";
+        let required = format!("required; url={page}");
+        let error = answer(403, &[needs[0], ("X-Github-Sso", &required)], "{}").unwrap_err();
+        assert_eq!(error.to_api().code, "forbidden");
+        assert!(error.to_api().suggestion.ends_with(page), "{error:?}");
+        let some_left_out = [("X-Github-Sso", "partial-results; organizations=1,2")];
+        assert!(matches!(
+            answer(403, &some_left_out, "{}"),
+            Err(GhError::Forbidden { help: None, .. })
+        ));
     }
 
     #[test]

@@ -130,8 +130,9 @@ const PARAMETERS: [(&str, &str); 5] = [
 const EXPLAINED: [&str; 5] = ["wait_seconds", "state", "handoff_note", "since", "files"];
 
 /// Arguments that are taken but not listed: an agent's session tells who it is, pages have the size
-/// that its context bears, and what is seldom wanted would cost every session.
-const UNLISTED: [(&str, &str); 25] = [
+/// that its context bears, and what is seldom wanted would cost every session. An answer names
+/// `thread_id` where it is of use.
+const UNLISTED: [(&str, &str); 28] = [
     ("create_pull_request", "agent_id"),
     ("create_pull_request", "issue_number"),
     ("create_pull_request", "draft"),
@@ -148,6 +149,7 @@ const UNLISTED: [(&str, &str); 25] = [
     ("get_failing_tests", "sources"),
     ("get_failing_tests", "compare_base"),
     ("get_failing_tests", "max_error_lines"),
+    ("find_unresolved_comments", "thread_id"),
     ("find_unresolved_comments", "exclude_authors"),
     ("find_unresolved_comments", "include_outdated"),
     ("find_unresolved_comments", "body_chars"),
@@ -156,6 +158,8 @@ const UNLISTED: [(&str, &str); 25] = [
     ("manage_stacked_prs", "dependent_pr"),
     ("manage_stacked_prs", "onto_base"),
     ("manage_stacked_prs", "use_onto"),
+    ("manage_stacked_prs", "auto_fix"),
+    ("manage_stacked_prs", "max_iterations"),
     ("check_merge_readiness", "admin"),
 ];
 

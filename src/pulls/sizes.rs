@@ -9,7 +9,7 @@ type Largest = fn(&str) -> Vec<String>;
 
 /// Of two bytes, longer as JSON, and longer in a shell.
 const LETTERS: &[&str] = &["ä", "\"", "'"];
-const TOOLS: [(&str, Largest, &[&str]); 9] = [
+const TOOLS: [(&str, Largest, &[&str]); 10] = [
     // A test of its own tries the other letters.
     (
         "get_failing_tests",
@@ -19,6 +19,11 @@ const TOOLS: [(&str, Largest, &[&str]); 9] = [
     (
         "find_unresolved_comments",
         comments::tests::largest,
+        LETTERS,
+    ),
+    (
+        "find_unresolved_comments",
+        comments::thread_page::largest,
         LETTERS,
     ),
     ("resolve_review_thread", comments::resolve::largest, LETTERS),

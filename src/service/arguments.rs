@@ -283,6 +283,9 @@ arguments! {
     FindUnresolvedComments {
         /// owner/name#number or its address
         pr: String,
+        /// This thread with all replies, in place of the list
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        thread_id: Optional<String>,
         /// any, author_reply or reviewer
         #[serde(default, skip_serializing_if = "Option::is_none")]
         needs: Optional<String>,
@@ -298,7 +301,7 @@ arguments! {
         /// false leaves what bots find in a review's body in one piece
         #[serde(default, skip_serializing_if = "Option::is_none")]
         parse_review_bodies: Optional<bool>,
-        /// Of each remark, 40 to 4000, 800
+        /// Of each remark, 40 to 4000, 600
         #[serde(default, skip_serializing_if = "Option::is_none")]
         body_chars: Optional<u64>,
         /// by_file, priority, chronological or by_author
@@ -345,6 +348,12 @@ arguments! {
         /// true or false: every rebase with --onto, or none
         #[serde(default, skip_serializing_if = "Option::is_none")]
         use_onto: Optional<bool>,
+        /// false leaves out the steps to verify and fix
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        auto_fix: Optional<bool>,
+        /// Rounds of these, 1 to 10, 3
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max_iterations: Optional<u64>,
         /// Of your clone, origin
         #[serde(default, skip_serializing_if = "Option::is_none")]
         remote: Optional<String>,
@@ -405,7 +414,7 @@ arguments! {
         /// false leaves the diff out
         #[serde(default, skip_serializing_if = "Option::is_none")]
         include_diff: Optional<bool>,
-        /// A page, 20 to 500, 200
+        /// A page, 20 to 500, 500
         #[serde(default, skip_serializing_if = "Option::is_none")]
         max_diff_lines: Optional<u64>,
         /// From next_cursor

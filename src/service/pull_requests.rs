@@ -6,7 +6,7 @@ use super::desk::{Parts, Progress};
 use super::{CheckMergeReadiness, GetFailingTests, ManageStackedPrs, Reply};
 use crate::domain::{ApiError, limits};
 use crate::pulls::merge_readiness::{self, Method, Question, Verdict};
-use crate::pulls::stack::{self, StackQuery, Wish};
+use crate::pulls::stack::{self, FixLoop, StackQuery, Wish};
 use crate::pulls::{self, CheckFilters, CheckSources, ERROR_LINES_MAX, FailingTestsQuery, PullId};
 
 /// For how long GitHub may compute when the caller does not say.
@@ -150,6 +150,7 @@ impl Parts {
                 target: arguments.onto_base,
                 onto: arguments.use_onto,
             },
+            fix_loop: FixLoop::of(arguments.auto_fix, arguments.max_iterations)?,
             cursor: arguments.cursor,
         };
         let now = self.read(|view| view.now).await?;

@@ -55,6 +55,9 @@ impl Parts {
         arguments: FindUnresolvedComments,
     ) -> Result<Reply, ApiError> {
         let id = self.pull_id(&arguments.pr)?;
+        if let Some(thread) = &arguments.thread_id {
+            return self.read_thread(id, thread, &arguments).await;
+        }
         let since = arguments.since.as_deref().map(|since| {
             since.parse::<Timestamp>().map_err(|_| {
                 ApiError::invalid(
@@ -87,6 +90,33 @@ impl Parts {
         let cursor = arguments.cursor.as_deref();
         let report = comments::find_unresolved_comments(source, &query, cursor, now).await?;
         Reply::new(&report)
+    }
+
+    /// All that was said in one thread.
+    async fn read_thread(
+        &self,
+        id: PullId,
+        thread: &str,
+        arguments: &FindUnresolvedComments,
+    ) -> Result<Reply, ApiError> {
+        let used = FindUnresolvedComments {
+            pr: arguments.pr.clone(),
+            thread_id: Some(thread.to_owned()),
+            body_chars: arguments.body_chars,
+            cursor: arguments.cursor.clone(),
+            ..Default::default()
+        };
+        if *arguments != used {
+            return Err(ApiError::invalid(
+                "with thread_id only pr, body_chars and cursor can be given",
+                "leave the others out: the thread is told as a whole",
+            ));
+        }
+        let body_chars = body_chars(used.body_chars)?;
+        let (source, now) = self.open_pull(id).await?;
+        let cursor = used.cursor.as_deref();
+        let page = comments::read_thread(source, thread, body_chars, cursor, now).await?;
+        Reply::new(&page)
     }
 
     pub(super) async fn resolve_review_thread(

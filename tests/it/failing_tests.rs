@@ -736,7 +736,11 @@ fn a_log_that_is_missing_is_explained() {
 fn foreign_check(merges: &mut Merges, head: &str, name: &str, output: Value) {
     merges.check_run(head, name, "failure");
     let app = json!({"id": 254, "slug": "codecov", "name": "Codecov"});
-    merges.say_of_check(head, &[("app", app), ("output", output)]);
+    let page = json!(format!("https://codecov.io/{name}"));
+    merges.say_of_check(
+        head,
+        &[("app", app), ("output", output), ("details_url", page)],
+    );
 }
 
 #[test]
@@ -771,6 +775,19 @@ fn checks_of_other_apps_are_told_in_their_own_words() {
             (&json!("low"), &json!("check"))
         );
     }
+    // What they ran nobody tells: the code that failed can be had, once for both.
+    let checkout = json!("gh pr checkout 2 -R acme/api");
+    assert!(
+        failures.iter().all(|it| it["reproduce"] == checkout),
+        "{answer}"
+    );
+    assert_eq!(answer["instructions"]["commands"], json!([checkout]));
+    let summary = field(&answer["instructions"], "summary");
+    assert!(
+        summary
+            .ends_with("of 2 only the checkout is known: their log_url tells what the service ran"),
+        "{summary}"
+    );
     let short = ask(&server, json!({"max_error_lines": 1})).expect(200);
     assert_eq!(short["failures"][1]["excerpt"], json!(["## Coverage"]));
     // What is asked of jobs is not asked of them.
@@ -778,6 +795,24 @@ fn checks_of_other_apps_are_told_in_their_own_words() {
         !paths(&place)
             .iter()
             .any(|path| path.contains("/annotations"))
+    );
+}
+
+#[test]
+fn what_another_service_documents_to_do_a_job_again_comes_first() {
+    let (_place, server, _) = served(|merges, head| {
+        merges.status(head, "buildkite/api", "failure");
+        merges.status(head, "ci/circleci: unit", "failure");
+    });
+    let answer = asked(&server);
+    let commands = answer["instructions"]["commands"].as_array();
+    let commands = commands.expect("there are some");
+    let again = "circleci config process .circleci/config.yml > process.yml && circleci local \
+                 execute -c process.yml unit";
+    assert_eq!(
+        commands,
+        &[json!(again), json!("gh pr checkout 2 -R acme/api")],
+        "{answer}"
     );
 }
 

@@ -373,6 +373,80 @@ fn what_cannot_be_restacked_is_refused() {
 }
 
 #[test]
+fn what_github_refuses_is_no_outage() {
+    let place = Place::new(stack());
+    let server = place.serve_synced();
+    for (kind, repository, code) in [
+        ("FORBIDDEN", json!(null), "forbidden"),
+        ("NOT_FOUND", json!(null), "not_found"),
+        (
+            "FORBIDDEN",
+            json!({"defaultBranchRef": {"name": "main"}, "pullRequest": null}),
+            "forbidden",
+        ),
+    ] {
+        let answer = json!({
+            "data": {"repository": repository},
+            "errors": [{"type": kind, "path": ["repository"], "message": "no"}],
+        });
+        place
+            .github
+            .inject(Fault::respond(200, &answer.to_string()).on("StackRound"));
+        let refused = server
+            .tool("manage_stacked_prs", json!({"pr": "acme/api#3"}))
+            .json();
+        assert_eq!(
+            (&refused["code"], &refused["category"]),
+            (&json!(code), &json!("user")),
+            "{refused}"
+        );
+        assert!(refused.get("retry_after").is_none(), "{refused}");
+        place.github.clear_faults();
+        place
+            .github
+            .change(|world| world.issue("acme/api", 3).touch().number);
+    }
+}
+
+#[test]
+fn what_follows_the_plan_is_verified_as_often_as_is_asked() {
+    let place = Place::new(stack());
+    let server = place.serve_synced();
+    let asked = |more: Value| {
+        let mut arguments = json!({"pr": "acme/api#3"});
+        for (name, value) in more.as_object().into_iter().flatten() {
+            arguments[name] = value.clone();
+        }
+        server.tool("manage_stacked_prs", arguments)
+    };
+    let whole = asked(json!({})).expect(200);
+    assert_eq!(whole["fix_loop"]["max_iterations"], 3, "{whole}");
+    let steps = whole["fix_loop"]["steps"].to_string();
+    for tool in ["get_failing_tests", "git push", "manage_stacked_prs"] {
+        assert!(steps.contains(tool), "{tool}: {steps}");
+    }
+    let twice = asked(json!({"auto_fix": true, "max_iterations": 2})).expect(200);
+    assert_eq!(twice["fix_loop"]["max_iterations"], 2);
+    let plain = asked(json!({"auto_fix": false})).expect(200);
+    assert!(plain.get("fix_loop").is_none(), "{plain}");
+    assert_eq!(plain["commands"], whole["commands"]);
+    let refused = asked(json!({"max_iterations": 0}));
+    assert_eq!(refused.json()["code"], "invalid_argument");
+    let flags = [
+        "manage-stacked-prs",
+        "--pr",
+        "acme/api#3",
+        "--max-iterations",
+        "4",
+    ];
+    let shown = place.cli(&flags).stdout;
+    assert!(
+        shown.contains("# at most 4 times:\n#   verify: "),
+        "{shown}"
+    );
+}
+
+#[test]
 fn what_github_does_not_tell_is_said() {
     let place = Place::new(stack());
     let server = place.serve_synced();

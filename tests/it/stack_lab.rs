@@ -528,6 +528,7 @@ impl Lab {
             stack: &stack,
             verdicts: &verdicts,
             comparisons: &comparisons,
+            fix_loop: None,
             warnings: Vec::new(),
             native: None,
             now: Timestamp::UNIX_EPOCH,

@@ -417,6 +417,96 @@ fn what_is_not_known_is_not_taken_for_resolved() {
     assert!(with(&told, "src/db.rs").get("changed_since").is_none());
 }
 
+#[test]
+fn hidden_threads_are_named_and_can_be_read_and_resolved() {
+    let mut world = issues(1);
+    let pull = world.repository("acme/api").add_pull_request("Small", &[]);
+    pull.thread("kim", "src/db.rs", 50, "Rude.").comments[0].minimized = true;
+    let place = Place::new(world);
+    let server = place.serve_synced();
+    let told = ask(&server, json!({})).expect(200);
+    assert_eq!(told["total_listed"], 0, "{told}");
+    let id = told["summary"]["minimized_threads"][0].as_str();
+    let id = id.expect("it is named").to_owned();
+    assert!(told["actions"]["resolve"].is_object(), "{told}");
+    let shown = place
+        .cli(&["find-unresolved-comments", "--pr", PULL])
+        .stdout;
+    assert!(shown.contains(&format!("  thread {id}\n")), "{shown}");
+    let read = ask(&server, json!({"thread_id": id})).expect(200);
+    assert_eq!(
+        (
+            &read["comments"][0]["body"],
+            &read["comments"][0]["minimized"]
+        ),
+        (&json!("Rude."), &json!(true)),
+        "{read}"
+    );
+    let call = json!({"pr": PULL, "thread_id": id});
+    server.tool("resolve_review_thread", call).expect(200);
+    let told = ask(&server, json!({})).expect(200);
+    assert!(told["summary"].get("minimized").is_none(), "{told}");
+    assert!(told.get("actions").is_none(), "{told}");
+}
+
+#[test]
+fn all_replies_of_a_thread_can_be_read() {
+    let mut world = issues(1);
+    let repository = world.repository("acme/api");
+    let pull = repository.add_pull_request("Long", &[]);
+    pull.thread("lea", "src/a.rs", 7, "Remark 000.");
+    for number in 1..130 {
+        let body = format!("Remark {number:03}. {}", "\u{1}\"x ".repeat(number % 400));
+        pull.reply(if number % 2 == 0 { "lea" } else { "octo" }, &body);
+    }
+    repository.add_pull_request("Another", &[]);
+    let place = Place::new(world);
+    let server = place.serve_synced();
+    let listed = ask(&server, json!({})).expect(200);
+    let entry = with(&listed, "src/a.rs");
+    assert_eq!(entry["reply_count"], 129);
+    assert!(field(&listed["actions"], "read").contains("thread_id"));
+    let id = field(entry, "thread_id").to_owned();
+    let mut seen = Vec::new();
+    let mut arguments = json!({"thread_id": id});
+    for page in 0..130 {
+        let answer = ask(&server, arguments.clone());
+        assert!(answer.body.len() <= 8_192, "{} bytes", answer.body.len());
+        let told = answer.expect(200);
+        assert_eq!(
+            (&told["total_comments"], &told["resolved"], &told["line"]),
+            (&json!(130), &json!(false), &json!(7)),
+            "{told}"
+        );
+        assert!(!bodies(&told).is_empty(), "{told}");
+        seen.extend(bodies(&told).iter().map(|body| body[..10].to_owned()));
+        if told["next_cursor"].is_null() {
+            assert!(page > 1, "{page}");
+            break;
+        }
+        arguments["cursor"] = told["next_cursor"].clone();
+    }
+    let expected: Vec<String> = (0..130)
+        .map(|number| format!("Remark {number:03}"))
+        .collect();
+    assert_eq!(seen, expected);
+    let shown = place.cli(&["find-unresolved-comments", "--pr", PULL, "--thread-id", &id]);
+    assert!(shown.stdout.contains(": 130 remarks\n"), "{}", shown.stdout);
+    for (more, code) in [
+        (json!({"thread_id": "PRRT_unknown"}), "not_found"),
+        (json!({"thread_id": "x y"}), "invalid_argument"),
+        (json!({"thread_id": id, "needs": "any"}), "invalid_argument"),
+        (json!({"cursor": arguments["cursor"]}), "invalid_argument"),
+        (
+            json!({"thread_id": id, "pr": "acme/api#3"}),
+            "invalid_argument",
+        ),
+    ] {
+        let refused = ask(&server, more.clone());
+        assert_eq!(refused.json()["code"], code, "{more}: {}", refused.text());
+    }
+}
+
 fn thread_id(server: &Server, path: &str) -> String {
     let told = ask(server, json!({})).expect(200);
     field(with(&told, path), "thread_id").to_owned()

@@ -21,6 +21,8 @@ const NAMED_MAX: usize = 10;
 /// Longest path that the summary names, and all of them, in bytes.
 const PATH_BYTES_MAX: usize = 120;
 const FILES_BYTES_MAX: usize = 1_000;
+/// Most bytes of the ids of hidden threads.
+const IDS_BYTES_MAX: usize = 400;
 
 /// Who owes the next word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -61,7 +63,8 @@ pub(super) struct Entry<'a> {
 pub(super) struct Analysis<'a> {
     entries: Vec<Entry<'a>>,
     pub unresolved_threads: usize,
-    pub minimized: usize,
+    /// Ids of the threads that are not resolved and whose first remark somebody hid.
+    pub minimized: Vec<&'a str>,
     pub warnings: Vec<Warning>,
     last_word: Option<Timestamp>,
 }
@@ -91,9 +94,13 @@ pub(super) struct Summary<'a> {
     pub outdated: usize,
     pub awaiting_author: usize,
     pub awaiting_reviewer: usize,
-    /// Hidden by somebody, and therefore not listed.
+    /// Threads that somebody hid and nobody resolved. They are not listed, and for GitHub they are
+    /// open conversations all the same.
     #[serde(skip_serializing_if = "is_zero")]
     pub minimized: usize,
+    /// Ids of the first of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub minimized_threads: Vec<&'a str>,
     pub files: Vec<&'a str>,
     /// Files beside those: each entry names its own.
     #[serde(skip_serializing_if = "is_zero")]
@@ -112,7 +119,8 @@ pub(super) fn analyse(fetched: &Fetched, sort: Sort) -> Analysis<'_> {
         .filter_map(|thread| of_thread(fetched, thread))
         .collect();
     let minimized = |entry: &&Entry| entry.remark.is_minimized && !entry.is_resolved();
-    let minimized = entries.iter().filter(minimized).count();
+    let minimized = entries.iter().filter(minimized);
+    let minimized = minimized.map(|entry| entry.id).collect();
     let unresolved_threads = entries.iter().filter(|entry| entry.is_open).count();
     let told = entries.len();
     let last_word = last_word(fetched);
@@ -330,7 +338,8 @@ impl<'a> Analysis<'a> {
     /// Counts what the query asks for.
     pub fn summary(&self, query: &CommentQuery) -> (usize, Summary<'a>) {
         let mut summary = Summary {
-            minimized: self.minimized,
+            minimized: self.minimized.len(),
+            minimized_threads: overflow::fit(self.minimized.clone(), IDS_BYTES_MAX).0,
             ..Summary::default()
         };
         let mut authors: BTreeMap<&str, usize> = BTreeMap::new();

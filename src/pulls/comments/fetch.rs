@@ -118,7 +118,11 @@ pub(super) async fn fetch(source: &PullSource) -> Result<Fetched, ApiError> {
     })
 }
 
-async fn graph(
+/// Asks GraphQL.
+///
+/// # Errors
+/// As the gh floor tells.
+pub(super) async fn graph(
     source: &PullSource,
     document: &str,
     variables: Value,
@@ -148,28 +152,14 @@ pub(super) fn typed<T: DeserializeOwned>(value: &Value) -> Result<T, ApiError> {
 /// GraphQL answered, but not what was asked: an error, since silence would read as "nothing is
 /// unresolved".
 pub(super) fn untold(answer: &GraphAnswer) -> ApiError {
-    let problem = answer.problems.first().map_or("no reason", String::as_str);
-    if problem.starts_with("NOT_FOUND") {
-        return ApiError::new(
-            Category::User,
-            "not_found",
-            format!("GitHub does not show this to your login: {problem}"),
-            "check the pull request and the id; a private repository needs a login that can see it",
-        );
+    match answer.refusal("this pull request or thread") {
+        error @ (GhError::NotFound(_) | GhError::Forbidden { .. }) => error.to_api(),
+        error => ApiError::new(
+            Category::Api,
+            "github_failed",
+            format!("GitHub did not tell the review threads: {error}"),
+            "call again; nothing is known about resolved and unresolved until then",
+        )
+        .retry_after(30),
     }
-    if problem.starts_with("FORBIDDEN") {
-        return ApiError::new(
-            Category::User,
-            "forbidden",
-            format!("GitHub refused: {problem}"),
-            "the token needs pull_requests: gh auth refresh -s repo, or use another account",
-        );
-    }
-    ApiError::new(
-        Category::Api,
-        "github_failed",
-        format!("GitHub did not tell the review threads: {problem}"),
-        "call again; nothing is known about resolved and unresolved until then",
-    )
-    .retry_after(30)
 }

@@ -1,6 +1,11 @@
 //! The pieces that Markdown on GitHub is made of, as far as they decide what is read: fenced code,
 //! folded sections, invisible comments. None of it costs more than the text is long, times the
 //! depth of what is folded.
+//!
+//! Facts: <https://github.github.com/gfm/#html-blocks> (a comment that begins a line reaches to its
+//! end wherever that is, or to the end of the text), <https://github.github.com/gfm/#raw-html> (within
+//! words it is one only if it ends in the same paragraph) and
+//! <https://github.github.com/gfm/#code-spans>.
 
 use crate::domain::text;
 
@@ -21,7 +26,112 @@ pub(super) enum Kind<'a> {
     Fold(&'a str),
 }
 
-/// A text in pieces. What is invisible on the page is in none of them.
+/// A text without the comments that its page does not show. What opens none, as in code, is kept: a
+/// person's words are not to be lost.
+pub(super) fn visible(written: &str) -> String {
+    let mut shown = String::with_capacity(written.len());
+    let (mut at, mut paragraph_end, mut comment_end) = (0, 0, 0);
+    let mut line = Line::default();
+    let mut at_line_start = true;
+    while at < written.len() {
+        let rest = &written[at..];
+        if at_line_start {
+            line = Line::at(at, rest);
+        }
+        if at >= paragraph_end {
+            paragraph_end = at + paragraph_length(rest);
+        }
+        let length = if at_line_start && let Some(block) = fenced(rest) {
+            block.length
+        } else if rest.starts_with('`') {
+            code_length(&written[at..paragraph_end])
+        } else if rest.starts_with("<!--") {
+            // `<!-->` has an end, too.
+            let inside = at + 2;
+            if comment_end < inside {
+                let end = written[inside..].find("-->");
+                comment_end = end.map_or(usize::MAX, |end| inside + end);
+            }
+            let limit = if line.is_html {
+                written.len()
+            } else {
+                paragraph_end
+            };
+            if comment_end < limit {
+                at = comment_end + 3;
+                at_line_start = false;
+                continue;
+            }
+            if at == line.words_at {
+                break;
+            }
+            4
+        } else {
+            rest.chars().next().map_or(1, char::len_utf8)
+        };
+        shown.push_str(&rest[..length]);
+        at_line_start = rest[..length].ends_with('\n');
+        at += length;
+    }
+    shown
+}
+
+/// What a line is made of.
+#[derive(Default)]
+struct Line {
+    /// Where its words begin; beyond all of it where that is code for its indentation.
+    words_at: usize,
+    /// Whether a tag or a comment begins it: the page takes what follows as it is.
+    is_html: bool,
+}
+
+impl Line {
+    fn at(at: usize, rest: &str) -> Self {
+        let words = rest.trim_start_matches(' ');
+        let indentation = rest.len() - words.len();
+        let is_html = indentation <= 3 && words.starts_with('<');
+        Self {
+            words_at: if is_html {
+                at + indentation
+            } else {
+                usize::MAX
+            },
+            is_html,
+        }
+    }
+}
+
+/// Up to the line that ends the paragraph that a text begins in: an empty one, a fence or a comment.
+fn paragraph_length(text: &str) -> usize {
+    let mut length = 0;
+    for line in text.split_inclusive('\n') {
+        let ends = line.trim().is_empty()
+            || fence_of(line).is_some()
+            || line.trim_start().starts_with("<!--");
+        if ends && length > 0 {
+            break;
+        }
+        length += line.len();
+    }
+    length
+}
+
+/// The code in a line that a paragraph begins with, or the backticks alone that open none.
+fn code_length(paragraph: &str) -> usize {
+    let opening = paragraph.len() - paragraph.trim_start_matches('`').len();
+    let mut at = opening;
+    while let Some(next) = paragraph[at..].find('`') {
+        at += next;
+        let run = paragraph[at..].len() - paragraph[at..].trim_start_matches('`').len();
+        at += run;
+        if run == opening {
+            return at;
+        }
+    }
+    opening
+}
+
+/// A text in pieces. Its comments are to be taken out before: see [`visible`].
 pub(super) fn parts(written: &str) -> Vec<Part<'_>> {
     let mut parts = Vec::new();
     let mut at = 0;
@@ -29,18 +139,16 @@ pub(super) fn parts(written: &str) -> Vec<Part<'_>> {
     while at < written.len() {
         let rest = &written[at..];
         let (length, kind) = if at_line_start && let Some(block) = fenced(rest) {
-            (block.length, Some(Kind::Fence))
-        } else if rest.starts_with("<!--") {
-            (rest.find("-->").map_or(rest.len(), |end| end + 3), None)
+            (block.length, Kind::Fence)
         } else if has_tag(rest, "<details") {
             let (inner, length) = section(rest);
-            (length, Some(Kind::Fold(inner)))
+            (length, Kind::Fold(inner))
         } else {
-            (words_length(rest), Some(Kind::Words))
+            (words_length(rest), Kind::Words)
         };
         let text = &rest[..length];
         at_line_start = text.ends_with('\n');
-        parts.extend(kind.map(|kind| Part { at, text, kind }));
+        parts.push(Part { at, text, kind });
         at += length;
     }
     parts
@@ -50,10 +158,7 @@ pub(super) fn parts(written: &str) -> Vec<Part<'_>> {
 fn words_length(rest: &str) -> usize {
     let line = rest.split_inclusive('\n').next().unwrap_or(rest);
     let tags = line.match_indices('<').map(|(place, _)| place);
-    let mut tags = tags.filter(|place| {
-        let rest = &rest[*place..];
-        *place > 0 && (rest.starts_with("<!--") || has_tag(rest, "<details"))
-    });
+    let mut tags = tags.filter(|place| *place > 0 && has_tag(&rest[*place..], "<details"));
     tags.next().unwrap_or(line.len())
 }
 

@@ -10,9 +10,11 @@ mod review_body;
 #[cfg(test)]
 pub(super) mod tests;
 mod text;
+pub(super) mod thread_page;
 
 pub use report::UnresolvedComments;
 pub use resolve::{Resolution, ThreadChange, ThreadName, resolve_review_thread};
+pub use thread_page::read_thread;
 
 use std::sync::Arc;
 
@@ -26,7 +28,7 @@ use super::{PullId, PullRequest, PullSource, Warning, overflow};
 use crate::domain::{ApiError, Host, limits};
 use analyse::{Analysis, Entry, State, analyse};
 use fetch::{Fetched, fetch};
-use report::{Actions, Changes, Resolve, ResolveArguments, UNTRUSTED, render};
+use report::{Actions, Changes, Resolve, ResolveArguments, UNTRUSTED, has_more_replies, render};
 
 const TOOL: &str = "find_unresolved_comments";
 /// Most bytes of the warnings: enough for one of each kind, and there are no more. Those are two on
@@ -40,7 +42,7 @@ const COMPARISONS_MAX: usize = 5;
 /// GitHub lists no more files than these of a comparison.
 const COMPARED_FILES_MAX: usize = 300;
 /// Characters of a remark that are shown when the caller does not say.
-pub const BODY_CHARS_DEFAULT: usize = 800;
+pub const BODY_CHARS_DEFAULT: usize = 600;
 /// The least that can be asked for.
 pub const BODY_CHARS_MIN: usize = 40;
 /// The most that can be asked for.
@@ -349,6 +351,12 @@ impl<'a> Frame<'a> {
     ) -> Result<Box<RawValue>, ApiError> {
         let (total_listed, summary) = analysis.summary(self.query);
         let next = |entry: &Entry<'_>| Position::make(entry, &self.call);
+        // Hidden threads can be read and resolved, too.
+        let hidden = summary.minimized > 0;
+        let actions = (!window.is_empty() || hidden).then(|| {
+            let has_more = hidden || window.iter().any(|entry| has_more_replies(entry));
+            actions(self.id, self.host, has_more)
+        });
         let mut answer = UnresolvedComments {
             head_sha: self.pull.head_short(),
             fetched_at: self.fetched_at,
@@ -358,7 +366,7 @@ impl<'a> Frame<'a> {
             total_listed,
             comments: Vec::new(),
             summary,
-            actions: (!window.is_empty()).then(|| actions(self.id, self.host)),
+            actions,
             untrusted: UNTRUSTED,
             warnings: self.warnings,
             next_cursor: window.last().map(|entry| next(entry)),
@@ -392,7 +400,7 @@ fn json(answer: &UnresolvedComments<'_>) -> Result<Box<RawValue>, ApiError> {
     serde_json::value::to_raw_value(answer).map_err(|error| ApiError::internal(error.to_string()))
 }
 
-fn actions(id: &PullId, host: &Host) -> Actions {
+fn actions(id: &PullId, host: &Host, has_more: bool) -> Actions {
     let (repo, number) = (&id.repo, id.number);
     let (flag, prefix) = if *host == Host::default() {
         (String::new(), String::new())
@@ -400,6 +408,7 @@ fn actions(id: &PullId, host: &Host) -> Actions {
         (format!("--hostname {host} "), format!("{host}/"))
     };
     Actions {
+        read: has_more.then_some("find_unresolved_comments with thread_id: all of one thread"),
         reply: format!(
             "gh api {flag}repos/{repo}/pulls/{number}/comments/COMMENT_ID/replies -f body='…'"
         ),

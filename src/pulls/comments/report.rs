@@ -17,7 +17,7 @@ use crate::domain::{ApiError, text};
 const REPLY_BYTES: usize = 300;
 const HUNK_BYTES: usize = 300;
 const SUGGESTION_BYTES: usize = 1_000;
-const PATH_BYTES: usize = 400;
+pub(super) const PATH_BYTES: usize = 400;
 /// By how much texts may be divided: nothing is left of any of them then.
 const SHRINK_MAX: usize = 4_096;
 /// How many of the last replies are shown.
@@ -62,6 +62,9 @@ pub struct UnresolvedComments<'a> {
 /// What can be done about an entry; said once, as it is the same for all.
 #[derive(Serialize)]
 pub(super) struct Actions {
+    /// Tells what was said in a thread before the last words, or in a hidden one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read: Option<&'static str>,
     /// Answers a thread and leaves it open.
     pub reply: String,
     /// Answers what is no thread.
@@ -150,7 +153,7 @@ struct Suggestion<'a> {
     truncated: bool,
 }
 
-fn is_false(flag: &bool) -> bool {
+pub(super) fn is_false(flag: &bool) -> bool {
     !flag
 }
 
@@ -243,11 +246,17 @@ fn rendered(
 }
 
 /// At most so many characters of a text, and whether it was cut.
-fn cut_chars(words: &str, chars: usize) -> (&str, bool) {
+pub(super) fn cut_chars(words: &str, chars: usize) -> (&str, bool) {
     match words.char_indices().nth(chars) {
         Some((end, _)) => (&words[..end], true),
         None => (words, false),
     }
+}
+
+/// Whether a thread has more replies than are shown.
+pub(super) fn has_more_replies(entry: &Entry<'_>) -> bool {
+    let thread = entry.thread();
+    thread.is_some_and(|thread| thread.first.total_count > 1 + REPLIES_SHOWN as u64)
 }
 
 /// The last words in a thread, without the remark that opened it.
@@ -263,15 +272,7 @@ fn replies<'a>(thread: &'a Thread, first: &Remark, shrink: usize) -> Vec<ReplyTe
         let words = if reply.is_minimized {
             "[hidden on GitHub]".to_owned()
         } else {
-            let Compact { words, suggestion } = compact(&reply.body, reply.is_bot());
-            match suggestion {
-                Some(replacement) => words.replacen(
-                    "[suggestion]",
-                    &format!("```suggestion\n{replacement}```"),
-                    1,
-                ),
-                None => words,
-            }
+            in_one_piece(reply)
         };
         let (body, cut) = text::cut(&words, REPLY_BYTES / shrink);
         ReplyText {
@@ -285,6 +286,19 @@ fn replies<'a>(thread: &'a Thread, first: &Remark, shrink: usize) -> Vec<ReplyTe
         }
     });
     shown.collect()
+}
+
+/// The words of a remark with the change that it suggests among them.
+pub(super) fn in_one_piece(remark: &Remark) -> String {
+    let Compact { words, suggestion } = compact(&remark.body, remark.is_bot());
+    match suggestion {
+        Some(replacement) => words.replacen(
+            "[suggestion]",
+            &format!("```suggestion\n{replacement}```"),
+            1,
+        ),
+        None => words,
+    }
 }
 
 /// The header of the hunk and the last lines before the remark.

@@ -8,7 +8,7 @@ use super::super::{PullSource, Pulls};
 use super::data::{Actor, Connection};
 use super::fetch::{fetch, typed, untold};
 use crate::domain::{ApiError, Category, limits, text};
-use crate::gh::GhError;
+use crate::gh::{GhError, GraphAnswer};
 
 const THREAD: &str = "query ReviewThread($id:ID!){viewer{login} node(id:$id){__typename \
 ...on PullRequestReviewThread{id isResolved viewerCanResolve viewerCanUnresolve viewerCanReply \
@@ -39,16 +39,8 @@ impl ThreadName {
     /// # Errors
     /// `invalid_argument`.
     pub fn of(thread_id: Option<String>, comment_id: Option<u64>) -> Result<Self, ApiError> {
-        let plain = |id: &String| {
-            let letters = |byte: u8| byte.is_ascii_alphanumeric() || b"_-=".contains(&byte);
-            (1..=NODE_ID_BYTES_MAX).contains(&id.len()) && id.bytes().all(letters)
-        };
         match (thread_id, comment_id) {
-            (Some(id), None) if plain(&id) => Ok(Self::Thread(id)),
-            (Some(_), None) => Err(ApiError::invalid(
-                "thread_id is not the id of a review thread",
-                "find_unresolved_comments lists them: they begin with PRRT_",
-            )),
+            (Some(id), None) => checked_thread_id(&id).map(|id| Self::Thread(id.to_owned())),
             (None, Some(number)) if number > 0 => Ok(Self::Comment(number)),
             _ => Err(ApiError::invalid(
                 "give either thread_id or comment_id",
@@ -56,6 +48,21 @@ impl ThreadName {
             )),
         }
     }
+}
+
+/// The id of a thread as somebody gives it.
+///
+/// # Errors
+/// `invalid_argument` for what cannot be one.
+pub(super) fn checked_thread_id(id: &str) -> Result<&str, ApiError> {
+    let letters = |byte: u8| byte.is_ascii_alphanumeric() || b"_-=".contains(&byte);
+    if (1..=NODE_ID_BYTES_MAX).contains(&id.len()) && id.bytes().all(letters) {
+        return Ok(id);
+    }
+    Err(ApiError::invalid(
+        "thread_id is not the id of a review thread",
+        "find_unresolved_comments lists them: they begin with PRRT_",
+    ))
 }
 
 /// What is to become of the thread.
@@ -108,7 +115,6 @@ struct Thread {
     viewer_can_unresolve: bool,
     viewer_can_reply: bool,
     resolved_by: Option<Actor>,
-    pull_request: Home,
     comments: Connection<Said>,
 }
 
@@ -281,12 +287,30 @@ fn no_such_thread(source: &PullSource, which: &str) -> ApiError {
 async fn read(source: &PullSource, id: &str) -> Result<(String, Thread), ApiError> {
     let answer = source.gh().graph(THREAD, json!({ "id": id })).await;
     let answer = answer.map_err(|error| error.to_api())?;
+    let thread: Thread = typed(thread_in(&answer, source, id)?)?;
+    let viewer = answer
+        .data
+        .get("viewer")
+        .and_then(|viewer| viewer["login"].as_str());
+    Ok((viewer.unwrap_or_default().to_owned(), thread))
+}
+
+/// The thread in an answer to a question by its id, if it is one of this pull request.
+///
+/// # Errors
+/// `not_found` when it is no thread, `invalid_argument` when it is one of another pull request;
+/// else as [`untold`] tells.
+pub(super) fn thread_in<'a>(
+    answer: &'a GraphAnswer,
+    source: &PullSource,
+    id: &str,
+) -> Result<&'a Value, ApiError> {
     let which = || no_such_thread(source, &format!("'{}'", text::cut(id, 60).0));
     let node = match answer.data.get("node").filter(|node| !node.is_null()) {
         Some(node) if node["__typename"] == "PullRequestReviewThread" => node,
         Some(_) => return Err(which()),
         None => {
-            let error = untold(&answer);
+            let error = untold(answer);
             return Err(if error.code == "not_found" {
                 which()
             } else {
@@ -294,8 +318,7 @@ async fn read(source: &PullSource, id: &str) -> Result<(String, Thread), ApiErro
             });
         }
     };
-    let thread: Thread = typed(node)?;
-    let home = &thread.pull_request;
+    let home: Home = typed(&node["pullRequest"])?;
     let here = home.number == source.id.number
         && home
             .repository
@@ -310,11 +333,7 @@ async fn read(source: &PullSource, id: &str) -> Result<(String, Thread), ApiErro
             "find_unresolved_comments lists the threads of a pull request",
         ));
     }
-    let viewer = answer
-        .data
-        .get("viewer")
-        .and_then(|viewer| viewer["login"].as_str());
-    Ok((viewer.unwrap_or_default().to_owned(), thread))
+    Ok(node)
 }
 
 fn check_rights(

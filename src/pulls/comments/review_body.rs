@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::markdown::{Kind, parts, summary};
+use super::markdown::{Kind, parts, summary, visible};
 use super::text::cut_title;
 
 /// Most findings of one review that are told apart.
@@ -87,7 +87,7 @@ pub(super) fn take_apart(review_id: &str, body: &str) -> Option<TakenApart> {
         review_id,
         found: TakenApart::default(),
     };
-    let words = scan.walk(&unquoted(&body), 0);
+    let words = scan.walk(&visible(&unquoted(&body)), 0);
     let announced = words.contains("**Actionable comments posted");
     if !announced && scan.found.findings.is_empty() {
         return None;

@@ -119,7 +119,7 @@ fn what_is_settled_hidden_or_unsent() {
     assert_eq!(ids(&with("/isResolved", json!(true))), [""; 0]);
     let hidden = with("/first/nodes/0/isMinimized", json!(true));
     assert_eq!(ids(&hidden), [""; 0]);
-    assert_eq!(analyse(&hidden, Sort::ByFile).minimized, 1);
+    assert_eq!(analyse(&hidden, Sort::ByFile).minimized, ["PRRT_1"]);
     let outdated = with("/line", json!(null));
     let place = analyse(&outdated, Sort::ByFile);
     let entry = first(&place);
@@ -353,7 +353,7 @@ fn bodies_are_cut_by_characters() {
 pub(in crate::pulls) fn largest(letters: &str) -> Vec<String> {
     let long = letters.repeat(3_000);
     let login = "l".repeat(39);
-    let nodes: Vec<Value> = (0..50)
+    let nodes: Vec<Value> = (0..90)
         .map(|id| {
             let mut thread = thread(
                 id * 10,
@@ -366,6 +366,9 @@ pub(in crate::pulls) fn largest(letters: &str) -> Vec<String> {
                     node["diffHunk"] = json!(format!("@@ -1,9 +1,9 @@ {long}\n {long}\n+{long}"));
                 }
             }
+            // Some of them somebody hid.
+            thread["first"]["nodes"][0]["isMinimized"] = json!(id >= 50);
+            thread["id"] = json!(format!("PRRT_{id:0195}"));
             thread
         })
         .collect();

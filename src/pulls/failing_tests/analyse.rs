@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::fit;
 use super::passes::APART;
 use super::report::{Counts, Evidence, FailedNames, NoCiReason, ReportedFailure, Status};
+use super::services;
 use crate::domain::{Host, text};
 use crate::pulls::checks::{Check, CheckState, Checks};
 use crate::pulls::ci_log::{Failure, FailureKind, cut};
@@ -328,17 +329,17 @@ fn reported(
     // Actions writes asterisks for a secret: such a command names something else.
     let own = failure.reproduce.clone();
     let own = own.filter(|command| !command.contains(MASKED));
-    // Where no command of its own is known, Actions can at least do it again: it proves a fix or
-    // chance, and every failure there has a command.
+    // Where no command of its own is known, Actions can at least do it again, which proves a fix or
+    // chance; so do some other services.
+    let (pr, host) = (&reading.id, &reading.host);
     let rerun = || {
         let run = failed.check.run_id?;
-        let repo = &reading.id.repo;
-        let host = match reading.host.is_default() {
-            true => String::new(),
-            false => format!("{}/", reading.host),
-        };
-        Some(format!("gh run rerun {run} --failed -R {host}{repo}"))
+        let repository = services::repository(pr, host);
+        Some(format!("gh run rerun {run} --failed -R {repository}"))
     };
+    let reproduce = own
+        .or_else(rerun)
+        .or_else(|| services::command(&failed.check));
     ReportedFailure {
         id,
         kind: failure.kind,
@@ -357,7 +358,7 @@ fn reported(
         source: failed.evidence,
         log_pending: failed.log_pending,
         log_url: failed.check.details_url.clone(),
-        reproduce: own.or_else(rerun),
+        reproduce: reproduce.or_else(|| Some(services::checkout(pr, host))),
         more_checks: 0,
         cut: Vec::new(),
     }
@@ -438,12 +439,17 @@ pub(super) fn summary(verdict: &Verdict) -> String {
         }
         parts.push(part);
     }
-    let without = verdict.failures.iter().filter(|it| it.reproduce.is_none());
-    match without.count() {
+    let commands = verdict
+        .failures
+        .iter()
+        .filter_map(|it| it.reproduce.as_ref());
+    match commands.filter(|it| services::is_checkout(it)).count() {
         0 => {}
-        1 => parts.push("1 has no command to show it again: open its log_url".to_owned()),
+        1 => parts.push(
+            "of 1 only the checkout is known: its log_url tells what the service ran".to_owned(),
+        ),
         many => parts.push(format!(
-            "{many} have no command to show them again: open their log_url"
+            "of {many} only the checkout is known: their log_url tells what the service ran"
         )),
     }
     let counts = &verdict.counts;

@@ -8,6 +8,7 @@ mod jobs;
 mod passes;
 mod query;
 mod report;
+mod services;
 
 #[cfg(test)]
 pub(super) mod pages_tests;
@@ -181,11 +182,11 @@ fn frame(
         next_call: json!({ "tool": TOOL, "args": query.next_arguments() }),
     });
     let mut commands: Vec<String> = Vec::new();
-    for command in verdict
-        .failures
-        .iter()
-        .filter_map(|it| it.reproduce.as_ref())
-    {
+    let told = verdict.failures.iter();
+    let mut told: Vec<&String> = told.filter_map(|it| it.reproduce.as_ref()).collect();
+    // Those that show more come first.
+    told.sort_by_key(|command| services::is_checkout(command));
+    for command in told {
         if commands.len() < COMMANDS_MAX && !commands.contains(command) {
             commands.push(command.clone());
         }

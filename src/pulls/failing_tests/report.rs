@@ -128,7 +128,7 @@ pub struct ReportedFailure {
     /// Page of the first of the jobs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_url: Option<String>,
-    /// A command that shows it again; none where only the page of the check tells more.
+    /// A command that shows it again; where none is known, the one that checks out what failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reproduce: Option<String>,
     /// Fields of this failure that are cut or left out: too large for an answer.

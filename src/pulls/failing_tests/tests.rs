@@ -296,7 +296,7 @@ fn a_failure_of_several_jobs_is_told_once() {
 }
 
 #[test]
-fn every_failure_of_actions_has_a_command() {
+fn every_failure_has_a_command() {
     let command = |kind, run_id| {
         let failure = Failure::new(kind, "", "", "it failed");
         let mut failed = failed("job", vec![failure]);
@@ -315,7 +315,8 @@ fn every_failure_of_actions_has_a_command() {
     ] {
         let again = Some("gh run rerun 9 --failed -R o/r".to_owned());
         assert_eq!(command(kind, Some(9)), again, "{kind:?}");
-        assert_eq!(command(kind, None), None, "another service: {kind:?}");
+        let checkout = Some("gh pr checkout 5 -R o/r".to_owned());
+        assert_eq!(command(kind, None), checkout, "another service: {kind:?}");
     }
 }
 
@@ -392,10 +393,15 @@ fn a_run_of_an_enterprise_server_is_started_again_there() {
         judge(&reading, now()).failures[0].reproduce.as_deref(),
         Some("gh run rerun 9 --failed -R git.example.com/o/r")
     );
+    reading.failed[0].check.run_id = None;
+    assert_eq!(
+        judge(&reading, now()).failures[0].reproduce.as_deref(),
+        Some("gh pr checkout 5 -R git.example.com/o/r")
+    );
 }
 
 #[test]
-fn who_has_no_command_is_sent_to_the_page_of_the_check() {
+fn who_has_only_a_checkout_is_sent_to_the_page_of_the_check() {
     let elsewhere = |name| {
         let failure = Failure::new(FailureKind::Unknown, "", "", "coverage fell");
         let mut failed = failed(name, vec![failure]);
@@ -408,14 +414,18 @@ fn who_has_no_command_is_sent_to_the_page_of_the_check() {
     };
     let one = told(vec![elsewhere("coverage")]);
     assert!(
-        one.ends_with("; 1 has no command to show it again: open its log_url"),
+        one.ends_with("; of 1 only the checkout is known: its log_url tells what the service ran"),
         "{one}"
     );
     let two = told(vec![elsewhere("coverage"), elsewhere("preview")]);
     assert!(
-        two.ends_with("; 2 have no command to show them again: open their log_url"),
+        two.ends_with(
+            "; of 2 only the checkout is known: their log_url tells what the service ran"
+        ),
         "{two}"
     );
+    let service = told(vec![elsewhere("ci/circleci: build")]);
+    assert!(!service.contains("checkout"), "{service}");
 }
 
 /// When the looks of a call are of which the checks stand as these tell, one after the other and the

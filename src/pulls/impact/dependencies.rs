@@ -11,7 +11,7 @@ use std::mem;
 
 use serde::{Deserialize, Serialize};
 
-use super::manifest::ManifestReader;
+use super::manifest::{self, ManifestReader};
 use crate::domain::text;
 use crate::gh::GhError;
 use crate::pulls::PullSource;
@@ -244,23 +244,30 @@ pub(super) fn of_files(files: &[ChangedFile]) -> Vec<DependencyChange> {
             let mut reader = ManifestReader::of(&file.filename);
             for line in hunk.text.lines() {
                 let (mark, rest) = line.split_at_checked(1).unwrap_or((line, ""));
-                let Some((name, version)) = reader.line(if mark == "@" { line } else { rest })
-                else {
-                    continue;
-                };
-                if mark != "+" && mark != "-" {
-                    continue;
-                }
-                let versions = found.entry((file.filename.clone(), name)).or_default();
-                let version = Version::new(word(&version), None);
-                match mark {
-                    "-" => versions.removed.push(version),
-                    _ => versions.added.push(version),
+                for (name, version) in reader.line(if mark == "@" { line } else { rest }) {
+                    if mark != "+" && mark != "-" {
+                        continue;
+                    }
+                    let versions = found.entry((file.filename.clone(), name)).or_default();
+                    let version = Version::new(word(&version), None);
+                    match mark {
+                        "-" => versions.removed.push(version),
+                        _ => versions.added.push(version),
+                    }
                 }
             }
         }
     }
     changes_of(found)
+}
+
+/// Files of dependencies whose lines [`of_files`] cannot read.
+pub(super) fn unread(files: &[ChangedFile]) -> Vec<&ChangedFile> {
+    let lists = files.iter().filter(|file| {
+        areas::Area::of(&file.filename) == areas::Area::Dependencies
+            && manifest::is_unread(&file.filename)
+    });
+    lists.collect()
 }
 
 /// Whether a path can change what the dependency graph tells: manifests, and workflows, whose
@@ -338,6 +345,22 @@ mod tests {
                 "Gemfile.lock",
                 "@@ -1 +1 @@\n-    rails (7.0.1)\n+    rails (7.1.0)\n+      rack (>= 2)",
                 &[("rails", "7.0.1", "7.1.0")],
+            ),
+            (
+                "pyproject.toml",
+                "@@ -1,9 +1,9 @@ [project]\n-version = \"1.0\"\n+version = \"1.1\"\n+requires-python = \">=3.9\"\n \
+                 dependencies = [\n-  \"requests[socks]>=2,<3\",\n+  'requests[socks]>=3 ; python_version>\"3.9\"',\n+  \"rich\"\n ]",
+                &[("requests", ">=2,<3", ">=3")],
+            ),
+            (
+                "pyproject.toml",
+                "@@ -1,2 +1,3 @@\n-dependencies = [\"a>=1\", 'b[c]==2']\n+dependencies = [\"a>=1\", 'b[c]==3']\n+addopts = [\"--cov=src\"]",
+                &[("b", "2", "3")],
+            ),
+            (
+                "pyproject.toml",
+                "@@ -1,4 +1,4 @@\n [tool.poetry.dependencies]\n-python = \"^3.8\"\n+python = \"^3.9\"\n-django = \"^4.2\"\n+django = {version = \"^5.0\"}\n [tool.ruff]\n+required-version = \"0.5\"",
+                &[("django", "^4.2", "^5.0")],
             ),
             ("notes.txt", "@@ -1 +1 @@\n+a==1", &[]),
         ];

@@ -12,7 +12,17 @@ enum Form {
     GoMod,
     Requirements,
     GemfileLock,
+    /// Lists of requirements, or tables as in a `Cargo.toml`.
+    PyProject,
     Unknown,
+}
+
+/// Whether a file at this path may name dependencies that are not read: one of a form that is not
+/// known here, unless it only has settings, or sums of what `go.mod` names.
+pub(super) fn is_unread(path: &str) -> bool {
+    const NAMES_NONE: [&str; 3] = ["go.sum", "dependabot.yml", "renovate.json"];
+    let name = path.rsplit('/').next().unwrap_or(path);
+    ManifestReader::of(path).form == Form::Unknown && !NAMES_NONE.contains(&name)
 }
 
 /// Reads lines of a hunk in their order.
@@ -33,6 +43,7 @@ impl ManifestReader {
             "package-lock.json" | "npm-shrinkwrap.json" => Form::PackageLock,
             "go.mod" => Form::GoMod,
             "gemfile.lock" => Form::GemfileLock,
+            "pyproject.toml" => Form::PyProject,
             name if name.starts_with("requirements") && name.ends_with(".txt") => {
                 Form::Requirements
             }
@@ -41,9 +52,18 @@ impl ManifestReader {
         Self { form, within: None }
     }
 
-    /// The dependency and version that a line names.
-    pub(super) fn line(&mut self, line: &str) -> Option<(String, String)> {
+    /// The dependencies and versions that a line names.
+    pub(super) fn line(&mut self, line: &str) -> Vec<(String, String)> {
         let trimmed = line.trim();
+        if self.form == Form::PyProject
+            && let Some(list) = list_of_strings(trimmed)
+        {
+            return strings(list).into_iter().filter_map(requirement).collect();
+        }
+        self.single(trimmed).into_iter().collect()
+    }
+
+    fn single(&mut self, trimmed: &str) -> Option<(String, String)> {
         match self.form {
             Form::CargoToml => self.cargo_toml(trimmed),
             Form::LockToml => self.lock_toml(trimmed),
@@ -56,14 +76,8 @@ impl ManifestReader {
                 let is_module = name.contains('.') && version.starts_with('v');
                 is_module.then(|| (name.to_owned(), version.to_owned()))
             }
-            Form::Requirements => {
-                let bare = trimmed.split([';', '#']).next()?.trim();
-                let at = bare.find(['=', '>', '<', '~', '!'])?;
-                let name = bare[..at].split('[').next()?.trim();
-                let version = bare[at..].trim_start_matches("==").trim();
-                (is_name(name) && !version.is_empty())
-                    .then(|| (name.to_owned(), version.to_owned()))
-            }
+            Form::Requirements => requirement(trimmed),
+            Form::PyProject => self.py_project(trimmed),
             Form::GemfileLock => {
                 let (name, rest) = trimmed.split_once(" (")?;
                 let version = rest.strip_suffix(')')?;
@@ -80,13 +94,14 @@ impl ManifestReader {
             self.within = Some(section.to_owned());
             return None;
         }
-        const OWN: [&str; 7] = [
+        const OWN: [&str; 8] = [
             "version",
             "edition",
             "rust-version",
             "name",
             "resolver",
             "python_version",
+            "python",
             "license",
         ];
         let (name, value) = line.split_once('=')?;
@@ -103,6 +118,14 @@ impl ManifestReader {
             None => quoted(value)?,
         };
         looks_like_version(version).then(|| (name.to_owned(), version.to_owned()))
+    }
+
+    /// What Poetry writes into tables. Outside of these, versions are of other things.
+    fn py_project(&mut self, line: &str) -> Option<(String, String)> {
+        let within = self.within.as_ref();
+        let in_table = within.is_some_and(|within| within.contains("dependencies"));
+        let fits = in_table || section(line).is_some();
+        fits.then(|| self.cargo_toml(line))?
     }
 
     fn lock_toml(&mut self, line: &str) -> Option<(String, String)> {
@@ -145,6 +168,37 @@ impl ManifestReader {
         let version = quoted(value)?;
         (name == "version").then(|| Some((self.within.clone()?, version.to_owned())))?
     }
+}
+
+/// `name[extra]>=1.0; marker`, as pip takes it. An option has one `=`, and begins with a dash.
+fn requirement(text: &str) -> Option<(String, String)> {
+    let bare = text.split([';', '#']).next()?.trim();
+    let at = bare.find(['=', '>', '<', '~', '!'])?;
+    let name = bare[..at].split('[').next()?.trim();
+    let version = bare[at..].trim_start_matches("==").trim();
+    let fits = is_name(name) && !name.starts_with('-') && !version.starts_with('=');
+    (fits && !version.is_empty()).then(|| (name.to_owned(), version.to_owned()))
+}
+
+/// The part of a line that is a list of strings, or a part of one: PEP 621 has requirements in them.
+fn list_of_strings(line: &str) -> Option<&str> {
+    let list = match line.split_once('[') {
+        Some((key, list)) if key.trim_end().ends_with('=') && !key.contains('{') => list,
+        _ => line,
+    };
+    list.trim_start().starts_with(['"', '\'']).then_some(list)
+}
+
+/// The texts in quotes.
+fn strings(mut text: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    while let Some(start) = text.find(['"', '\''])
+        && let Some(end) = text[start + 1..].find(&text[start..=start])
+    {
+        found.push(&text[start + 1..start + 1 + end]);
+        text = &text[start + end + 2..];
+    }
+    found
 }
 
 /// The name of a section, also as git shows it beside the numbers of a hunk.

@@ -190,20 +190,24 @@ async fn fetch(source: PullSource, query: &ImpactQuery) -> Result<Facts, ApiErro
     })
 }
 
-/// Says which files came without their lines: what those hold adds nothing to the risk.
-fn lines_unknown(files: &[ChangedFile]) -> Option<Warning> {
-    let lacking: Vec<&ChangedFile> = files.iter().filter(|file| file.lacks_lines()).collect();
-    let named = lacking.iter().take(LACKING_NAMED_MAX);
+/// The first of some files, and how many more there are.
+fn in_words(files: &[&ChangedFile]) -> String {
+    let named = files.iter().take(LACKING_NAMED_MAX);
     let named: Vec<String> = named
         .map(|file| short(&file.filename, LACKING_BYTES_MAX))
         .collect();
-    let more = match lacking.len().saturating_sub(named.len()) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
+    match files.len().saturating_sub(named.len()) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
+}
+
+/// Says which files came without their lines: what those hold adds nothing to the risk.
+fn lines_unknown(files: &[ChangedFile]) -> Option<Warning> {
+    let lacking: Vec<&ChangedFile> = files.iter().filter(|file| file.lacks_lines()).collect();
     let reason = format!(
-        "no lines came of {}{more}: binary, too large, empty or only another mode",
-        named.join(", ")
+        "no lines came of {}: binary, too large, empty or only another mode",
+        in_words(&lacking)
     );
     let effect = "risk that stands in those lines is not counted: look at the files themselves";
     (!lacking.is_empty()).then(|| Warning::new("patches", reason, effect))
@@ -245,6 +249,12 @@ fn taken(
     };
     let effect = "vulnerabilities are unknown; versions are from changed lines";
     warnings.push(Warning::new("dependency_graph", reason, effect));
+    let unread = dependencies::unread(files);
+    if !unread.is_empty() {
+        let reason = format!("dependencies in {} were not read", in_words(&unread));
+        let effect = "what changes in them is not listed and adds nothing to the risk";
+        warnings.push(Warning::new("dependencies", reason, effect));
+    }
     (
         dependencies::of_files(files),
         Some(DependencySource::ChangedLines),

@@ -202,6 +202,31 @@ fn the_first_page_says_how_much_is_left() {
 }
 
 #[test]
+fn manifests_that_are_not_read_are_named() {
+    let told = |answer, paths: &[&str]| {
+        let files: Vec<ChangedFile> = paths.iter().map(|path| file(path, 1)).collect();
+        let mut warnings = Vec::new();
+        taken(Some(answer), &files, &mut warnings);
+        let mut unread = warnings
+            .into_iter()
+            .filter(|it| it.source == "dependencies");
+        unread.next().map(|warning| warning.reason)
+    };
+    let gone = || Err(GhError::NotFound("o/r".to_owned()));
+    let paths = [
+        "src/a.rs",
+        "pyproject.toml",
+        "go.sum",
+        "app/pom.xml",
+        "Gemfile",
+    ];
+    let reason = "dependencies in app/pom.xml, Gemfile were not read";
+    assert_eq!(told(gone(), &paths).as_deref(), Some(reason));
+    assert_eq!(told(gone(), &paths[..3]), None);
+    assert_eq!(told(Ok(Vec::new()), &paths), None, "the graph reads them");
+}
+
+#[test]
 fn files_without_their_lines_are_named() {
     let with_lines = ChangedFile {
         patch: Some("@@ -1 +1 @@\n+a".to_owned()),

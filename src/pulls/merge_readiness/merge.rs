@@ -47,7 +47,10 @@ impl Look<'_> {
             (false, _) | (true, None) => None,
             (true, Some(method)) => {
                 let commands = Commands::new(&self.facts.id, &self.facts.host);
-                let method = (!self.policy.queue).then_some(method);
+                // What the repository allows is not known then: gh asks whoever runs it.
+                let guessed =
+                    self.facts.method.is_none() && graph.is_none() && self.methods().len() > 1;
+                let method = (!self.policy.queue && !guessed).then_some(method);
                 let head = &self.facts.pull.head.sha;
                 Some(match in_stack {
                     true => commands.merge_stack(method, head),

@@ -120,7 +120,7 @@ pub async fn check_merge_readiness(
             Some(graph)
         }
         Err(error) => {
-            let effect = "reviews, conversations, merge queue and methods are unknown";
+            let effect = "reviews, conversations, merge queue and allowed methods are unknown: give method for a command that names it";
             warnings.push(Warning::new("graphql", error, effect));
             None
         }

@@ -506,6 +506,28 @@ fn without_graphql_the_rest_is_told_and_the_unknown_named() {
         (report.merge.allowed_methods, report.merge.queue),
         (None, None)
     );
+    // A method would be a guess, unless rules or the caller leave one only.
+    let command = |wish: Option<Method>, rule: Option<&str>| {
+        let case = clean().with(|case| {
+            case.graph = Value::Null;
+            case.method = wish;
+            if let Some(only) = rule {
+                case.rules = json!([{"type": "pull_request", "ruleset_id": 1,
+                    "parameters": {"allowed_merge_methods": [only]}}]);
+            }
+        });
+        let report = case.comes_to(Verdict::Ready, &[]);
+        report.merge.command.unwrap()
+    };
+    let merge = "gh pr merge 42 -R acme/api";
+    for (wish, rule, named) in [
+        (None, None, ""),
+        (Some(Method::Squash), None, " --squash"),
+        (None, Some("rebase"), " --rebase"),
+    ] {
+        let expected = format!("{merge}{named} --match-head-commit {HEAD}");
+        assert_eq!(command(wish, rule), expected);
+    }
     assert_eq!(report.branch_protection.sources, ["classic:unknown"]);
     clean()
         .with(|case| {

@@ -52,7 +52,7 @@ const WARNINGS_BYTES_MAX: usize = 1_200;
 const REASON_BYTES_MAX: usize = 160;
 /// Lines of the diff that a page shows at most when the caller does not say, and the bounds of what
 /// can be said. A page is full before that where its lines are long.
-pub const DIFF_LINES_DEFAULT: usize = 200;
+pub const DIFF_LINES_DEFAULT: usize = DIFF_LINES_MAX;
 /// Fewest lines that can be asked for.
 pub const DIFF_LINES_MIN: usize = 20;
 /// Most lines that can be asked for.

@@ -100,6 +100,7 @@ pub async fn manage_stacked_prs(
         stack: &stack,
         verdicts: &verdicts,
         comparisons: &comparisons,
+        fix_loop: query.fix_loop,
         warnings: reader.warnings,
         native: native.as_ref(),
         now: source.as_of(now),
@@ -273,7 +274,8 @@ impl Reader {
             "query StackRound({parameters}){{repository(owner:$owner,name:$repo){{{fields}}}}} {LAYER}"
         );
         const EFFECT: &str = "layers may be missing";
-        let (mut repository, _) = self.graph(&document, variables, EFFECT).await?;
+        let needed = kept.map(|_| "pullRequest");
+        let (mut repository, _) = self.graph(&document, variables, needed, EFFECT).await?;
         let mut answers = Answers::new();
         for (place, question) in questions.iter().enumerate() {
             let page: Option<Nodes<Node>> = take(&mut repository, &format!("q{place}"))?;
@@ -308,7 +310,7 @@ impl Reader {
             variables.remove("pr");
         }
         const EFFECT: &str = "own commits are counted, not listed; ci is unknown";
-        let read = self.graph(&document, variables, EFFECT).await;
+        let read = self.graph(&document, variables, None, EFFECT).await;
         let (mut repository, complete) = match read {
             Ok(read) => read,
             Err(error) => {
@@ -327,25 +329,25 @@ impl Reader {
         }
     }
 
-    /// The repository of a GraphQL answer, and whether nothing in it was refused.
+    /// The repository of a GraphQL answer, and whether nothing in it was refused. Without it, or
+    /// without the field that is needed of it, there is no answer.
     async fn graph(
         &mut self,
         document: &str,
         variables: Value,
+        needed: Option<&str>,
         effect: &'static str,
     ) -> Result<(Value, bool), GhError> {
         let mut answer = self.source.graph(document, variables).await?;
+        let repository = answer.data.remove("repository").unwrap_or_default();
+        if repository.is_null() || needed.is_some_and(|field| repository[field].is_null()) {
+            return Err(answer.refusal(&self.source.id.to_string()));
+        }
         let problem = answer.problems.first();
         let complete = problem.is_none();
         if let Some(problem) = problem {
             self.warnings.push(Warning::new("graphql", problem, effect));
         }
-        let repository = answer
-            .data
-            .remove("repository")
-            .filter(|value| !value.is_null());
-        let repository = repository
-            .ok_or_else(|| GhError::Malformed("no repository in the answer".to_owned()))?;
         Ok((repository, complete))
     }
 

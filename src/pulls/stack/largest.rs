@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::commands::Setting;
 use super::discover::{LAYERS_MAX, Question, Stack};
 use super::facts::{Comparisons, Event, Layer, MergeCommit, State};
+use super::fix_loop::FixLoop;
 use super::judge::{Landing, Status, Strategy, Verdict};
 use super::old_base::OldBase;
 use super::report::{Material, Report, levels, report};
@@ -121,6 +122,7 @@ fn answer(name: &str, status: Status) -> Report {
         stack: &stack,
         verdicts: &verdicts,
         comparisons: &comparisons,
+        fix_loop: FixLoop::of(None, None).unwrap(),
         warnings: vec![Warning::new("stack", name.repeat(9), "layers may be missing"); 30],
         native: Some(&native),
         now: Timestamp::MAX,

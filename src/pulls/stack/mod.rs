@@ -7,6 +7,7 @@
 //!   replayed;
 //! - [`commands`] and [`report`]: the plan and the answer, in which `reasons` are the sentences and
 //!   `hazards` what goes wrong when it is not known; `obstacle`: what no command may touch;
+//!   `fix_loop`: what follows the commands;
 //! - `query`: what is asked, and what is refused;
 //! - `fetch` and `nodes`: GitHub's answers to the questions, and their form.
 //!
@@ -24,6 +25,7 @@ pub mod commands;
 pub mod discover;
 pub mod facts;
 mod fetch;
+mod fix_loop;
 mod hazards;
 pub mod judge;
 #[cfg(test)]
@@ -37,6 +39,7 @@ mod reasons;
 pub mod report;
 
 pub use fetch::manage_stacked_prs;
+pub use fix_loop::FixLoop;
 pub use judge::Wish;
 pub use query::StackQuery;
 

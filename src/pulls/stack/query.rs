@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::discover::Stack;
 use super::facts::State;
+use super::fix_loop::FixLoop;
 use super::judge::Wish;
 use crate::domain::{ApiError, Category};
 use crate::gh::GhError;
@@ -20,6 +21,8 @@ pub struct StackQuery {
     pub remote: String,
     /// What shall be otherwise than it would be.
     pub wish: Wish,
+    /// What shall follow the commands beside one look at the checks; no matter of the plan.
+    pub fix_loop: Option<FixLoop>,
     /// The cursor of an earlier page: what that had no room for is told.
     pub cursor: Option<String>,
 }

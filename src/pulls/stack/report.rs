@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::commands::{self, Command, Setting};
 use super::discover::Stack;
 use super::facts::{Comparisons, Layer, State};
+use super::fix_loop::FixLoop;
 use super::hazards::{Hazard, hazards};
 use super::judge::{Status, Strategy, Verdict};
 use super::reasons::{explain, reason};
@@ -95,6 +96,8 @@ pub struct Report {
     /// To be run in this order by whoever asked.
     pub commands: Vec<Command>,
     summary: Summary,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fix_loop: Option<FixLoop>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<Warning>,
     untrusted: &'static [&'static str],
@@ -176,6 +179,8 @@ pub struct Material<'a> {
     pub verdicts: &'a [Verdict],
     /// What was compared.
     pub comparisons: &'a Comparisons,
+    /// What shall follow the commands.
+    pub fix_loop: Option<FixLoop>,
     /// What could not be read.
     pub warnings: Vec<Warning>,
     /// What GitHub says of the stack, if it keeps it.
@@ -243,6 +248,7 @@ fn assemble(material: &Material<'_>) -> Report {
             reason: reason(material),
             then: (!commands.is_empty()).then_some(THEN),
         },
+        fix_loop: material.fix_loop.clone().filter(|_| !commands.is_empty()),
         commands,
         warnings: warnings(material),
         untrusted: UNTRUSTED,
