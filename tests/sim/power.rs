@@ -232,10 +232,13 @@ impl World {
         if (1..of).contains(&happened) {
             self.tally.count(Seen::BatchKeptInPart);
             for fact in facts {
-                if let Fact::HandedOn { issue, .. } = fact {
-                    self.parted
-                        .extend(state.held.get(issue).map(|held| held.agent));
-                }
+                let issue = match fact {
+                    Fact::HandedOn { issue, .. } => Some(issue),
+                    Fact::Moved(moved) => moved.session.map(|_| &moved.issue),
+                    Fact::Granted { .. } => None,
+                };
+                let held = issue.and_then(|issue| state.held.get(issue));
+                self.parted.extend(held.map(|held| held.agent));
             }
         }
         self.note(|| format!("{happened} of {of} unacknowledged facts survived"));
