@@ -268,6 +268,65 @@ fn a_log_that_no_parser_knows_is_never_a_test() {
     assert_eq!(by_check("gone")["kind"], "timeout");
 }
 
+/// A job in which a step that is allowed to fail fails before the one that matters.
+fn job_with_an_allowed_failure(merges: &mut Merges, head: &str) {
+    merges.check_run(head, "docs", "failure");
+    let step = |second: u32, script: &str, output: &str| -> String {
+        let heading =
+            format!("##[group]Run {script}\n{script}\nshell: bash\n##[endgroup]\n{output}");
+        let stamp = format!("2026-11-20T10:00:{second:02}.1234567Z");
+        heading
+            .lines()
+            .map(|line| format!("{stamp} {line}\r\n"))
+            .collect()
+    };
+    let failed = "fatal: 1 broken link\n##[error]Process completed with exit code 2.\n";
+    merges.log(
+        head,
+        step(1, "pytest", PYTEST) + &step(5, "./deploy.sh", failed),
+    );
+    for (name, conclusion, from, to) in [("pytest", "success", 1, 5), ("deploy", "failure", 5, 6)] {
+        let at = |second: u32| json!(format!("2026-11-20T10:00:{second:02}Z"));
+        merges.step(head, name, Some(conclusion));
+        merges.say_of_step(head, &[("started_at", at(from)), ("completed_at", at(to))]);
+    }
+}
+
+#[test]
+fn only_the_step_that_made_a_job_fail_is_told() {
+    let (place, server, _) = served(job_with_an_allowed_failure);
+    place.github.clear_requests();
+    let answer = ask(&server, json!({"compare_base": false})).expect(200);
+    let failures = answer["failures"].as_array().expect("a list");
+    assert_eq!(failures.len(), 1, "{answer}");
+    assert_eq!(failures[0]["error"], "fatal: 1 broken link", "{answer}");
+    assert!(answer["warnings"].is_null(), "{answer}");
+    // Pull request, checks, statuses, runs, rules, branch, log, job, annotations, artifacts, files.
+    assert_eq!(place.cost(), Cost::is(11, 11, 0));
+    place.github.clear_requests();
+    ask(&server, json!({"compare_base": false})).expect(200);
+    place.assert_repeat(1, 0);
+}
+
+#[test]
+fn without_the_steps_of_a_job_its_failures_are_less_certain() {
+    let (place, server, _) = served(job_with_an_allowed_failure);
+    let refused = Fault::respond(403, r#"{"message":"Resource not accessible"}"#);
+    // Of the job itself, not of its log.
+    place.github.inject(refused.on("/actions/jobs/900 "));
+    let answer = asked(&server);
+    assert_eq!(
+        answer["failures"][0]["test"],
+        "tests/test_auth.py::test_login"
+    );
+    assert_eq!(answer["failures"][0]["confidence"], "medium", "{answer}");
+    let told = reasons(&server, "jobs");
+    assert!(
+        told.iter().any(|it| it.contains("Resource not accessible")),
+        "{told:?}"
+    );
+}
+
 const JUNIT: &str = "<testsuites><testsuite name='pytest'>\
     <testcase classname='tests.test_auth' name='test_login'>\
     <failure message='assert 401 == 200'>E   assert 401 == 200</failure></testcase>\

@@ -149,9 +149,9 @@ async fn failed_checks(
     let mut found: Vec<(usize, FailedCheck)> = Vec::new();
     while let Some(result) = reading.join_next().await {
         match result {
-            Ok((place, (failed, warning))) => {
+            Ok((place, (failed, mut new))) => {
                 found.push((place, failed));
-                warnings.extend(warning);
+                warnings.append(&mut new);
             }
             Err(error) => {
                 let effect = "one failed check is not listed";
@@ -176,17 +176,18 @@ async fn look_into(
     source: &PullSource,
     check: Check,
     sources: Sources,
-) -> (FailedCheck, Option<Warning>) {
+) -> (FailedCheck, Vec<Warning>) {
+    let mut warnings = Vec::new();
     let is_action = check
         .app
         .as_ref()
         .is_some_and(|app| app.id == ACTIONS_APP_ID);
     let Some(job) = check.check_run_id.filter(|_| is_action) else {
-        return (by_its_own_line(check), None);
+        return (by_its_own_line(check), warnings);
     };
-    let (report, warning) = match sources.logs {
-        true => log(source, job).await,
-        false => (Some(Arc::default()), None),
+    let report = match sources.logs {
+        true => log(source, job, &mut warnings).await,
+        false => Some(Arc::default()),
     };
     let is_missing = report.is_none();
     let report: Arc<JobLog> = report.unwrap_or_default();
@@ -198,58 +199,59 @@ async fn look_into(
     };
     if report.is_certain {
         let failures = report.failures.clone();
-        return (found(check, failures, Evidence::Log), warning);
+        return (found(check, failures, Evidence::Log), warnings);
     }
-    let (annotated, warning) = match sources.annotations {
-        true => match annotations(source, job).await {
-            Ok((annotated, false)) => (annotated, warning),
-            Ok((annotated, true)) => {
-                let reason = format!("a check has more than {ANNOTATIONS_MAX}");
-                let new = Warning::new("annotations", reason, "those after them are not read");
-                (annotated, warning.or(Some(new)))
+    let mut annotated = Vec::new();
+    if sources.annotations {
+        match annotations(source, job).await {
+            Ok((all, has_more)) => {
+                annotated = all;
+                if has_more {
+                    let reason = format!("a check has more than {ANNOTATIONS_MAX}");
+                    let effect = "those after them are not read";
+                    warnings.push(Warning::new("annotations", reason, effect));
+                }
             }
             Err(error) => {
                 let effect = "annotations of a job are not known";
-                let new = Warning::new("annotations", error, effect);
-                (Vec::new(), warning.or(Some(new)))
+                warnings.push(Warning::new("annotations", error, effect));
             }
-        },
-        false => (Vec::new(), warning),
-    };
-    if !annotated.is_empty() {
-        (found(check, annotated, Evidence::Annotation), warning)
-    } else if !report.failures.is_empty() {
-        let failures = report.failures.clone();
-        (found(check, failures, Evidence::Log), warning)
-    } else if is_missing {
-        without_log(source, check, job).await
-    } else {
-        (by_its_own_line(check), warning)
+        }
     }
+    let failed = if !annotated.is_empty() {
+        found(check, annotated, Evidence::Annotation)
+    } else if !report.failures.is_empty() {
+        found(check, report.failures.clone(), Evidence::Log)
+    } else if is_missing {
+        without_log(source, check, job, &mut warnings).await
+    } else {
+        by_its_own_line(check)
+    };
+    (failed, warnings)
 }
 
 /// What the log of a job tells; none where there is no log (yet).
-async fn log(source: &PullSource, job: u64) -> (Option<Arc<JobLog>>, Option<Warning>) {
+async fn log(source: &PullSource, job: u64, warnings: &mut Vec<Warning>) -> Option<Arc<JobLog>> {
     match source.job_log(job).await {
-        Ok(report) => {
-            let is_full = report.failures.len() >= FAILURES_MAX;
-            let warning = is_full.then(|| {
+        Ok((report, untold)) => {
+            if report.failures.len() >= FAILURES_MAX {
                 let reason = format!("a log names {FAILURES_MAX} failures, and maybe more");
-                Warning::new(
-                    "job_logs",
-                    reason,
-                    "further failures of the job are not told",
-                )
-            });
-            (Some(report), warning)
+                let effect = "further failures of the job are not told";
+                warnings.push(Warning::new("job_logs", reason, effect));
+            }
+            if let Some(error) = untold {
+                let effect = "a failure may be of a step that did not make its job fail";
+                warnings.push(Warning::new("jobs", error, effect));
+            }
+            Some(report)
         }
         // Logs go after 90 days.
-        Err(GhError::Gone(_)) => (Some(Arc::default()), None),
-        Err(GhError::NotFound(_)) => (None, None),
+        Err(GhError::Gone(_)) => Some(Arc::default()),
+        Err(GhError::NotFound(_)) => None,
         Err(error) => {
             let effect = "the failed tests of a job are not known";
-            let warning = Warning::new("job_logs", error, effect);
-            (Some(Arc::default()), Some(warning))
+            warnings.push(Warning::new("job_logs", error, effect));
+            Some(Arc::default())
         }
     }
 }
