@@ -678,6 +678,36 @@ fn waiting_ends_with_a_failed_step() {
 }
 
 #[test]
+fn what_was_stopped_or_is_run_again_ends_no_wait() {
+    let waits =
+        |server: &Server| ask(server, json!({"wait": true, "max_wait_seconds": 0})).expect(200);
+    let (place, server, head) = served(|merges, head| {
+        merges.check_run(head, "test (3.11)", "cancelled");
+        merges.check_run(head, "test (3.12)", "in_progress");
+        merges.check_run(head, "lint", "success");
+    });
+    let answer = waits(&server);
+    assert_eq!(answer["status"], "running", "{answer}");
+    assert_eq!(answer["failures"][0]["kind"], "cancelled", "{answer}");
+    later(&place, |merges| {
+        merges
+            .forget_checks(&head)
+            .check_run(&head, "test", "cancelled");
+    });
+    assert_eq!(waits(&server)["status"], "failed", "now nothing else comes");
+    // The jobs of the older run stand there until the newer one has its own.
+    let (_place, server, _) = served(|merges, head| {
+        fails(merges, head);
+        merges.workflow_run(head, 9, "failure");
+        merges.workflow_run(head, 10, "queued");
+        merges.say_of_run(head, &[("check_suite_id", json!(91))]);
+    });
+    let answer = waits(&server);
+    assert_eq!(answer["status"], "running", "{answer}");
+    assert_eq!(answer["failures"], json!([]), "{answer}");
+}
+
+#[test]
 fn a_push_begins_the_wait_again() {
     let (place, server, head) = served(|merges, head| {
         merges.check_run(head, "test", "in_progress");

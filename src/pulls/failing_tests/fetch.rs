@@ -59,8 +59,8 @@ pub(super) async fn read(
     if filters.sources.junit {
         artifacts::add(source, &mut failed, &mut warnings).await;
     }
-    if query.wait && query.bail_on_first && failed.is_empty() {
-        failed = failed_steps(source, &checks, &mut warnings).await;
+    if query.wait && query.bail_on_first && !failed.iter().any(FailedCheck::counts) {
+        failed.extend(failed_steps(source, &checks, &mut warnings).await);
     }
     let (mut base, mut changed) = (None, None);
     if !failed.is_empty() {
