@@ -327,6 +327,94 @@ fn without_the_steps_of_a_job_its_failures_are_less_certain() {
     );
 }
 
+#[test]
+fn what_the_service_says_of_a_job_is_told() {
+    let (_place, server, _) = served(|merges, head| {
+        let mut job = |name: &str, conclusion: &str, log: Option<&str>, messages: &[&str]| {
+            merges.check_run(head, name, conclusion);
+            if let Some(log) = log {
+                merges.log(head, log);
+            }
+            for message in messages {
+                merges.annotate(head, ".github", 1, message);
+            }
+        };
+        let unpaid = "The job was not started because recent account payments have failed";
+        job("unpaid", "failure", None, &[unpaid]);
+        let stopped = Some("##[error]The operation was canceled.\n");
+        let late =
+            "The job running on runner r has exceeded the maximum execution time of 360 minutes.";
+        job(
+            "late",
+            "cancelled",
+            stopped,
+            &["The operation was canceled.", late],
+        );
+        job(
+            "stopped",
+            "cancelled",
+            stopped,
+            &["The operation was canceled."],
+        );
+        let told = "Unable to resolve action `a/b@v9`, unable to find version `v9`";
+        job(
+            "broken",
+            "failure",
+            None,
+            &["Process completed with exit code 1.", told],
+        );
+        // Without a cause among them the log's first error stays.
+        let log = Some("error: it broke\n##[error]Process completed with exit code 1.\n");
+        job(
+            "plain",
+            "failure",
+            log,
+            &["Process completed with exit code 1.", "it broke"],
+        );
+    });
+    let answer = asked(&server);
+    let failures = answer["failures"].as_array().expect("a list").iter();
+    let told = failures.map(|it| {
+        let check = it["checks"][0].as_str().unwrap_or_default();
+        (
+            check,
+            (field(it, "kind"), field(it, "source"), field(it, "error")),
+        )
+    });
+    let told: std::collections::BTreeMap<_, _> = told.collect();
+    for (check, kind, source, error) in [
+        (
+            "unpaid",
+            "infra",
+            "annotation",
+            "not started because recent account payments",
+        ),
+        (
+            "late",
+            "timeout",
+            "annotation",
+            "exceeded the maximum execution time of 360 minutes",
+        ),
+        ("stopped", "cancelled", "log", "The operation was canceled."),
+        (
+            "broken",
+            "unknown",
+            "annotation",
+            "Unable to resolve action",
+        ),
+        ("plain", "unknown", "log", "error: it broke"),
+    ] {
+        let found = told[check];
+        assert_eq!((found.0, found.1), (kind, source), "{check}: {answer}");
+        assert!(found.2.contains(error), "{check}: {answer}");
+    }
+    // A place that is none is not told as one.
+    assert!(
+        !answer["failures"].to_string().contains(".github\""),
+        "{answer}"
+    );
+}
+
 const JUNIT: &str = "<testsuites><testsuite name='pytest'>\
     <testcase classname='tests.test_auth' name='test_login'>\
     <failure message='assert 401 == 200'>E   assert 401 == 200</failure></testcase>\

@@ -74,7 +74,7 @@ pub use failure::{
     Confidence, EXCERPT_LINES_MAX, FAILURES_MAX, Failure, FailureKind, LINE_CHARS_MAX, Run, cut,
 };
 
-pub use infra::{classify, first_error};
+pub use infra::{classify, first_error, said_of_job};
 pub use junit::parse_junit;
 pub use log::Log;
 pub use steps::JobStep;
@@ -239,6 +239,11 @@ impl JobLog {
             failures: unknown.into_iter().collect(),
             is_certain: false,
         }
+    }
+
+    /// Whether all it says is that the job was stopped: why, the service may say.
+    pub fn is_stopped(&self) -> bool {
+        matches!(&*self.failures, [only] if only.kind == FailureKind::Cancelled)
     }
 
     /// The same, when it may be of a step that did not make the job fail.

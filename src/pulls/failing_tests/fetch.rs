@@ -7,6 +7,7 @@ use serde::Deserialize;
 use tokio::task::JoinSet;
 
 use super::analyse::{FailedCheck, Reading};
+use super::annotations::{self, Annotations};
 use super::artifacts;
 use super::jobs::{failed_steps, without_log};
 use super::report::Evidence;
@@ -20,8 +21,6 @@ use crate::pulls::{PullSource, Warning, files, required};
 
 /// Logs read for one answer. A matrix of hundreds of legs fails in all of them for one reason.
 const LOGS_MAX: usize = 20;
-/// Annotations read of one check: linters may report hundreds.
-const ANNOTATIONS_MAX: usize = 100;
 /// Who reports what no parser reads.
 pub(super) const UNKNOWN_FRAMEWORK: &str = "";
 
@@ -197,35 +196,34 @@ async fn look_into(
         log_pending: false,
         check,
     };
-    if report.is_certain {
+    let is_stopped = report.is_stopped();
+    if report.is_certain && !is_stopped {
         let failures = report.failures.clone();
         return (found(check, failures, Evidence::Log), warnings);
     }
-    let mut annotated = Vec::new();
-    if sources.annotations {
-        match annotations(source, job).await {
-            Ok((all, has_more)) => {
-                annotated = all;
-                if has_more {
-                    let reason = format!("a check has more than {ANNOTATIONS_MAX}");
-                    let effect = "those after them are not read";
-                    warnings.push(Warning::new("annotations", reason, effect));
-                }
-            }
-            Err(error) => {
-                let effect = "annotations of a job are not known";
-                warnings.push(Warning::new("annotations", error, effect));
-            }
-        }
-    }
-    let failed = if !annotated.is_empty() {
-        found(check, annotated, Evidence::Annotation)
+    let annotated = match sources.annotations {
+        true => annotations::fetch(source, job, &mut warnings).await,
+        false => Annotations::default(),
+    };
+    let of_files = annotated.of_files;
+    // What the log says in the same words it says with the lines before them.
+    let is_news = |it: &Failure| report.failures.iter().all(|known| known.error != it.error);
+    let failed = if let Some(verdict) = annotated.verdict.filter(is_news) {
+        found(check, vec![verdict], Evidence::Annotation)
+    } else if !of_files.is_empty() && !is_stopped {
+        found(check, of_files, Evidence::Annotation)
     } else if !report.failures.is_empty() {
         found(check, report.failures.clone(), Evidence::Log)
-    } else if is_missing {
-        without_log(source, check, job, &mut warnings).await
     } else {
-        by_its_own_line(check)
+        let mut failed = match is_missing {
+            true => without_log(source, check, job, &mut warnings).await,
+            false => by_its_own_line(check),
+        };
+        if let Some(told) = annotated.of_job.filter(|_| !failed.log_pending) {
+            failed.failures = vec![told];
+            failed.evidence = Evidence::Annotation;
+        }
+        failed
     };
     (failed, warnings)
 }
@@ -283,50 +281,6 @@ pub(super) fn by_its_own_line(check: Check) -> FailedCheck {
         log_pending: false,
         check,
     }
-}
-
-#[derive(Deserialize)]
-struct Annotation {
-    #[serde(default)]
-    path: String,
-    #[serde(default)]
-    start_line: u32,
-    #[serde(default)]
-    annotation_level: String,
-    #[serde(default)]
-    title: Option<String>,
-    #[serde(default)]
-    message: String,
-}
-
-/// What annotations tell, and whether there are more of them than were read.
-async fn annotations(source: &PullSource, job: u64) -> Result<(Vec<Failure>, bool), GhError> {
-    let path = source
-        .path()
-        .then("check-runs")
-        .then(job)
-        .then("annotations");
-    let list = source.list::<Annotation>(&path, None, ANNOTATIONS_MAX);
-    let (all, has_more) = list.await?;
-    let told = all.iter().filter(|annotation| {
-        // The runner's own annotation of a failed step says nothing of the cause.
-        annotation.annotation_level == "failure"
-            && annotation.path != ".github"
-            && !annotation
-                .message
-                .starts_with("Process completed with exit code")
-    });
-    Ok((told.map(failure_of).collect(), has_more))
-}
-
-fn failure_of(annotation: &Annotation) -> Failure {
-    let first = annotation.message.lines().next().unwrap_or_default();
-    let title = annotation.title.as_deref().unwrap_or_default();
-    let failure = Failure::new(FailureKind::Unknown, UNKNOWN_FRAMEWORK, title, first);
-    failure
-        .at(&annotation.path, Some(annotation.start_line))
-        .shown_by(annotation.message.lines())
-        .with_confidence(Confidence::Medium)
 }
 
 /// Which of the failed checks fail on the newest commit of the base branch too.
