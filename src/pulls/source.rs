@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use super::PullId;
 use super::Standing;
@@ -42,6 +43,7 @@ pub struct Pulls {
     clock: Arc<dyn Clock>,
     memory: Arc<Mutex<HashMap<String, Remembered>>>,
     logs: Arc<Kept<JobLog>>,
+    logs_at_once: Arc<Semaphore>,
     reports: Arc<Kept<TestReports>>,
     /// By the number of a comment: the pull request and the thread that it is in.
     threads: Arc<Kept<(PullId, String)>>,
@@ -71,6 +73,7 @@ impl Pulls {
             clock,
             memory: Arc::default(),
             logs: Arc::default(),
+            logs_at_once: Arc::new(Semaphore::new(limits::LOGS_AT_ONCE)),
             reports: Arc::default(),
             threads: Arc::default(),
             standings: Arc::default(),
@@ -301,7 +304,9 @@ impl PullSource {
             return Ok((known, None));
         }
         let path = self.path().then("actions").then("jobs").then(job);
-        let bytes = self.gh().raw(&path.clone().then("logs"), "*/*").await?;
+        // It is closed by nobody.
+        let _turn = self.pulls.logs_at_once.acquire().await;
+        let bytes = self.gh().log(&path.clone().then("logs")).await?;
         let bytes = Arc::new(bytes);
         let log = bytes.clone();
         let steps = match aside(move || JobLog::needs_steps(&log)).await? {

@@ -415,6 +415,87 @@ fn what_the_service_says_of_a_job_is_told() {
     );
 }
 
+#[test]
+fn why_a_log_could_not_be_read_is_told() {
+    let (place, server, _) = served(|merges, head| {
+        for name in ["old", "refused", "broken"] {
+            merges.check_run(head, name, "failure");
+        }
+    });
+    for (job, status) in [(900, 410), (901, 403), (902, 500)] {
+        let fault = Fault::respond(status, r#"{"message":"no such luck"}"#);
+        place.github.inject(fault.on(&format!("/jobs/{job}/logs")));
+    }
+    let answer = asked(&server);
+    let failures = answer["failures"].as_array().expect("a list");
+    for (check, reason) in [
+        ("old", "its log has expired"),
+        (
+            "refused",
+            "its log could not be read: GitHub refused: no such luck",
+        ),
+        (
+            "broken",
+            "its log could not be read: GitHub answered 500: no such luck",
+        ),
+    ] {
+        let found = failures.iter().find(|it| it["checks"] == json!([check]));
+        let found = found.unwrap_or_else(|| panic!("{check} in {answer}"));
+        assert_eq!(field(found, "error"), format!("ended as failure; {reason}"));
+    }
+    let warned = reasons(&server, "job_logs");
+    for check in ["refused: ", "broken: "] {
+        assert!(warned.iter().any(|it| it.starts_with(check)), "{warned:?}");
+    }
+    let without = ask(
+        &server,
+        json!({"sources": ["annotations"], "checks": ["old"]}),
+    )
+    .expect(200);
+    let error = field(&without["failures"][0], "error");
+    assert_eq!(error, "ended as failure; its log was not asked for");
+}
+
+#[test]
+fn a_long_log_is_read_and_a_longer_one_said_to_be() {
+    let passing =
+        "tests/test_auth.py::test_of_something_that_passes PASSED                 [ 50%]\n";
+    let (place, server, _) = served(|merges, head| {
+        merges.check_run(head, "long", "failure");
+        let (start, end) = PYTEST
+            .split_once("tests/test_auth.py .F")
+            .expect("its progress");
+        let lines = passing.repeat((33 << 20) / passing.len());
+        merges.log(head, format!("{start}{lines}tests/test_auth.py .F{end}"));
+    });
+    let answer = asked(&server);
+    assert_eq!(
+        answer["failures"][0]["test"], "tests/test_auth.py::test_login",
+        "{answer}"
+    );
+    assert!(answer["warnings"].is_null(), "{answer}");
+    later(&place, |merges| {
+        let head = "f".repeat(40);
+        merges.check_run(&head, "longer", "failure");
+        merges.log(&head, passing.repeat((65 << 20) / passing.len()));
+    });
+    place.github.change(|world| {
+        let issue = world.issue("acme/api", 2);
+        issue.pull_request.as_mut().expect("it is one").head_sha = "f".repeat(40);
+        issue.touch();
+    });
+    place.github.clear_requests();
+    let answer = asked(&server);
+    let error = field(&answer["failures"][0], "error");
+    let longer = "its log could not be read: GitHub's answer is longer than 64 MiB";
+    assert_eq!(error, format!("ended as failure; {longer}"), "{answer}");
+    let logs = paths(&place)
+        .iter()
+        .filter(|path| path.ends_with("/logs"))
+        .count();
+    assert_eq!(logs, 1, "it is as long the next time");
+}
+
 const JUNIT: &str = "<testsuites><testsuite name='pytest'>\
     <testcase classname='tests.test_auth' name='test_login'>\
     <failure message='assert 401 == 200'>E   assert 401 == 200</failure></testcase>\

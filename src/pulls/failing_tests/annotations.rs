@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::fetch::UNKNOWN_FRAMEWORK;
 use crate::gh::GhError;
+use crate::pulls::checks::Check;
 use crate::pulls::ci_log::{Confidence, Failure, FailureKind, said_of_job};
 use crate::pulls::{PullSource, Warning};
 
@@ -41,6 +42,7 @@ pub(super) struct Annotations {
 /// Reads those of a job.
 pub(super) async fn fetch(
     source: &PullSource,
+    check: &Check,
     job: u64,
     warnings: &mut Vec<Warning>,
 ) -> Annotations {
@@ -55,7 +57,8 @@ pub(super) async fn fetch(
         }
         Err(error) => {
             let effect = "annotations of a job are not known";
-            warnings.push(Warning::new("annotations", error, effect));
+            let reason = format!("{}: {error}", check.name);
+            warnings.push(Warning::new("annotations", reason, effect));
             Annotations::default()
         }
     }

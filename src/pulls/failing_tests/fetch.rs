@@ -184,12 +184,13 @@ async fn look_into(
     let Some(job) = check.check_run_id.filter(|_| is_action) else {
         return (by_its_own_line(check), warnings);
     };
-    let report = match sources.logs {
-        true => log(source, job, &mut warnings).await,
-        false => Some(Arc::default()),
+    let (report, no_log) = match sources.logs {
+        true => log(source, &check, job, &mut warnings).await,
+        false => (
+            Arc::default(),
+            Some(NoLog::Because("its log was not asked for".to_owned())),
+        ),
     };
-    let is_missing = report.is_none();
-    let report: Arc<JobLog> = report.unwrap_or_default();
     let found = |check, failures, evidence| FailedCheck {
         failures,
         evidence,
@@ -202,7 +203,7 @@ async fn look_into(
         return (found(check, failures, Evidence::Log), warnings);
     }
     let annotated = match sources.annotations {
-        true => annotations::fetch(source, job, &mut warnings).await,
+        true => annotations::fetch(source, &check, job, &mut warnings).await,
         false => Annotations::default(),
     };
     let of_files = annotated.of_files;
@@ -215,9 +216,10 @@ async fn look_into(
     } else if !report.failures.is_empty() {
         found(check, report.failures.clone(), Evidence::Log)
     } else {
-        let mut failed = match is_missing {
-            true => without_log(source, check, job, &mut warnings).await,
-            false => by_its_own_line(check),
+        let mut failed = match no_log {
+            Some(NoLog::Missing) => without_log(source, check, job, &mut warnings).await,
+            Some(NoLog::Because(reason)) => by_its_own_line_and(check, &reason),
+            None => by_its_own_line_and(check, "its log names no cause"),
         };
         if let Some(told) = annotated.of_job.filter(|_| !failed.log_pending) {
             failed.failures = vec![told];
@@ -228,9 +230,22 @@ async fn look_into(
     (failed, warnings)
 }
 
-/// What the log of a job tells; none where there is no log (yet).
-async fn log(source: &PullSource, job: u64, warnings: &mut Vec<Warning>) -> Option<Arc<JobLog>> {
-    match source.job_log(job).await {
+/// Why there is no log.
+enum NoLog {
+    /// Not there (yet): the job may tell why.
+    Missing,
+    Because(String),
+}
+
+/// What the log of a job tells, and why it tells nothing where it could not be read.
+async fn log(
+    source: &PullSource,
+    check: &Check,
+    job: u64,
+    warnings: &mut Vec<Warning>,
+) -> (Arc<JobLog>, Option<NoLog>) {
+    let of_check = |error: &GhError| format!("{}: {error}", check.name);
+    let no_log = match source.job_log(job).await {
         Ok((report, untold)) => {
             if report.failures.len() >= FAILURES_MAX {
                 let reason = format!("a log names {FAILURES_MAX} failures, and maybe more");
@@ -239,23 +254,29 @@ async fn log(source: &PullSource, job: u64, warnings: &mut Vec<Warning>) -> Opti
             }
             if let Some(error) = untold {
                 let effect = "a failure may be of a step that did not make its job fail";
-                warnings.push(Warning::new("jobs", error, effect));
+                warnings.push(Warning::new("jobs", of_check(&error), effect));
             }
-            Some(report)
+            return (report, None);
         }
         // Logs go after 90 days.
-        Err(GhError::Gone(_)) => Some(Arc::default()),
-        Err(GhError::NotFound(_)) => None,
+        Err(GhError::Gone(_)) => NoLog::Because("its log has expired".to_owned()),
+        Err(GhError::NotFound(_)) => NoLog::Missing,
         Err(error) => {
             let effect = "the failed tests of a job are not known";
-            warnings.push(Warning::new("job_logs", error, effect));
-            Some(Arc::default())
+            warnings.push(Warning::new("job_logs", of_check(&error), effect));
+            NoLog::Because(format!("its log could not be read: {error}"))
         }
-    }
+    };
+    (Arc::default(), Some(no_log))
 }
 
 /// A check of which nothing is known but what whoever reported it says.
 pub(super) fn by_its_own_line(check: Check) -> FailedCheck {
+    by_its_own_line_and(check, "there is no log to read")
+}
+
+/// The same, and why nothing more is known of it.
+fn by_its_own_line_and(check: Check, reason: &str) -> FailedCheck {
     let kind = match check.conclusion.as_str() {
         "cancelled" => FailureKind::Cancelled,
         "timed_out" => FailureKind::Timeout,
@@ -270,7 +291,7 @@ pub(super) fn by_its_own_line(check: Check) -> FailedCheck {
         (Some(summary), _) => summary.clone(),
         (None, "action_required") => "waits for somebody to act on its page".to_owned(),
         (None, "startup_failure") => "the workflow could not start: its file is broken".to_owned(),
-        (None, conclusion) => format!("ended as {conclusion}; there is no log to read"),
+        (None, conclusion) => format!("ended as {conclusion}; {reason}"),
     };
     let failure = Failure::new(kind, UNKNOWN_FRAMEWORK, "", &told)
         .shown_by(text.iter().map(String::as_str))

@@ -155,7 +155,8 @@ pub(super) async fn without_log(
         }
         Err(error) => {
             let effect = "why a failed job has no log is not known";
-            warnings.push(Warning::new("jobs", error, effect));
+            let reason = format!("{}: {error}", failed.check.name);
+            warnings.push(Warning::new("jobs", reason, effect));
         }
     }
     failed
