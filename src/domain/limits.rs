@@ -71,6 +71,8 @@ pub const PULL_MEMORY: Duration = Duration::from_secs(30);
 
 /// Standard output kept of one gh child, in bytes.
 pub const GH_STDOUT_BYTES_MAX: usize = 32 << 20;
+/// The same where it is the log of a job. Longer ones are not read, and that is told.
+pub const GH_LOG_BYTES_MAX: usize = 64 << 20;
 /// Standard error kept of one gh child, in bytes.
 pub const GH_STDERR_BYTES_MAX: usize = 64 << 10;
 /// How many calls may wait for a place in the gh pool.
@@ -79,6 +81,8 @@ pub const GH_QUEUE_MAX: usize = 256;
 pub const GH_PLACES_FOR_CLAIMS: usize = 2;
 /// Time between TERM and KILL for a child.
 pub const CHILD_KILL_GRACE: Duration = Duration::from_millis(500);
+/// How many logs of jobs are in memory at once.
+pub const LOGS_AT_ONCE: usize = 4;
 /// Answers kept with their ETag.
 pub const ETAG_CACHE_MAX: usize = 512;
 /// Bytes kept in the ETag cache.

@@ -124,6 +124,8 @@ pub(super) struct Call<'a> {
     pub accept: &'a str,
     /// What it does there.
     pub effect: Effect,
+    /// Longest answer that is read.
+    pub bytes_max: usize,
 }
 
 /// What a call does at GitHub.
@@ -148,6 +150,7 @@ impl<'a> Call<'a> {
             conditional: true,
             accept: JSON,
             effect: Effect::Reads,
+            bytes_max: limits::GH_STDOUT_BYTES_MAX,
         }
     }
 
@@ -269,7 +272,13 @@ impl Gh {
                 let _alone = self.0.first.lock().await;
                 let program = environment::locate(self.0.settings.path.as_deref())?;
                 let finished = self
-                    .run(&program, vec!["--version".into()], None, priority)
+                    .run(
+                        &program,
+                        vec!["--version".into()],
+                        None,
+                        priority,
+                        limits::GH_STDOUT_BYTES_MAX,
+                    )
                     .await?;
                 let output = String::from_utf8_lossy(&finished.stdout).into_owned();
                 let Some(version) = GhVersion::parse(&output) else {
@@ -389,7 +398,13 @@ impl Gh {
         };
         let arguments = self.arguments(ready, call, known.as_ref().map(|entry| &*entry.etag));
         let finished = self
-            .run(&ready.program, arguments, call.body.clone(), call.priority)
+            .run(
+                &ready.program,
+                arguments,
+                call.body.clone(),
+                call.priority,
+                call.bytes_max,
+            )
             .await?;
         let Some(mut response) = Response::parse(finished.stdout) else {
             let stderr = String::from_utf8_lossy(&finished.stderr).into_owned();
@@ -456,6 +471,7 @@ impl Gh {
         arguments: Vec<OsString>,
         input: Option<Vec<u8>>,
         priority: Priority,
+        stdout_bytes_max: usize,
     ) -> Result<Finished, GhError> {
         let settings = &self.0.settings;
         let permit = self
@@ -474,13 +490,13 @@ impl Gh {
             ),
             input,
             time_limit: settings.time_limit,
-            stdout_bytes_max: limits::GH_STDOUT_BYTES_MAX,
+            stdout_bytes_max,
         };
         process::run(command, permit)
             .await
             .map_err(|error| match error {
                 ProcessError::TimedOut(limit) => GhError::TimedOut(limit),
-                ProcessError::TooMuchOutput(_) => GhError::Malformed(error.to_string()),
+                ProcessError::TooMuchOutput(bytes_max) => GhError::TooLong(bytes_max),
                 ProcessError::Spawn { .. } | ProcessError::Io(_) => {
                     GhError::Broken(error.to_string())
                 }

@@ -79,6 +79,9 @@ pub enum GhError {
     /// The answer could not be read.
     #[error("GitHub's answer could not be read: {0}")]
     Malformed(String),
+    /// The answer is longer than it may be.
+    #[error("GitHub's answer is longer than {} MiB", .0 >> 20)]
+    TooLong(usize),
     /// Too many calls wait already.
     #[error("too many GitHub calls are waiting")]
     Overloaded,
@@ -203,11 +206,13 @@ impl GhError {
                 "wait; claims go on from the cache meanwhile",
             )
             .retry_after(seconds(retry_after)),
-            Self::TooExpensive | Self::QueryRefused(_) | Self::Malformed(_) => api(
-                "github_failed",
-                "call again; if it stays, run issuecommand doctor",
-            )
-            .retry_after(30),
+            Self::TooExpensive | Self::QueryRefused(_) | Self::Malformed(_) | Self::TooLong(_) => {
+                api(
+                    "github_failed",
+                    "call again; if it stays, run issuecommand doctor",
+                )
+                .retry_after(30)
+            }
             Self::Upstream { .. } | Self::Network(_) | Self::TimedOut(_) => api(
                 "github_unavailable",
                 "check the network and https://www.githubstatus.com, then call again",

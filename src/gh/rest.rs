@@ -159,11 +159,24 @@ impl Gh {
         Ok((items, true))
     }
 
-    /// Reads bytes that are no JSON: a file (`application/vnd.github.raw`) or a log.
+    /// Reads bytes that are no JSON: a file (`application/vnd.github.raw`), an archive.
     pub async fn raw(&self, path: &ApiPath, accept: &str) -> Result<Vec<u8>, GhError> {
-        let mut call = Call::get(&path.path);
-        call.accept = accept;
-        call.conditional = false;
+        let call = Call {
+            accept,
+            conditional: false,
+            ..Call::get(&path.path)
+        };
+        Ok(self.call(call).await?.body)
+    }
+
+    /// Reads the log of a job.
+    pub async fn log(&self, path: &ApiPath) -> Result<Vec<u8>, GhError> {
+        let call = Call {
+            accept: "*/*",
+            conditional: false,
+            bytes_max: limits::GH_LOG_BYTES_MAX,
+            ..Call::get(&path.path)
+        };
         Ok(self.call(call).await?.body)
     }
 

@@ -10,13 +10,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use super::PullId;
 use super::Standing;
-use super::ci_log::{JobLog, TestReports};
+use super::ci_log::{JobLog, JobStep, TestReports};
 use super::failing_tests::Passes;
 use super::kept::Kept;
 use super::pull_request::PullRequest;
@@ -42,6 +43,7 @@ pub struct Pulls {
     clock: Arc<dyn Clock>,
     memory: Arc<Mutex<HashMap<String, Remembered>>>,
     logs: Arc<Kept<JobLog>>,
+    logs_at_once: Arc<Semaphore>,
     reports: Arc<Kept<TestReports>>,
     /// By the number of a comment: the pull request and the thread that it is in.
     threads: Arc<Kept<(PullId, String)>>,
@@ -71,6 +73,7 @@ impl Pulls {
             clock,
             memory: Arc::default(),
             logs: Arc::default(),
+            logs_at_once: Arc::new(Semaphore::new(limits::LOGS_AT_ONCE)),
             reports: Arc::default(),
             threads: Arc::default(),
             standings: Arc::default(),
@@ -294,20 +297,47 @@ impl PullSource {
         self.pulls.now()
     }
 
-    /// What the log of a finished job of GitHub Actions tells.
-    pub async fn job_log(&self, job: u64) -> Result<Arc<JobLog>, GhError> {
+    /// What the log of a finished job of GitHub Actions tells; and why GitHub did not tell of its
+    /// steps, where the log alone does not say which of them failed.
+    pub async fn job_log(&self, job: u64) -> Result<(Arc<JobLog>, Option<GhError>), GhError> {
         if let Some(known) = self.pulls.logs.get(job) {
-            return Ok(known);
+            return Ok((known, None));
         }
-        let path = self
-            .path()
-            .then("actions")
-            .then("jobs")
-            .then(job)
-            .then("logs");
-        let bytes = self.gh().raw(&path, "*/*").await?;
-        let log = aside(move || JobLog::read(&bytes)).await?;
-        Ok(self.pulls.logs.keep(job, log))
+        let path = self.path().then("actions").then("jobs").then(job);
+        // It is closed by nobody.
+        let _turn = self.pulls.logs_at_once.acquire().await;
+        let bytes = self.gh().log(&path.clone().then("logs")).await?;
+        let bytes = Arc::new(bytes);
+        let log = bytes.clone();
+        let steps = match aside(move || JobLog::needs_steps(&log)).await? {
+            true => self.steps(&path).await.map(Some),
+            false => Ok(None),
+        };
+        let (steps, untold) = match steps {
+            Ok(steps) => (steps, None),
+            Err(error) => (None, Some(error)),
+        };
+        let log = aside(move || JobLog::read(&bytes, steps.as_deref())).await?;
+        match untold {
+            None => Ok((self.pulls.logs.keep(job, log), None)),
+            // The next look may know better.
+            Some(_) => Ok((Arc::new(log), untold)),
+        }
+    }
+
+    /// The steps of a job that has ended.
+    async fn steps(&self, job: &ApiPath) -> Result<Vec<JobStep>, GhError> {
+        #[derive(Deserialize)]
+        struct Job {
+            status: String,
+            #[serde(default)]
+            steps: Vec<JobStep>,
+        }
+        let told: Job = self.gh().get(job).await?;
+        match &*told.status {
+            "completed" => Ok(told.steps),
+            status => Err(GhError::Malformed(format!("the job is still {status}"))),
+        }
     }
 
     /// What the test reports in an artifact of GitHub Actions tell.

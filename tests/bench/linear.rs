@@ -152,7 +152,7 @@ fn slowest(inputs: Vec<Input>) -> Vec<Input> {
 }
 
 fn read_log(bytes: &[u8]) -> usize {
-    JobLog::read(bytes).failures.len()
+    JobLog::read(bytes, None).failures.len()
 }
 
 fn read_junit(bytes: &[u8]) -> usize {

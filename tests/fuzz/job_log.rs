@@ -5,4 +5,4 @@ mod bounds;
 
 use issuecommand::pulls::ci_log::JobLog;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| bounds::check(&JobLog::read(bytes).failures));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| bounds::check(&JobLog::read(bytes, None).failures));

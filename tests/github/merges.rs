@@ -216,6 +216,17 @@ impl Merges {
         self
     }
 
+    /// Says fields of the last step of the last reported check run of a commit, as `started_at`.
+    pub fn say_of_step(&mut self, sha: &str, fields: &[(&str, Value)]) -> &mut Self {
+        let steps = self.steps.get_mut(&self.last_job(sha));
+        let step = steps.and_then(|steps| steps.last_mut());
+        let step = step.expect("there is a step");
+        for (name, value) in fields {
+            step[*name] = value.clone();
+        }
+        self
+    }
+
     /// Uploads an archive as an artifact of a workflow run.
     pub fn artifact(&mut self, run: u64, name: &str, archive: Vec<u8>) -> &mut Self {
         let id = 700 + self.artifacts.len();

@@ -178,6 +178,19 @@ fn pull_requests_of_claims_are_watched_after_each_sync() {
 }
 
 #[test]
+fn a_check_that_was_stopped_is_no_failure_while_others_run() {
+    let (mut world, head) = world();
+    let merges = &mut world.repository("acme/api").merges;
+    merges.check_run(&head, "stopped", "cancelled");
+    let place = Place::new(world);
+    let server = place.serve_synced();
+    submitted(&server);
+    assert_eq!(wait_a_moment(&server)["status"], "running");
+    assert_eq!(waiting(&server), Value::Null);
+    assert!(events_since(&server, 0, "ci.failed").is_empty());
+}
+
+#[test]
 fn the_watch_ends_with_the_owner() {
     let (world, _) = world();
     let place = Place::new(world);

@@ -268,6 +268,234 @@ fn a_log_that_no_parser_knows_is_never_a_test() {
     assert_eq!(by_check("gone")["kind"], "timeout");
 }
 
+/// A job in which a step that is allowed to fail fails before the one that matters.
+fn job_with_an_allowed_failure(merges: &mut Merges, head: &str) {
+    merges.check_run(head, "docs", "failure");
+    let step = |second: u32, script: &str, output: &str| -> String {
+        let heading =
+            format!("##[group]Run {script}\n{script}\nshell: bash\n##[endgroup]\n{output}");
+        let stamp = format!("2026-11-20T10:00:{second:02}.1234567Z");
+        heading
+            .lines()
+            .map(|line| format!("{stamp} {line}\r\n"))
+            .collect()
+    };
+    let failed = "fatal: 1 broken link\n##[error]Process completed with exit code 2.\n";
+    merges.log(
+        head,
+        step(1, "pytest", PYTEST) + &step(5, "./deploy.sh", failed),
+    );
+    for (name, conclusion, from, to) in [("pytest", "success", 1, 5), ("deploy", "failure", 5, 6)] {
+        let at = |second: u32| json!(format!("2026-11-20T10:00:{second:02}Z"));
+        merges.step(head, name, Some(conclusion));
+        merges.say_of_step(head, &[("started_at", at(from)), ("completed_at", at(to))]);
+    }
+}
+
+#[test]
+fn only_the_step_that_made_a_job_fail_is_told() {
+    let (place, server, _) = served(job_with_an_allowed_failure);
+    place.github.clear_requests();
+    let answer = ask(&server, json!({"compare_base": false})).expect(200);
+    let failures = answer["failures"].as_array().expect("a list");
+    assert_eq!(failures.len(), 1, "{answer}");
+    assert_eq!(failures[0]["error"], "fatal: 1 broken link", "{answer}");
+    assert!(answer["warnings"].is_null(), "{answer}");
+    // Pull request, checks, statuses, runs, rules, branch, log, job, annotations, artifacts, files.
+    assert_eq!(place.cost(), Cost::is(11, 11, 0));
+    place.github.clear_requests();
+    ask(&server, json!({"compare_base": false})).expect(200);
+    place.assert_repeat(1, 0);
+}
+
+#[test]
+fn without_the_steps_of_a_job_its_failures_are_less_certain() {
+    let (place, server, _) = served(job_with_an_allowed_failure);
+    let refused = Fault::respond(403, r#"{"message":"Resource not accessible"}"#);
+    // Of the job itself, not of its log.
+    place.github.inject(refused.on("/actions/jobs/900 "));
+    let answer = asked(&server);
+    assert_eq!(
+        answer["failures"][0]["test"],
+        "tests/test_auth.py::test_login"
+    );
+    assert_eq!(answer["failures"][0]["confidence"], "medium", "{answer}");
+    let told = reasons(&server, "jobs");
+    assert!(
+        told.iter().any(|it| it.contains("Resource not accessible")),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn what_the_service_says_of_a_job_is_told() {
+    let (_place, server, _) = served(|merges, head| {
+        let mut job = |name: &str, conclusion: &str, log: Option<&str>, messages: &[&str]| {
+            merges.check_run(head, name, conclusion);
+            if let Some(log) = log {
+                merges.log(head, log);
+            }
+            for message in messages {
+                merges.annotate(head, ".github", 1, message);
+            }
+        };
+        let unpaid = "The job was not started because recent account payments have failed";
+        job("unpaid", "failure", None, &[unpaid]);
+        let stopped = Some("##[error]The operation was canceled.\n");
+        let late =
+            "The job running on runner r has exceeded the maximum execution time of 360 minutes.";
+        job(
+            "late",
+            "cancelled",
+            stopped,
+            &["The operation was canceled.", late],
+        );
+        job(
+            "stopped",
+            "cancelled",
+            stopped,
+            &["The operation was canceled."],
+        );
+        let told = "Unable to resolve action `a/b@v9`, unable to find version `v9`";
+        job(
+            "broken",
+            "failure",
+            None,
+            &["Process completed with exit code 1.", told],
+        );
+        // Without a cause among them the log's first error stays.
+        let log = Some("error: it broke\n##[error]Process completed with exit code 1.\n");
+        job(
+            "plain",
+            "failure",
+            log,
+            &["Process completed with exit code 1.", "it broke"],
+        );
+    });
+    let answer = asked(&server);
+    let failures = answer["failures"].as_array().expect("a list").iter();
+    let told = failures.map(|it| {
+        let check = it["checks"][0].as_str().unwrap_or_default();
+        (
+            check,
+            (field(it, "kind"), field(it, "source"), field(it, "error")),
+        )
+    });
+    let told: std::collections::BTreeMap<_, _> = told.collect();
+    for (check, kind, source, error) in [
+        (
+            "unpaid",
+            "infra",
+            "annotation",
+            "not started because recent account payments",
+        ),
+        (
+            "late",
+            "timeout",
+            "annotation",
+            "exceeded the maximum execution time of 360 minutes",
+        ),
+        ("stopped", "cancelled", "log", "The operation was canceled."),
+        (
+            "broken",
+            "unknown",
+            "annotation",
+            "Unable to resolve action",
+        ),
+        ("plain", "unknown", "log", "error: it broke"),
+    ] {
+        let found = told[check];
+        assert_eq!((found.0, found.1), (kind, source), "{check}: {answer}");
+        assert!(found.2.contains(error), "{check}: {answer}");
+    }
+    // A place that is none is not told as one.
+    assert!(
+        !answer["failures"].to_string().contains(".github\""),
+        "{answer}"
+    );
+}
+
+#[test]
+fn why_a_log_could_not_be_read_is_told() {
+    let (place, server, _) = served(|merges, head| {
+        for name in ["old", "refused", "broken"] {
+            merges.check_run(head, name, "failure");
+        }
+    });
+    for (job, status) in [(900, 410), (901, 403), (902, 500)] {
+        let fault = Fault::respond(status, r#"{"message":"no such luck"}"#);
+        place.github.inject(fault.on(&format!("/jobs/{job}/logs")));
+    }
+    let answer = asked(&server);
+    let failures = answer["failures"].as_array().expect("a list");
+    for (check, reason) in [
+        ("old", "its log has expired"),
+        (
+            "refused",
+            "its log could not be read: GitHub refused: no such luck",
+        ),
+        (
+            "broken",
+            "its log could not be read: GitHub answered 500: no such luck",
+        ),
+    ] {
+        let found = failures.iter().find(|it| it["checks"] == json!([check]));
+        let found = found.unwrap_or_else(|| panic!("{check} in {answer}"));
+        assert_eq!(field(found, "error"), format!("ended as failure; {reason}"));
+    }
+    let warned = reasons(&server, "job_logs");
+    for check in ["refused: ", "broken: "] {
+        assert!(warned.iter().any(|it| it.starts_with(check)), "{warned:?}");
+    }
+    let without = ask(
+        &server,
+        json!({"sources": ["annotations"], "checks": ["old"]}),
+    )
+    .expect(200);
+    let error = field(&without["failures"][0], "error");
+    assert_eq!(error, "ended as failure; its log was not asked for");
+}
+
+#[test]
+fn a_long_log_is_read_and_a_longer_one_said_to_be() {
+    let passing =
+        "tests/test_auth.py::test_of_something_that_passes PASSED                 [ 50%]\n";
+    let (place, server, _) = served(|merges, head| {
+        merges.check_run(head, "long", "failure");
+        let (start, end) = PYTEST
+            .split_once("tests/test_auth.py .F")
+            .expect("its progress");
+        let lines = passing.repeat((33 << 20) / passing.len());
+        merges.log(head, format!("{start}{lines}tests/test_auth.py .F{end}"));
+    });
+    let answer = asked(&server);
+    assert_eq!(
+        answer["failures"][0]["test"], "tests/test_auth.py::test_login",
+        "{answer}"
+    );
+    assert!(answer["warnings"].is_null(), "{answer}");
+    later(&place, |merges| {
+        let head = "f".repeat(40);
+        merges.check_run(&head, "longer", "failure");
+        merges.log(&head, passing.repeat((65 << 20) / passing.len()));
+    });
+    place.github.change(|world| {
+        let issue = world.issue("acme/api", 2);
+        issue.pull_request.as_mut().expect("it is one").head_sha = "f".repeat(40);
+        issue.touch();
+    });
+    place.github.clear_requests();
+    let answer = asked(&server);
+    let error = field(&answer["failures"][0], "error");
+    let longer = "its log could not be read: GitHub's answer is longer than 64 MiB";
+    assert_eq!(error, format!("ended as failure; {longer}"), "{answer}");
+    let logs = paths(&place)
+        .iter()
+        .filter(|path| path.ends_with("/logs"))
+        .count();
+    assert_eq!(logs, 1, "it is as long the next time");
+}
+
 const JUNIT: &str = "<testsuites><testsuite name='pytest'>\
     <testcase classname='tests.test_auth' name='test_login'>\
     <failure message='assert 401 == 200'>E   assert 401 == 200</failure></testcase>\
@@ -616,6 +844,36 @@ fn waiting_ends_with_a_failed_step() {
     assert_eq!(answer["settled"], false);
     let next = &answer["poll_info"]["next_call"]["args"];
     assert_eq!(next["checks"], json!(["test"]), "it waits for the same");
+}
+
+#[test]
+fn what_was_stopped_or_is_run_again_ends_no_wait() {
+    let waits =
+        |server: &Server| ask(server, json!({"wait": true, "max_wait_seconds": 0})).expect(200);
+    let (place, server, head) = served(|merges, head| {
+        merges.check_run(head, "test (3.11)", "cancelled");
+        merges.check_run(head, "test (3.12)", "in_progress");
+        merges.check_run(head, "lint", "success");
+    });
+    let answer = waits(&server);
+    assert_eq!(answer["status"], "running", "{answer}");
+    assert_eq!(answer["failures"][0]["kind"], "cancelled", "{answer}");
+    later(&place, |merges| {
+        merges
+            .forget_checks(&head)
+            .check_run(&head, "test", "cancelled");
+    });
+    assert_eq!(waits(&server)["status"], "failed", "now nothing else comes");
+    // The jobs of the older run stand there until the newer one has its own.
+    let (_place, server, _) = served(|merges, head| {
+        fails(merges, head);
+        merges.workflow_run(head, 9, "failure");
+        merges.workflow_run(head, 10, "queued");
+        merges.say_of_run(head, &[("check_suite_id", json!(91))]);
+    });
+    let answer = waits(&server);
+    assert_eq!(answer["status"], "running", "{answer}");
+    assert_eq!(answer["failures"], json!([]), "{answer}");
 }
 
 #[test]

@@ -370,10 +370,15 @@ async fn jobs(
 
 /// Merges what was read: drops superseded runs, judges each check, sorts.
 fn merge(
-    runs: Vec<CheckRun>,
+    mut runs: Vec<CheckRun>,
     statuses: Vec<Status>,
     workflow_runs: Vec<WorkflowRun>,
 ) -> (Vec<Check>, Vec<WorkflowRun>) {
+    let replaced = replaced_suites(&workflow_runs);
+    runs.retain(|run| {
+        let suite = run.check_suite.as_ref();
+        suite.is_none_or(|suite| !replaced.contains(&suite.id))
+    });
     let by_suite: HashMap<u64, &WorkflowRun> = workflow_runs
         .iter()
         .filter_map(|run| Some((run.check_suite_id?, run)))
@@ -425,6 +430,25 @@ fn merge(
             .then(one.check_run_id.cmp(&other.check_run_id))
     });
     (all, newest_runs(workflow_runs))
+}
+
+/// Suites of workflow runs after which a newer one of the same workflow and event is under way. That one
+/// may have no job yet which would replace theirs.
+fn replaced_suites(runs: &[WorkflowRun]) -> HashSet<u64> {
+    let mut newest: HashMap<(u64, &str), &WorkflowRun> = HashMap::new();
+    for run in runs {
+        let known = newest.entry((run.workflow_id, &run.event)).or_insert(run);
+        if run.id > known.id {
+            *known = run;
+        }
+    }
+    let is_replaced = |run: &&WorkflowRun| {
+        let newest = newest.get(&(run.workflow_id, &*run.event));
+        let is_known = run.workflow_id != 0;
+        is_known && newest.is_some_and(|newest| newest.id > run.id && !newest.is_completed())
+    };
+    let replaced = runs.iter().filter(is_replaced);
+    replaced.filter_map(|run| run.check_suite_id).collect()
 }
 
 /// The newest run of each workflow and event, newest first.

@@ -111,6 +111,40 @@ fn a_queued_run_replaces_a_finished_one() {
 }
 
 #[test]
+fn a_run_without_jobs_yet_replaces_those_before_it() {
+    let runs = json!([
+        run(1, "test", 10, "failure"),
+        run(2, "docs", 12, "failure"),
+        run(3, "lint", 13, "success")
+    ]);
+    let table = [
+        ("queued", true),
+        ("in_progress", true),
+        ("waiting", true),
+        ("completed", false),
+    ];
+    for (status, replaces) in table {
+        let mut newer = workflow(11, 7, "pull_request", "");
+        newer["status"] = status.into();
+        let workflows = json!([
+            newer,
+            workflow(10, 7, "pull_request", "failure"),
+            // Of another event, and of another workflow.
+            workflow(12, 7, "push", "failure"),
+            workflow(13, 8, "pull_request", "success"),
+        ]);
+        let found = names(runs.clone(), json!([]), workflows);
+        let found: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+        let expected: &[&str] = if replaces {
+            &["docs", "lint"]
+        } else {
+            &["docs", "test", "lint"]
+        };
+        assert_eq!(found, expected, "{status}");
+    }
+}
+
+#[test]
 fn jobs_of_one_name_in_one_run_both_count() {
     let runs = json!([run(1, "test", 10, "failure"), run(2, "test", 10, "success")]);
     let found = names(runs, json!([]), json!([workflow(10, 7, "push", "failure")]));

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::place::{self, Place};
-use super::{FAILURES_MAX, Failure, FailureKind, LINE_CHARS_MAX, cut, shell_word};
+use super::{Confidence, FAILURES_MAX, Failure, FailureKind, LINE_CHARS_MAX, cut, shell_word};
 
 const NAME: &str = "go-test";
 /// What the names of tests begin with.
@@ -81,11 +81,7 @@ fn failed_tests<'a>(lines: &[&'a str]) -> Vec<&'a str> {
     let names = names.filter(|name| started.is_empty() || started.contains(name));
     let mut seen = HashSet::new();
     let names: Vec<&str> = names.filter(|name| seen.insert(*name)).collect();
-    let mut parents = HashSet::new();
-    for name in &names {
-        let ends = name.match_indices('/').take(DEPTH_MAX);
-        parents.extend(ends.map(|(at, _)| &name[..at]));
-    }
+    let parents: HashSet<&str> = names.iter().flat_map(|name| parents(name)).collect();
     // A test whose parent did not fail was only printed.
     let mut names = names;
     names.retain(|name| !parents.contains(name) && seen.contains(top(name)));
@@ -368,6 +364,53 @@ pub(super) fn is_panic<'a>(mut lines: impl Iterator<Item = &'a str>) -> Option<u
     below.map(|below| 1 + below)
 }
 
+/// Which tests had run longest by the list that newer releases print when the time is over, sorted
+/// by name: `\t\tTestHang (10m0s)`. A test waits for its subtests, so that it is not one of them where
+/// a subtest has run as long.
+fn longest_running<'a>(message: &[&'a str]) -> Vec<&'a str> {
+    let entry = |line: &&'a str| {
+        let (name, time) = line
+            .strip_prefix("\t\t")?
+            .strip_suffix(')')?
+            .rsplit_once(" (")?;
+        Some((name, seconds(time)?))
+    };
+    let listed: Vec<(&str, u64)> = message.iter().filter_map(entry).collect();
+    let most = listed.iter().map(|(_, time)| *time).max();
+    let longest = listed.iter().filter(|(_, time)| Some(*time) == most);
+    let mut names: Vec<&str> = longest.map(|(name, _)| *name).collect();
+    names.sort_unstable();
+    let parents: HashSet<&str> = names.iter().flat_map(|name| parents(name)).collect();
+    names.retain(|name| !parents.contains(name));
+    names
+}
+
+/// The seconds of a duration as Go writes it, rounded to seconds: `1h0m5s`.
+fn seconds(time: &str) -> Option<u64> {
+    let mut total: u64 = 0;
+    let mut rest = time;
+    while !rest.is_empty() {
+        let end = rest.find(|letter: char| !letter.is_ascii_digit())?;
+        let (digits, unit) = rest.split_at(end);
+        let factor = match unit.as_bytes()[0] {
+            b'h' => 3_600,
+            b'm' => 60,
+            b's' => 1,
+            _ => return None,
+        };
+        let number: u64 = digits.parse().ok()?;
+        total = total.checked_add(number.checked_mul(factor)?)?;
+        rest = &unit[1..];
+    }
+    Some(total)
+}
+
+/// The tests that a subtest is in.
+fn parents(name: &str) -> impl Iterator<Item = &str> {
+    let ends = name.match_indices('/').take(DEPTH_MAX);
+    ends.map(|(at, _)| &name[..at])
+}
+
 /// The panic that ended the test binary.
 fn crash(lines: &[&str], package: &str) -> Option<Failure> {
     let panic = |at: usize| Some((at, is_panic(lines[at..].iter().copied())?));
@@ -380,15 +423,10 @@ fn crash(lines: &[&str], package: &str) -> Option<Failure> {
     let error = message.first()?.split(" [recovered").next()?;
     let is_timeout = error.starts_with("panic: test timed out after ");
     let above = || lines[..at].last().and_then(|line| failed(line));
-    let name = if is_timeout {
-        // Newer releases list what ran, subtests last.
-        let listed = message
-            .iter()
-            .rev()
-            .find_map(|line| line.strip_prefix("\t\t"));
-        listed.and_then(|line| Some(line.rsplit_once(" (")?.0))
-    } else {
-        above().or_else(|| own().find_map(|frame| frame.test()))
+    let hung = longest_running(message);
+    let name = match hung.first() {
+        _ if !is_timeout => above().or_else(|| own().find_map(|frame| frame.test())),
+        hung => hung.copied(),
     };
     let failure = match name.or_else(|| running(&lines[..at])) {
         Some(name) => Failure {
@@ -400,6 +438,11 @@ fn crash(lines: &[&str], package: &str) -> Option<Failure> {
     if is_timeout {
         let failure = Failure {
             kind: FailureKind::Timeout,
+            // Of tests that run side by side any may be the one that hangs.
+            confidence: match hung.len() {
+                0 | 1 => failure.confidence,
+                _ => Confidence::Medium,
+            },
             ..failure
         };
         return Some(failure.shown_by(text));
@@ -410,4 +453,72 @@ fn crash(lines: &[&str], package: &str) -> Option<Failure> {
         None => failure,
     };
     Some(failure.shown_by(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_out_names_the_test_that_has_run_longest() {
+        let table: &[(&[&str], &str, Confidence)] = &[
+            (
+                &["TestHang (10m0s)", "TestQuick (0s)"],
+                "TestHang",
+                Confidence::High,
+            ),
+            (
+                &["TestA (9m59s)", "TestB (1h0m0s)"],
+                "TestB",
+                Confidence::High,
+            ),
+            (
+                &["TestA (1s)", "TestA/b (1s)", "TestA/b/c (1s)"],
+                "TestA/b/c",
+                Confidence::High,
+            ),
+            // It has just begun: the loop around it is what takes so long.
+            (
+                &["TestA (10m0s)", "TestA/b_999 (0s)"],
+                "TestA",
+                Confidence::High,
+            ),
+            (
+                &["TestA (10m0s)", "TestB (10m0s)", "TestC (3s)"],
+                "TestA",
+                Confidence::Medium,
+            ),
+            (
+                &["TestA (5s)", "TestA/b (5s)", "TestA/c (5s)"],
+                "TestA/b",
+                Confidence::Medium,
+            ),
+        ];
+        for (listed, name, confidence) in table {
+            let listed: String = listed.iter().map(|test| format!("\t\t{test}\n")).collect();
+            let log = format!(
+                "panic: test timed out after 10m0s\n\trunning tests:\n{listed}\n\
+                 goroutine 5 [running]:\ntesting.(*M).startAlarm.func1()\n\
+                 \t/usr/local/go/src/testing/testing.go:2484 +0x394\n\nexit status 2\n"
+            );
+            let lines: Vec<&str> = log.lines().collect();
+            let failures = failures(&lines, "example.com/a");
+            let [failure] = &*failures else {
+                panic!("{failures:?}");
+            };
+            assert_eq!((&*failure.test, failure.confidence), (*name, *confidence));
+            assert_eq!(failure.kind, FailureKind::Timeout);
+        }
+        assert_eq!(seconds("1h2m3s"), Some(3_723));
+        for wrong in [
+            "10",
+            "s",
+            "1.5s",
+            "9x",
+            "99999999999999999999s",
+            "9223372036854775807h",
+        ] {
+            assert_eq!(seconds(wrong), None, "{wrong}");
+        }
+    }
 }

@@ -104,13 +104,14 @@ const SIGNS: &[(FailureKind, &[&str])] = {
         (Infra, &["resource not accessible by integration"]),
         (Infra, &["unauthorized: authentication required"]),
         (Infra, &["denied: permission_denied"]),
-        (Cancelled, &["the operation was canceled"]),
         (
             Cancelled,
             &["canceling since a higher priority waiting request"],
         ),
         (Cancelled, &["the run was canceled by"]),
         (Cancelled, &["configuration was canceled because"]),
+        // It follows all of these.
+        (Cancelled, &["the operation was canceled"]),
     ]
 };
 
@@ -131,6 +132,15 @@ pub fn classify(log: &Log<'_>) -> Option<Failure> {
         marked.or_else(|| sign(&near).map(|found| (found, Confidence::Medium)))?;
     let (kind, index) = found;
     Some(failure(log, kind, index).with_confidence(confidence))
+}
+
+/// What the service says of a job as a whole, by the most telling of its messages.
+pub fn said_of_job(messages: &[&str]) -> Option<Failure> {
+    let lines: Vec<(usize, &str)> = messages.iter().copied().enumerate().collect();
+    let (kind, index) = sign(&lines)?;
+    let message = messages[index];
+    let first = message.lines().next().unwrap_or_default();
+    Some(Failure::new(kind, NAME, "", first).shown_by(message.lines()))
 }
 
 /// The most telling of the lines.
@@ -212,6 +222,27 @@ mod tests {
                 .into_iter()
                 .collect()
         });
+    }
+
+    #[test]
+    fn the_most_telling_message_of_a_job_counts() {
+        let told = |messages: &[&str]| {
+            let failure = said_of_job(messages)?;
+            Some((failure.kind, failure.error))
+        };
+        let stopped = "The operation was canceled.";
+        let late =
+            "The job running on runner r has exceeded the maximum execution time of 360 minutes.";
+        let newer = "Canceling since a higher priority waiting request for 'ci' exists";
+        for (message, kind) in [
+            (late, FailureKind::Timeout),
+            (newer, FailureKind::Cancelled),
+        ] {
+            let expected = Some((kind, message.to_owned()));
+            assert_eq!(told(&[stopped, message]), expected);
+        }
+        assert_eq!(told(&["Unable to resolve action `a/b@v9`"]), None);
+        assert_eq!(told(&[]), None);
     }
 
     #[test]

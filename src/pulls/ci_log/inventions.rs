@@ -21,7 +21,7 @@ impl Recorded {
 
     /// The tests that failed by these lines.
     fn tests(lines: &[String]) -> BTreeSet<String> {
-        let failures = JobLog::read(&Self::text(lines)).failures;
+        let failures = JobLog::read(&Self::text(lines), None).failures;
         let tests = failures
             .into_iter()
             .filter(|failure| failure.kind == FailureKind::Test);

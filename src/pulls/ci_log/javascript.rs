@@ -39,6 +39,12 @@ pub(super) fn own_frame(line: &str) -> Option<(&str, u32)> {
     (!foreign).then_some((file, line))
 }
 
+/// A path as it is written on all systems: with what Windows writes, tools find nothing, and the legs of a
+/// matrix would fail in different files.
+pub(super) fn slashed(path: &str) -> String {
+    path.replace('\\', "/")
+}
+
 /// A regular expression (JavaScript) that matches `text` literally.
 pub(super) fn literal(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len());

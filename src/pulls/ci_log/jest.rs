@@ -1,6 +1,6 @@
 //! jest 27 to 30: `FAIL path`, then `  ● describe › test` with a body indented by four blanks.
 
-use super::javascript::{literal, own_frame, place, starts_command, with_values};
+use super::javascript::{literal, own_frame, place, slashed, starts_command, with_values};
 use super::{Confidence, FAILURES_MAX, Failure, FailureKind, Log, Run, shell_word};
 
 const NAME: &str = "jest";
@@ -86,12 +86,16 @@ impl Found<'_> {
                 .is_some_and(|line| line.starts_with("console."));
         match self.file {
             _ if self.failures.len() >= FAILURES_MAX => {}
-            Some(file) if !is_output => self.failures.push(failure(file, title.trim(), &body)),
+            Some(file) if !is_output => {
+                self.failures
+                    .push(failure(&slashed(file), title.trim(), &body));
+            }
             // A worker that calls process.exit tells so outside its file's result, and jest may
             // then end without a summary. Only then this counts.
             None if title.trim_start().starts_with("process.exit called") => {
                 let place = body.iter().find_map(|line| own_frame(line));
                 let (file, line) = place.map_or(("", None), |(file, line)| (file, Some(line)));
+                let file = &slashed(file);
                 let failure =
                     Failure::new(FailureKind::Test, NAME, file, title).shown_by(shown(&body));
                 let failure = failure.at(file, line).with_confidence(Confidence::Medium);
@@ -171,16 +175,20 @@ fn failure(test_file: &str, title: &str, body: &[&str]) -> Failure {
         failure.reproduced_by(format!("npx jest {file} -t {}", shell_word(&name)))
     };
     let failure = failure.shown_by(shown(body));
-    let frames = || body.iter().filter_map(|line| own_frame(line));
+    let frames = || {
+        let frames = body.iter().filter_map(|line| own_frame(line));
+        frames.map(|(file, line)| (slashed(file), line))
+    };
     // Frames are relative to the project's folder, the file to the one where jest started.
     let folder = frames()
-        .find_map(|(file, _)| test_file.strip_suffix(file))
+        .find_map(|(file, _)| test_file.strip_suffix(&file))
         .unwrap_or("");
-    match frames()
-        .next()
-        .or_else(|| place(error.split(" - ").next()?))
-    {
-        Some((file, line)) if file.starts_with('/') => failure.at(file, Some(line)),
+    let in_error = || {
+        let (file, line) = place(error.split(" - ").next()?)?;
+        Some((slashed(file), line))
+    };
+    match frames().next().or_else(in_error) {
+        Some((file, line)) if file.starts_with('/') => failure.at(&file, Some(line)),
         Some((file, line)) => failure.at(&format!("{folder}{file}"), Some(line)),
         None => failure.at(test_file, body.iter().find_map(|line| marked_line(line))),
     }
@@ -203,4 +211,28 @@ fn shown<'a>(body: &'a [&str]) -> impl Iterator<Item = &'a str> {
             && (!line.trim_start().starts_with("at ") || own_frame(line).is_some())
     };
     body.iter().copied().filter(move |line| is_shown(line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_on_windows_is_the_same_test() {
+        let failure = |path: &str| {
+            let log = format!(
+                "FAIL web/{path}\n  ● takes a\\b\n\n    no\n\n      at Object.x ({path}:3:5)\n\n\
+                 Test Suites: 1 failed, 1 total\n"
+            );
+            let log = log.replace("web/src\\", "web\\src\\");
+            let mut runs = parse(&Log::clean(log.as_bytes()));
+            let mut failure = runs.remove(0).failures.remove(0);
+            failure.excerpt.clear();
+            failure
+        };
+        let windows = failure(r"src\b.test.ts");
+        assert_eq!(windows, failure("src/b.test.ts"));
+        assert_eq!(windows.test, r"web/src/b.test.ts › takes a\b");
+        assert_eq!(windows.file.as_deref(), Some("web/src/b.test.ts"));
+    }
 }

@@ -40,7 +40,7 @@ const BYTES_MAX: usize = 1 << 30;
 /// No line begins with it.
 const EMPTY: u8 = b'\n';
 /// The runner's mark of an error.
-const ERROR: &[u8] = b"##[error]";
+pub(super) const ERROR: &[u8] = b"##[error]";
 /// The runner's own line after each failed command; it says nothing of the cause.
 pub(super) const COMPLETED: &str = "##[error]Process completed with exit code ";
 
@@ -212,7 +212,7 @@ fn clean_line(line: &[u8], cleaned: &mut String) {
 
 /// The runner puts `2026-11-20T10:00:00.1234567Z ` before each line, always with seven digits of a
 /// second: how many bytes of it there are.
-fn stamp_length(line: &[u8]) -> usize {
+pub(super) fn stamp_length(line: &[u8]) -> usize {
     const LENGTH: usize = "2026-11-20T10:00:00.1234567Z".len();
     let Some((stamp, rest)) = line.split_first_chunk::<LENGTH>() else {
         return 0;

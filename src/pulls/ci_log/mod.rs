@@ -1,5 +1,6 @@
 //! Reads job logs: pure functions from bytes to failures, one file a format.
 //!
+//! [`JobLog::read`] cuts a log to the steps that made its job fail; what is left the parsers read.
 //! [`parse`] cleans the log once, looks once for the sentinels of all formats, and lets only those
 //! parsers read it whose sentinel is there. What no parser knows is never turned into a test.
 
@@ -44,6 +45,9 @@ mod rspec;
 mod ruff;
 mod rust_panic;
 mod rustc;
+mod steps;
+#[cfg(test)]
+mod steps_tests;
 mod surefire;
 mod swiftc;
 mod tap;
@@ -62,6 +66,7 @@ use std::collections::HashSet;
 use formats::Format;
 use presence::Presence;
 use reproduce::Commands;
+use steps::Sections;
 
 use super::shell::shell_word;
 pub use archive::{ArchiveError, TestReports};
@@ -69,9 +74,10 @@ pub use failure::{
     Confidence, EXCERPT_LINES_MAX, FAILURES_MAX, Failure, FailureKind, LINE_CHARS_MAX, Run, cut,
 };
 
-pub use infra::{classify, first_error};
+pub use infra::{classify, first_error, said_of_job};
 pub use junit::parse_junit;
 pub use log::Log;
+pub use steps::JobStep;
 pub use trx::parse_trx;
 
 /// What a log says.
@@ -187,8 +193,33 @@ pub struct JobLog {
 }
 
 impl JobLog {
-    /// Reads a log. When no parser finds anything, what the runner says and the first error count.
-    pub fn read(bytes: &[u8]) -> Self {
+    /// Whether the log alone does not say which of several steps made the job fail.
+    pub fn needs_steps(bytes: &[u8]) -> bool {
+        Sections::of(bytes).are_ambiguous()
+    }
+
+    /// Reads what the steps wrote that made the job fail. Without knowledge of its steps, where that is
+    /// [needed](Self::needs_steps), what the log tells is less certain.
+    pub fn read(bytes: &[u8], steps: Option<&[JobStep]>) -> Self {
+        let sections = Sections::of(bytes);
+        let blamed = sections.blamed(bytes, steps);
+        let part = blamed.of(bytes);
+        if !blamed.is_certain {
+            return Self::of_part(&part).doubted();
+        }
+        let told = Self::of_part(&part);
+        let says_nothing = told.failures.is_empty() || steps::is_silent(&part);
+        if part.len() < bytes.len() && says_nothing {
+            let beside = Self::of_part(&sections.beside(bytes, &blamed).of(bytes));
+            if beside.is_certain {
+                return beside.doubted();
+            }
+        }
+        told
+    }
+
+    /// Reads a part. When no parser finds anything, what the runner says and the first error count.
+    fn of_part(bytes: &[u8]) -> Self {
         let (report, log) = parse_cleaned(bytes);
         if !report.failures.is_empty() {
             return Self {
@@ -208,6 +239,19 @@ impl JobLog {
             failures: unknown.into_iter().collect(),
             is_certain: false,
         }
+    }
+
+    /// Whether all it says is that the job was stopped: why, the service may say.
+    pub fn is_stopped(&self) -> bool {
+        matches!(&*self.failures, [only] if only.kind == FailureKind::Cancelled)
+    }
+
+    /// The same, when it may be of a step that did not make the job fail.
+    fn doubted(mut self) -> Self {
+        for failure in &mut self.failures {
+            failure.confidence = failure.confidence.max(Confidence::Medium);
+        }
+        self
     }
 }
 

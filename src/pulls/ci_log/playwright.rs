@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::javascript::{own_frame, place, starts_command, with_values};
+use super::javascript::{own_frame, place, slashed, starts_command, with_values};
 use super::{Confidence, FAILURES_MAX, Failure, FailureKind, Log, Run, shell_word};
 
 const NAME: &str = "playwright";
@@ -168,9 +168,8 @@ fn without_summary(
         let body: Vec<&str> = lines.map(|(_, line)| line).collect();
         // The place has three blanks before it: `   at missing.spec.js:1`.
         let at = body.iter().find_map(|line| line.strip_prefix("   at "));
-        let (file, line) = at
-            .and_then(place)
-            .map_or(("", None), |(file, line)| (file, Some(line)));
+        let at = at.map(slashed).unwrap_or_default();
+        let (file, line) = place(&at).map_or(("", None), |(file, line)| (file, Some(line)));
         let failure = Failure::new(
             FailureKind::Test,
             NAME,
@@ -213,7 +212,11 @@ fn failure(log: &Log<'_>, title: &str, details: Option<usize>) -> Failure {
         Some((project, rest)) => (Some(project), rest),
         None => (None, title),
     };
-    let failure = Failure::new(FailureKind::Test, NAME, title, &error);
+    let (place_told, titles) = rest.split_at(rest.find(" › ").unwrap_or(rest.len()));
+    let place_told = slashed(place_told);
+    let before = &title[..title.len() - rest.len()];
+    let title = format!("{before}{place_told}{titles}");
+    let failure = Failure::new(FailureKind::Test, NAME, &title, &error);
     let is_shown = |line: &&str| {
         let line = line.trim_start();
         !line.is_empty()
@@ -228,7 +231,7 @@ fn failure(log: &Log<'_>, title: &str, details: Option<usize>) -> Failure {
         .map(unindented)
         .collect();
     let failure = failure.shown_by(shown.iter().map(String::as_str));
-    let Some((file, line)) = place(rest.split(" › ").next().unwrap_or(rest)) else {
+    let Some((file, line)) = place(&place_told) else {
         return failure;
     };
     let mut command = format!(
@@ -238,10 +241,11 @@ fn failure(log: &Log<'_>, title: &str, details: Option<usize>) -> Failure {
     if let Some(project) = project {
         command.push_str(&format!(" {}", shell_word(&format!("--project={project}"))));
     }
-    let failure = match body.iter().find_map(|line| own_frame(line)) {
+    let frame = body.iter().find_map(|line| own_frame(line));
+    let failure = match frame.map(|(frame, line)| (slashed(frame), line)) {
         // The title has the file relative to the project, the frame has its absolute path.
         Some((frame, line)) if frame.ends_with(file) => failure.at(file, Some(line)),
-        Some((frame, line)) => failure.at(frame, Some(line)),
+        Some((frame, line)) => failure.at(&frame, Some(line)),
         None => failure.at(file, Some(line)),
     };
     failure.reproduced_by(command)
@@ -257,4 +261,38 @@ fn attempt<'a>(log: &'a Log<'_>, start: usize) -> Vec<&'a str> {
             && (line.is_empty() || line.starts_with("    "))
     };
     lines.take_while(is_more).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_on_windows_is_the_same_test() {
+        let failure = |path: &str, root: &str| {
+            let log = format!(
+                "Running 1 test using 1 worker\n\n  1) [chromium] › {path}:5:3 › a › takes a\\b ───\n\n    \
+                 Error: no\n\n        at {root}{path}:6:9\n\n  1 failed\n    \
+                 [chromium] › {path}:5:3 › a › takes a\\b ───\n"
+            );
+            let mut runs = parse(&Log::clean(log.as_bytes()));
+            let mut failure = runs.remove(0).failures.remove(0);
+            failure.excerpt.clear();
+            failure
+        };
+        let windows = failure(r"tests\b.spec.ts", r"D:\a\r\");
+        assert_eq!(windows, failure("tests/b.spec.ts", "/home/runner/r/"));
+        assert_eq!(
+            windows.test,
+            r"[chromium] › tests/b.spec.ts:5:3 › a › takes a\b"
+        );
+        assert_eq!(
+            (windows.file.as_deref(), windows.line),
+            (Some("tests/b.spec.ts"), Some(6))
+        );
+        assert_eq!(
+            windows.reproduce.as_deref(),
+            Some("npx playwright test tests/b.spec.ts:5 --project=chromium")
+        );
+    }
 }

@@ -344,7 +344,9 @@ mod tests {
     fn a_step_that_failed_for_no_known_reason_is_repeated() {
         let read = |script, output| {
             let log = job(script, BASH, output);
-            JobLog::read(log.as_bytes()).failures[0].reproduce.clone()
+            JobLog::read(log.as_bytes(), None).failures[0]
+                .reproduce
+                .clone()
         };
         let again = read("./check.sh all", "second file differs\n");
         assert_eq!(again.as_deref(), Some("./check.sh all"));

@@ -35,6 +35,13 @@ pub(super) struct FailedCheck {
     pub log_pending: bool,
 }
 
+impl FailedCheck {
+    /// Whether it makes the whole fail while other checks run. One that was stopped tells no fault.
+    pub fn counts(&self) -> bool {
+        self.check.state != CheckState::Cancelled
+    }
+}
+
 /// All that one look at the pull request has told.
 pub(super) struct Reading {
     pub id: PullId,
@@ -122,7 +129,8 @@ pub(super) fn judge(reading: &Reading, now: Timestamp) -> Verdict {
     let waits = counts.running > 0 || runs_open || !counts.missing_required.is_empty();
     let nothing = checks.all.is_empty() && !runs_open;
     let no_ci_reason = nothing.then(|| no_ci_reason(reading, now)).flatten();
-    let status = if !reading.failed.is_empty() || counts.failed > 0 {
+    let has_failed = counts.failed > 0 || reading.failed.iter().any(FailedCheck::counts);
+    let status = if has_failed {
         Status::Failed
     } else if nothing && checks.complete {
         Status::NoChecks

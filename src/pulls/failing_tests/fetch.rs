@@ -7,6 +7,7 @@ use serde::Deserialize;
 use tokio::task::JoinSet;
 
 use super::analyse::{FailedCheck, Reading};
+use super::annotations::{self, Annotations};
 use super::artifacts;
 use super::jobs::{failed_steps, without_log};
 use super::report::Evidence;
@@ -20,8 +21,6 @@ use crate::pulls::{PullSource, Warning, files, required};
 
 /// Logs read for one answer. A matrix of hundreds of legs fails in all of them for one reason.
 const LOGS_MAX: usize = 20;
-/// Annotations read of one check: linters may report hundreds.
-const ANNOTATIONS_MAX: usize = 100;
 /// Who reports what no parser reads.
 pub(super) const UNKNOWN_FRAMEWORK: &str = "";
 
@@ -59,8 +58,8 @@ pub(super) async fn read(
     if filters.sources.junit {
         artifacts::add(source, &mut failed, &mut warnings).await;
     }
-    if query.wait && query.bail_on_first && failed.is_empty() {
-        failed = failed_steps(source, &checks, &mut warnings).await;
+    if query.wait && query.bail_on_first && !failed.iter().any(FailedCheck::counts) {
+        failed.extend(failed_steps(source, &checks, &mut warnings).await);
     }
     let (mut base, mut changed) = (None, None);
     if !failed.is_empty() {
@@ -149,9 +148,9 @@ async fn failed_checks(
     let mut found: Vec<(usize, FailedCheck)> = Vec::new();
     while let Some(result) = reading.join_next().await {
         match result {
-            Ok((place, (failed, warning))) => {
+            Ok((place, (failed, mut new))) => {
                 found.push((place, failed));
-                warnings.extend(warning);
+                warnings.append(&mut new);
             }
             Err(error) => {
                 let effect = "one failed check is not listed";
@@ -176,86 +175,108 @@ async fn look_into(
     source: &PullSource,
     check: Check,
     sources: Sources,
-) -> (FailedCheck, Option<Warning>) {
+) -> (FailedCheck, Vec<Warning>) {
+    let mut warnings = Vec::new();
     let is_action = check
         .app
         .as_ref()
         .is_some_and(|app| app.id == ACTIONS_APP_ID);
     let Some(job) = check.check_run_id.filter(|_| is_action) else {
-        return (by_its_own_line(check), None);
+        return (by_its_own_line(check), warnings);
     };
-    let (report, warning) = match sources.logs {
-        true => log(source, job).await,
-        false => (Some(Arc::default()), None),
+    let (report, no_log) = match sources.logs {
+        true => log(source, &check, job, &mut warnings).await,
+        false => (
+            Arc::default(),
+            Some(NoLog::Because("its log was not asked for".to_owned())),
+        ),
     };
-    let is_missing = report.is_none();
-    let report: Arc<JobLog> = report.unwrap_or_default();
     let found = |check, failures, evidence| FailedCheck {
         failures,
         evidence,
         log_pending: false,
         check,
     };
-    if report.is_certain {
+    let is_stopped = report.is_stopped();
+    if report.is_certain && !is_stopped {
         let failures = report.failures.clone();
-        return (found(check, failures, Evidence::Log), warning);
+        return (found(check, failures, Evidence::Log), warnings);
     }
-    let (annotated, warning) = match sources.annotations {
-        true => match annotations(source, job).await {
-            Ok((annotated, false)) => (annotated, warning),
-            Ok((annotated, true)) => {
-                let reason = format!("a check has more than {ANNOTATIONS_MAX}");
-                let new = Warning::new("annotations", reason, "those after them are not read");
-                (annotated, warning.or(Some(new)))
-            }
-            Err(error) => {
-                let effect = "annotations of a job are not known";
-                let new = Warning::new("annotations", error, effect);
-                (Vec::new(), warning.or(Some(new)))
-            }
-        },
-        false => (Vec::new(), warning),
+    let annotated = match sources.annotations {
+        true => annotations::fetch(source, &check, job, &mut warnings).await,
+        false => Annotations::default(),
     };
-    if !annotated.is_empty() {
-        (found(check, annotated, Evidence::Annotation), warning)
+    let of_files = annotated.of_files;
+    // What the log says in the same words it says with the lines before them.
+    let is_news = |it: &Failure| report.failures.iter().all(|known| known.error != it.error);
+    let failed = if let Some(verdict) = annotated.verdict.filter(is_news) {
+        found(check, vec![verdict], Evidence::Annotation)
+    } else if !of_files.is_empty() && !is_stopped {
+        found(check, of_files, Evidence::Annotation)
     } else if !report.failures.is_empty() {
-        let failures = report.failures.clone();
-        (found(check, failures, Evidence::Log), warning)
-    } else if is_missing {
-        without_log(source, check, job).await
+        found(check, report.failures.clone(), Evidence::Log)
     } else {
-        (by_its_own_line(check), warning)
-    }
+        let mut failed = match no_log {
+            Some(NoLog::Missing) => without_log(source, check, job, &mut warnings).await,
+            Some(NoLog::Because(reason)) => by_its_own_line_and(check, &reason),
+            None => by_its_own_line_and(check, "its log names no cause"),
+        };
+        if let Some(told) = annotated.of_job.filter(|_| !failed.log_pending) {
+            failed.failures = vec![told];
+            failed.evidence = Evidence::Annotation;
+        }
+        failed
+    };
+    (failed, warnings)
 }
 
-/// What the log of a job tells; none where there is no log (yet).
-async fn log(source: &PullSource, job: u64) -> (Option<Arc<JobLog>>, Option<Warning>) {
-    match source.job_log(job).await {
-        Ok(report) => {
-            let is_full = report.failures.len() >= FAILURES_MAX;
-            let warning = is_full.then(|| {
+/// Why there is no log.
+enum NoLog {
+    /// Not there (yet): the job may tell why.
+    Missing,
+    Because(String),
+}
+
+/// What the log of a job tells, and why it tells nothing where it could not be read.
+async fn log(
+    source: &PullSource,
+    check: &Check,
+    job: u64,
+    warnings: &mut Vec<Warning>,
+) -> (Arc<JobLog>, Option<NoLog>) {
+    let of_check = |error: &GhError| format!("{}: {error}", check.name);
+    let no_log = match source.job_log(job).await {
+        Ok((report, untold)) => {
+            if report.failures.len() >= FAILURES_MAX {
                 let reason = format!("a log names {FAILURES_MAX} failures, and maybe more");
-                Warning::new(
-                    "job_logs",
-                    reason,
-                    "further failures of the job are not told",
-                )
-            });
-            (Some(report), warning)
+                let effect = "further failures of the job are not told";
+                warnings.push(Warning::new("job_logs", reason, effect));
+            }
+            if let Some(error) = untold {
+                let effect = "a failure may be of a step that did not make its job fail";
+                warnings.push(Warning::new("jobs", of_check(&error), effect));
+            }
+            return (report, None);
         }
         // Logs go after 90 days.
-        Err(GhError::Gone(_)) => (Some(Arc::default()), None),
-        Err(GhError::NotFound(_)) => (None, None),
+        Err(GhError::Gone(_)) => NoLog::Because("its log has expired".to_owned()),
+        Err(GhError::NotFound(_)) => NoLog::Missing,
         Err(error) => {
             let effect = "the failed tests of a job are not known";
-            let warning = Warning::new("job_logs", error, effect);
-            (Some(Arc::default()), Some(warning))
+            warnings.push(Warning::new("job_logs", of_check(&error), effect));
+            NoLog::Because(format!("its log could not be read: {error}"))
         }
-    }
+    };
+    (Arc::default(), Some(no_log))
 }
 
 /// A check of which nothing is known but what whoever reported it says.
 pub(super) fn by_its_own_line(check: Check) -> FailedCheck {
+    by_its_own_line_and(check, "there is no log to read")
+}
+
+/// The same, and why nothing more is known of it.
+fn by_its_own_line_and(check: Check, reason: &str) -> FailedCheck {
     let kind = match check.conclusion.as_str() {
         "cancelled" => FailureKind::Cancelled,
         "timed_out" => FailureKind::Timeout,
@@ -270,7 +291,7 @@ pub(super) fn by_its_own_line(check: Check) -> FailedCheck {
         (Some(summary), _) => summary.clone(),
         (None, "action_required") => "waits for somebody to act on its page".to_owned(),
         (None, "startup_failure") => "the workflow could not start: its file is broken".to_owned(),
-        (None, conclusion) => format!("ended as {conclusion}; there is no log to read"),
+        (None, conclusion) => format!("ended as {conclusion}; {reason}"),
     };
     let failure = Failure::new(kind, UNKNOWN_FRAMEWORK, "", &told)
         .shown_by(text.iter().map(String::as_str))
@@ -281,50 +302,6 @@ pub(super) fn by_its_own_line(check: Check) -> FailedCheck {
         log_pending: false,
         check,
     }
-}
-
-#[derive(Deserialize)]
-struct Annotation {
-    #[serde(default)]
-    path: String,
-    #[serde(default)]
-    start_line: u32,
-    #[serde(default)]
-    annotation_level: String,
-    #[serde(default)]
-    title: Option<String>,
-    #[serde(default)]
-    message: String,
-}
-
-/// What annotations tell, and whether there are more of them than were read.
-async fn annotations(source: &PullSource, job: u64) -> Result<(Vec<Failure>, bool), GhError> {
-    let path = source
-        .path()
-        .then("check-runs")
-        .then(job)
-        .then("annotations");
-    let list = source.list::<Annotation>(&path, None, ANNOTATIONS_MAX);
-    let (all, has_more) = list.await?;
-    let told = all.iter().filter(|annotation| {
-        // The runner's own annotation of a failed step says nothing of the cause.
-        annotation.annotation_level == "failure"
-            && annotation.path != ".github"
-            && !annotation
-                .message
-                .starts_with("Process completed with exit code")
-    });
-    Ok((told.map(failure_of).collect(), has_more))
-}
-
-fn failure_of(annotation: &Annotation) -> Failure {
-    let first = annotation.message.lines().next().unwrap_or_default();
-    let title = annotation.title.as_deref().unwrap_or_default();
-    let failure = Failure::new(FailureKind::Unknown, UNKNOWN_FRAMEWORK, title, first);
-    failure
-        .at(&annotation.path, Some(annotation.start_line))
-        .shown_by(annotation.message.lines())
-        .with_confidence(Confidence::Medium)
 }
 
 /// Which of the failed checks fail on the newest commit of the base branch too.

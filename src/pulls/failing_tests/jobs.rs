@@ -142,7 +142,8 @@ pub(super) async fn without_log(
     source: &PullSource,
     check: Check,
     id: u64,
-) -> (FailedCheck, Option<Warning>) {
+    warnings: &mut Vec<Warning>,
+) -> FailedCheck {
     let path = source.path().then("actions").then("jobs").then(id);
     let mut failed = by_its_own_line(check);
     match source.gh().get::<Job>(&path).await {
@@ -151,11 +152,12 @@ pub(super) async fn without_log(
             if let Some(failure) = job.lost_or_failed_step() {
                 failed.failures = vec![failure];
             }
-            (failed, None)
         }
         Err(error) => {
             let effect = "why a failed job has no log is not known";
-            (failed, Some(Warning::new("jobs", error, effect)))
+            let reason = format!("{}: {error}", failed.check.name);
+            warnings.push(Warning::new("jobs", reason, effect));
         }
     }
+    failed
 }

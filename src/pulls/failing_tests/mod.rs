@@ -1,6 +1,7 @@
 //! `get_failing_tests`: which tests fail and why, told apart from what is nobody's fault.
 
 mod analyse;
+mod annotations;
 mod artifacts;
 mod fetch;
 mod fit;

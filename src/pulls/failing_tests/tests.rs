@@ -102,16 +102,24 @@ fn the_state_of_all_checks_together() {
         (&[Fail, Pending], Status::Failed, false),
         (&[Fail, Ok], Status::Failed, true),
         (&[Ok, Cancelled], Status::Failed, true),
+        (&[Ok, Cancelled, Pending], Status::Running, false),
         (&[], Status::NoChecks, true),
     ];
     for (states, status, settled) in table {
-        let all = states.iter().map(|state| check("a", *state)).collect();
-        let verdict = judge(&reading(all, Vec::new()), now());
-        assert_eq!(
-            (verdict.status, verdict.settled),
-            (*status, *settled),
-            "{states:?}"
-        );
+        let all: Vec<Check> = states.iter().map(|state| check("a", *state)).collect();
+        let looked_into = all.iter().filter(|it| matches!(it.state, Fail | Cancelled));
+        let looked_into = looked_into.map(|check| FailedCheck {
+            check: check.clone(),
+            ..failed("a", Vec::new())
+        });
+        for failed in [Vec::new(), looked_into.collect()] {
+            let verdict = judge(&reading(all.clone(), failed), now());
+            assert_eq!(
+                (verdict.status, verdict.settled),
+                (*status, *settled),
+                "{states:?}"
+            );
+        }
     }
 }
 
