@@ -118,15 +118,16 @@ impl Ledger {
         }
     }
 
-    /// A call from a session is a sign of life of every agent whose claims lie with it.
+    /// A call from a session is a sign of life of the agent whose claims lie with it. Where several
+    /// agents share a process, one may have died: only those that are named are heard of.
     pub fn hear_session(
         &mut self,
         session: SessionId,
         now: Timestamp,
         mut commit: impl FnMut(&mut Ledger, Change),
     ) {
-        for agent_id in self.agents_of(session) {
-            self.revive(&agent_id, now, &mut commit);
+        if let [agent_id] = &*self.agents_of(session) {
+            self.revive(agent_id, now, &mut commit);
         }
     }
 

@@ -451,7 +451,7 @@ fn any_call_of_the_agent_renews_all_it_holds() {
 fn a_call_of_the_session_renews_what_lies_with_it() {
     let mut world = World::new();
     world.granted("a", 1, Some(1));
-    world.granted("b", 2, Some(1));
+    world.granted("a", 2, Some(1));
     world.granted("c", 3, Some(2));
     let hear = |world: &mut World, pid| {
         let commit = World::commit_into(world.now, &mut world.changes);
@@ -472,13 +472,34 @@ fn a_call_of_the_session_renews_what_lies_with_it() {
     hear(&mut world, 1);
     assert_eq!(statuses(&world), [claimed, claimed, stale]);
     // What it no longer holds is not renewed by it.
-    let claim = world.ledger.holder(&key(1)).cloned().unwrap();
-    world.release(&claim, by_session(1));
+    for number in [1, 2] {
+        let claim = world.ledger.holder(&key(number)).cloned().unwrap();
+        world.release(&claim, by_session(1));
+    }
     world.granted("a", 1, None);
     world.pass(100 * MINUTE);
     hear(&mut world, 1);
     world.pass(25 * MINUTE);
     assert_eq!(world.status(1), stale);
+}
+
+#[test]
+fn of_agents_that_share_a_process_only_those_that_are_named_are_heard_of() {
+    let mut world = World::new();
+    world.granted("a", 1, Some(1));
+    world.granted("b", 2, Some(1));
+    world.pass(100 * MINUTE);
+    let commit = World::commit_into(world.now, &mut world.changes);
+    world
+        .ledger
+        .hear_session(session_ref(1).id, world.now, commit);
+    world.pass(25 * MINUTE);
+    let statuses = [1, 2].map(|number| world.status(number));
+    assert_eq!(
+        statuses,
+        [Some(Status::Stale); 2],
+        "one of them may be dead"
+    );
 }
 
 #[test]

@@ -217,6 +217,13 @@ impl Catalogue {
         self.linked.get(&(repo.clone(), number))?.first()
     }
 
+    /// The address of the newest open pull request that will close this issue.
+    pub(super) fn newest_linked(&self, repo: &RepoName, number: u64) -> Option<Arc<str>> {
+        let linked = self.linked.get(&(repo.clone(), number))?;
+        let (home, pull) = linked.last()?;
+        Some(self.repo(home)?.pulls.get(pull)?.url.clone())
+    }
+
     /// When a sync was last complete.
     pub fn synced_at(&self) -> Option<Timestamp> {
         self.synced_at

@@ -11,7 +11,8 @@ use super::feed::Feed;
 use super::next::{NextGrant, NextOutcome, NextQuery, choose};
 use super::{Answer, Catalogue, CatalogueUpdate, ClaimAnswer, Operation};
 use crate::claim::{
-    Candidate, Change, Claim, Command, EligibilityRules, Grant, Ledger, Outcome, Recorded, Undo,
+    Candidate, Change, Claim, Command, EligibilityRules, GitHubFact, Grant, Ledger, Outcome,
+    Recorded, Undo,
 };
 use crate::domain::{
     Clock, Host, IssueKey, IssueSummary, RepoName, RepoPattern, SessionRef, limits,
@@ -426,13 +427,29 @@ impl Core {
         for event in consequences.events {
             self.with_ledger(|ledger, commit| commit(ledger, event));
         }
+        let mut without_pull = Vec::new();
         for (repo, number, fact) in consequences.facts {
             let key = IssueKey {
                 host: self.settings.host.clone(),
                 repo,
                 number,
             };
-            self.command(&Command::Observe { key, fact }, now);
+            let is_closed = matches!(fact, GitHubFact::PullRequestClosed(_));
+            let observe = Command::Observe {
+                key: key.clone(),
+                fact,
+            };
+            if matches!(self.command(&observe, now), Outcome::Updated(_)) && is_closed {
+                without_pull.push(key);
+            }
+        }
+        // Another one that is open may have taken its place. It was told when it was opened, while
+        // the claim named the first.
+        for key in without_pull {
+            if let Some(url) = self.catalogue.newest_linked(&key.repo, key.number) {
+                let fact = GitHubFact::PullRequestOpen(url);
+                self.command(&Command::Observe { key, fact }, now);
+            }
         }
         consequences.changed
     }

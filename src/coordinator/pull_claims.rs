@@ -68,13 +68,18 @@ impl View<'_> {
     }
 
     /// Claims with a pull request that is not known to be open or merged. Whether it says that it
-    /// closes the issue does not matter: the holder named it.
-    pub(super) fn claims_with_doubtful_pulls(&self) -> Vec<(Arc<Claim>, RepoName, u64)> {
+    /// closes the issue does not matter: the holder named it. By REST nothing tells that one is open
+    /// no longer.
+    pub(super) fn claims_with_doubtful_pulls(
+        &self,
+        by_rest: bool,
+    ) -> Vec<(Arc<Claim>, RepoName, u64)> {
         let doubtful = |claim: &Arc<Claim>| {
             let url = claim.pr_url.as_deref()?;
             let (repo, number) = split_pull_request_url(url, self.host)?;
             let entry = self.catalogue.repo(&repo);
-            let is_open = entry.is_some_and(|entry| entry.pulls.contains_key(&number));
+            let is_known = entry.is_some_and(|entry| entry.pulls.contains_key(&number));
+            let is_open = is_known && !by_rest;
             let is_settled = is_open || claim.working_status() == Status::PrMerged;
             (!is_settled).then(|| (claim.clone(), repo, number))
         };

@@ -157,28 +157,28 @@ impl Syncer {
         shared.coordinator.set_viewer(shared.gh.login());
         let mut changed = 0;
         let mut problem = None;
-        let found = match self.probe_all().await {
+        let (found, by_rest) = match self.probe_all().await {
             Ok(found) => {
                 shared.coordinator.set_viewer(shared.gh.login());
-                self.look_after_unlisted(&found).await?;
-                let probes = &found.repositories;
-                changed += self.visit_all(probes, &mut problem).await?;
+                let probes = self.look_after_unlisted(&found, &mut problem).await?;
+                changed += self.visit_all(&probes, &mut problem).await?;
                 changed += self.look_at_blocked(&mut problem).await?;
-                changed += self.reconcile(probes, &mut problem).await?;
-                found
+                changed += self.reconcile(&probes, &mut problem).await?;
+                (found, false)
             }
             Err(SyncError::GitHub(GhError::QueryRefused(reason))) => {
                 tracing::info!(reason, "GraphQL is refused: syncing by REST");
                 let (found, by_rest) = self.sync_by_rest(&mut problem).await?;
                 changed += by_rest;
-                found
+                (found, true)
             }
             Err(error) => return Err(error),
         };
         if let (Some(owner), []) = (found.unseen.first(), &*found.repositories) {
             return Err(GhError::NotFound(owner.clone()).into());
         }
-        self.look_after_claims(&found, &mut problem).await?;
+        self.look_after_claims(&found, by_rest, &mut problem)
+            .await?;
         self.note(|report| report.unseen = found.unseen);
         let problem = problem.or(found.unknown);
         if problem.is_none() {
@@ -326,9 +326,11 @@ impl Syncer {
     /// Asks anew about issues that are known as blocked: one does not change when what blocks it is
     /// closed, and so it is not among the changes.
     async fn look_at_blocked(&self, problem: &mut Option<GhError>) -> Result<u64, SyncError> {
-        let runs = self.0.report.borrow().runs;
+        // By the clock: many a process makes one run only.
+        let interval = self.0.settings.interval.as_secs().max(1);
         let blocked = self.0.coordinator.read(move |view| {
-            let turn = usize::try_from(runs).unwrap_or_default();
+            let second = u64::try_from(view.now.as_second()).unwrap_or_default();
+            let turn = usize::try_from(second / interval).unwrap_or_default();
             sync_plan::blocked(view.catalogue, turn)
         });
         let blocked = blocked.await?;

@@ -7,14 +7,19 @@ use super::sync::{SyncError, Syncer};
 use super::{CatalogueUpdate, View};
 use crate::claim::{Claim, GitHubFact};
 use crate::domain::{IssueState, PullRequestState, RepoName};
-use crate::gh::{GhError, IssueLookup, ProbePage};
+use crate::gh::{GhError, IssueLookup, ProbePage, RepoProbe};
 use crate::process::Priority;
 
 impl Syncer {
-    /// Claimed issues of repositories that are not among those found, before anything of a new one
-    /// can be had: it may be one of these under another name. Without GitHub's word on them nothing
-    /// is fetched.
-    pub(super) async fn look_after_unlisted(&self, found: &ProbePage) -> Result<(), SyncError> {
+    /// Looks at claimed issues of repositories that are not among those found, before anything of a
+    /// new one can be had: it may be one of these under another name. Tells which of those found can
+    /// be visited: without GitHub's word on the claimed issues only those that are not new.
+    pub(super) async fn look_after_unlisted(
+        &self,
+        found: &ProbePage,
+        problem: &mut Option<GhError>,
+    ) -> Result<Vec<RepoProbe>, SyncError> {
+        let mut probes = found.repositories.clone();
         let names = names(found);
         let unlisted = self
             .0
@@ -24,13 +29,24 @@ impl Syncer {
         for (repo, number) in unlisted.await? {
             match self.look_at(&repo, number).await {
                 Ok(fact) => update.facts.extend(fact.map(|fact| (repo, number, fact))),
-                Err(error) if error.is_outage() => return Err(error.into()),
+                Err(error) if error.is_outage() => {
+                    *problem = Some(error);
+                    let known = self.0.coordinator.read(|view| {
+                        let synced = view.catalogue.repos().filter(|entry| entry.is_synced());
+                        synced
+                            .map(|entry| entry.name.clone())
+                            .collect::<HashSet<_>>()
+                    });
+                    let known = known.await?;
+                    probes.retain(|probe| known.contains(&probe.name));
+                    break;
+                }
                 // What is refused is not one of those found.
                 Err(error) => tracing::info!(%error, %repo, number, "a claimed issue is not shown"),
             }
         }
         self.take_in(update).await?;
-        Ok(())
+        Ok(probes)
     }
 
     /// Claimed issues that the catalogue does not know as open are looked at one by one: only an
@@ -38,6 +54,7 @@ impl Syncer {
     pub(super) async fn look_after_claims(
         &self,
         found: &ProbePage,
+        by_rest: bool,
         problem: &mut Option<GhError>,
     ) -> Result<(), SyncError> {
         let probes = found.repositories.iter();
@@ -55,7 +72,7 @@ impl Syncer {
         let mut update = CatalogueUpdate {
             // Pull requests first, as in a page: a claim goes through a merge and the closing it
             // causes.
-            facts: self.look_at_pulls(problem).await?,
+            facts: self.look_at_pulls(by_rest, problem).await?,
             ..CatalogueUpdate::default()
         };
         for (repo, number) in doubtful.await? {
@@ -94,13 +111,14 @@ impl Syncer {
     }
 
     /// What became of pull requests that claims name and the catalogue does not know as open. One
-    /// that closes its issue by its own words has told it by now. Where GraphQL is refused none is
-    /// known, and each costs a call.
+    /// that closes its issue by its own words has told it by now. By REST none does, and each costs
+    /// a call.
     async fn look_at_pulls(
         &self,
+        by_rest: bool,
         problem: &mut Option<GhError>,
     ) -> Result<Vec<(RepoName, u64, GitHubFact)>, SyncError> {
-        let doubtful = |view: &View<'_>| view.claims_with_doubtful_pulls();
+        let doubtful = move |view: &View<'_>| view.claims_with_doubtful_pulls(by_rest);
         let mut facts = Vec::new();
         for (claim, repo, number) in self.0.coordinator.read(doubtful).await? {
             let Some(url) = claim.pr_url.clone() else {

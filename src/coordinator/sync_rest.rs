@@ -30,8 +30,7 @@ impl Syncer {
             });
             found.add_scope(&scope, page)?;
         }
-        self.look_after_unlisted(&found).await?;
-        let probes = &found.repositories;
+        let probes = self.look_after_unlisted(&found, problem).await?;
         let names: Vec<RepoName> = probes.iter().map(|probe| probe.name.clone()).collect();
         let known = self
             .0

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::github::Fault;
-use crate::support::{Place, Server, field, issues};
+use crate::support::{Place, Server, field, issues, until};
 
 fn place(count: usize) -> Place {
     Place::with_issues(count).with("SYNC_INTERVAL_MINUTES", 0.01)
@@ -145,6 +145,31 @@ fn old_pull_requests_change_no_newer_claim() {
 }
 
 #[test]
+fn a_pull_request_that_takes_anothers_place_holds_the_claim() {
+    let place = place(1);
+    let server = place.serve_synced();
+    server.granted("agent-a", 1);
+    let open = |place: &Place| {
+        place.github.change(|world| {
+            let repository = world.repository("acme/api");
+            repository.add_pull_request("Fix", &[1]).number
+        })
+    };
+    let first = open(&place);
+    server.until_status("acme/api", 1, "pr_submitted");
+    let second = open(&place);
+    server.wait_for_another_sync();
+    place
+        .github
+        .change(|world| world.close_pull_request("acme/api", first));
+    server.wait_for_another_sync();
+    let claim = server.claim_of("acme/api", 1).expect("it is held");
+    let url = format!("https://github.com/acme/api/pull/{second}");
+    let (status, kept) = (&claim["status"], &claim["pr_url"]);
+    assert_eq!((status, kept), (&json!("pr_submitted"), &json!(url)));
+}
+
+#[test]
 fn a_pull_request_that_only_its_agent_named_is_watched() {
     let place = place(2);
     let server = place.serve_synced();
@@ -250,6 +275,34 @@ fn a_claim_under_a_former_name_ends_before_the_new_one_is_had() {
     // Whoever looks for the second event would not find it if it came first.
     events.next_of("claim.released");
     events.next_of("claim.created");
+}
+
+#[test]
+fn a_claimed_issue_in_trouble_keeps_only_new_repositories_back() {
+    let mut world = issues(1);
+    world.add_repository("acme/web").add_issue("first");
+    let place = Place::new(world).with("SYNC_INTERVAL_MINUTES", 0.01);
+    let server = place.serve_synced();
+    server.granted("agent-a", 1);
+    place
+        .github
+        .inject(Fault::respond(503, "{}").on("repos/acme/api/issues/1"));
+    place.github.change(|world| {
+        world.rename_repository("acme/api", "acme/core");
+        world.repository("acme/web").add_issue("second");
+    });
+    until("the other repository is synced", || {
+        let listed = server.get("/api/repos/acme/web/issues").expect(200);
+        (listed["total"] == 2).then_some(())
+    });
+    let next = json!({"agent_id": "agent-b", "repo": "acme/core"});
+    assert_eq!(server.post("/api/claims/next", next.clone()).status, 404);
+    place.github.clear_faults();
+    server.wait_for_another_sync();
+    assert_eq!(
+        server.post("/api/claims/next", next).expect(201)["repo"],
+        "acme/core"
+    );
 }
 
 /// Waits until so many more requests for repositories have been answered.

@@ -169,9 +169,10 @@ impl Model {
                 let lies = |held: &&Held| held.session == Some(session.id);
                 let held = self.now.held.values().filter(lies);
                 let mut agents: Vec<usize> = held.map(|held| held.agent).collect();
-                agents.sort_by_key(|agent| &setting.agents[*agent]);
+                agents.sort_unstable();
                 agents.dedup();
-                for agent in agents {
+                // One of several that share a process may be dead.
+                if let [agent] = *agents {
                     self.hear(agent);
                 }
                 Reply::Done
@@ -431,6 +432,7 @@ impl Model {
     }
 
     fn learn(&mut self, update: &CatalogueUpdate, setting: &Setting) {
+        let mut without_pull = Vec::new();
         for (issue, fact) in self.told.take(update, |name| setting.place(name)) {
             let Some(held) = self.now.held.get(&issue) else {
                 continue;
@@ -463,8 +465,23 @@ impl Model {
                     self.begin_period(agent);
                     let to = if works { status } else { Status::InProgress };
                     self.shift(issue, to, |moved| moved.pull = Some(None));
+                    without_pull.push(issue);
                 }
                 _ => {}
+            }
+        }
+        for issue in without_pull {
+            let linked = self.told.newest_linked(issue, |name| setting.place(name));
+            let held = self
+                .now
+                .held
+                .get(&issue)
+                .map(|held| (held.status, &held.pull));
+            if let (Some(url), Some((Status::Claimed | Status::InProgress, None))) = (linked, held)
+            {
+                self.shift(issue, Status::PrSubmitted, |moved| {
+                    moved.pull = Some(Some(url))
+                });
             }
         }
     }

@@ -1,6 +1,7 @@
 //! What GitHub's pages have told so far, kept a second time, and the choice that follows from it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use issuecommand::claim::GitHubFact;
@@ -139,6 +140,21 @@ impl Told {
                 repo.pulls = pulls;
             }
         }
+    }
+
+    /// The newest open pull request that will close the issue.
+    pub fn newest_linked(
+        &self,
+        issue: Issue,
+        place: impl Fn(&RepoName) -> usize,
+    ) -> Option<Arc<str>> {
+        let mut newest = None;
+        for (at, repo) in &self.repos {
+            let mut pulls = repo.pulls.values().rev();
+            let linked = pulls.find(|pull| closed_by(pull, *at, &place).any(|it| it == issue));
+            newest = linked.or(newest);
+        }
+        newest.map(|pull| pull.summary.url.clone())
     }
 
     /// Whether an open pull request will close the issue.
