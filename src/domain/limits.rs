@@ -81,8 +81,9 @@ pub const GH_QUEUE_MAX: usize = 256;
 pub const GH_PLACES_FOR_CLAIMS: usize = 2;
 /// Time between TERM and KILL for a child.
 pub const CHILD_KILL_GRACE: Duration = Duration::from_millis(500);
-/// How many logs of jobs are in memory at once.
-pub const LOGS_AT_ONCE: usize = 4;
+/// How many logs of jobs are read at once for those who wait. Reading takes up to four times the
+/// bytes of a log.
+pub const LOGS_AT_ONCE: usize = 2;
 /// Answers kept with their ETag.
 pub const ETAG_CACHE_MAX: usize = 512;
 /// Bytes kept in the ETag cache.

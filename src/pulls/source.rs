@@ -43,6 +43,8 @@ pub struct Pulls {
     clock: Arc<dyn Clock>,
     memory: Arc<Mutex<HashMap<String, Remembered>>>,
     logs: Arc<Kept<JobLog>>,
+    /// Logs of finished jobs that cannot be read, now or later.
+    lost_logs: Arc<Kept<GhError>>,
     logs_at_once: Arc<Semaphore>,
     reports: Arc<Kept<TestReports>>,
     /// By the number of a comment: the pull request and the thread that it is in.
@@ -73,6 +75,7 @@ impl Pulls {
             clock,
             memory: Arc::default(),
             logs: Arc::default(),
+            lost_logs: Arc::default(),
             logs_at_once: Arc::new(Semaphore::new(limits::LOGS_AT_ONCE)),
             reports: Arc::default(),
             threads: Arc::default(),
@@ -81,11 +84,13 @@ impl Pulls {
         }
     }
 
-    /// The same for work that nobody waits for; the memory is shared.
+    /// The same for work that nobody waits for; the memory is shared. It holds up nobody: its logs
+    /// have a place of their own.
     #[must_use]
     pub fn in_background(&self) -> Self {
         Self {
             gh: self.gh.in_background(),
+            logs_at_once: Arc::new(Semaphore::new(1)),
             ..self.clone()
         }
     }
@@ -303,13 +308,24 @@ impl PullSource {
         if let Some(known) = self.pulls.logs.get(job) {
             return Ok((known, None));
         }
+        if let Some(error) = self.pulls.lost_logs.get(job) {
+            return Err((*error).clone());
+        }
         let path = self.path().then("actions").then("jobs").then(job);
-        // It is closed by nobody.
-        let _turn = self.pulls.logs_at_once.acquire().await;
-        let bytes = self.gh().log(&path.clone().then("logs")).await?;
-        let bytes = Arc::new(bytes);
-        let log = bytes.clone();
-        let steps = match aside(move || JobLog::needs_steps(&log)).await? {
+        // It is closed by nobody. Who reads keeps it, also when nobody waits any more.
+        let turn = self.pulls.logs_at_once.clone().acquire_owned().await;
+        let bytes = match self.gh().log(&path.clone().then("logs")).await {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                if matches!(error, GhError::TooLong(_) | GhError::Gone(_)) {
+                    self.pulls.lost_logs.keep(job, error.clone());
+                }
+                return Err(error);
+            }
+        };
+        let look = move || (JobLog::needs_steps(&bytes), bytes, turn);
+        let (needs_steps, bytes, turn) = aside(look).await?;
+        let steps = match needs_steps {
             true => self.steps(&path).await.map(Some),
             false => Ok(None),
         };
@@ -317,7 +333,11 @@ impl PullSource {
             Ok(steps) => (steps, None),
             Err(error) => (None, Some(error)),
         };
-        let log = aside(move || JobLog::read(&bytes, steps.as_deref())).await?;
+        let read = move || {
+            let _turn = turn;
+            JobLog::read(&bytes, steps.as_deref())
+        };
+        let log = aside(read).await?;
         match untold {
             None => Ok((self.pulls.logs.keep(job, log), None)),
             // The next look may know better.

@@ -489,6 +489,7 @@ fn a_long_log_is_read_and_a_longer_one_said_to_be() {
     let error = field(&answer["failures"][0], "error");
     let longer = "its log could not be read: GitHub's answer is longer than 64 MiB";
     assert_eq!(error, format!("ended as failure; {longer}"), "{answer}");
+    ask(&server, json!({"max_error_lines": 3})).expect(200);
     let logs = paths(&place)
         .iter()
         .filter(|path| path.ends_with("/logs"))

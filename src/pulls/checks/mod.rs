@@ -377,7 +377,9 @@ fn merge(
     let replaced = replaced_suites(&workflow_runs);
     runs.retain(|run| {
         let suite = run.check_suite.as_ref();
-        suite.is_none_or(|suite| !replaced.contains(&suite.id))
+        let is_replaced = suite.is_some_and(|suite| replaced.contains(&suite.id));
+        let state = state_of_run(&run.status, run.conclusion.as_deref());
+        !is_replaced || !matches!(state, CheckState::Fail | CheckState::Cancelled)
     });
     let by_suite: HashMap<u64, &WorkflowRun> = workflow_runs
         .iter()
@@ -432,8 +434,9 @@ fn merge(
     (all, newest_runs(workflow_runs))
 }
 
-/// Suites of workflow runs after which a newer one of the same workflow and event is under way. That one
-/// may have no job yet which would replace theirs.
+/// Suites of workflow runs after which a newer one of the same workflow and event is under way. What
+/// failed in them is done again, and the newer one may have no job yet which would replace it. What
+/// passed counts on, as it does for GitHub.
 fn replaced_suites(runs: &[WorkflowRun]) -> HashSet<u64> {
     let mut newest: HashMap<(u64, &str), &WorkflowRun> = HashMap::new();
     for run in runs {

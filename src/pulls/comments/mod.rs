@@ -28,7 +28,7 @@ use super::{PullId, PullRequest, PullSource, Warning, overflow};
 use crate::domain::{ApiError, Host, limits};
 use analyse::{Analysis, Entry, State, analyse};
 use fetch::{Fetched, fetch};
-use report::{Actions, Changes, Resolve, ResolveArguments, UNTRUSTED, has_more_replies, render};
+use report::{Actions, Changes, Resolve, ResolveArguments, UNTRUSTED, leaves_out, render};
 
 const TOOL: &str = "find_unresolved_comments";
 /// Most bytes of the warnings: enough for one of each kind, and there are no more. Those are two on
@@ -354,7 +354,8 @@ impl<'a> Frame<'a> {
         // Hidden threads can be read and resolved, too.
         let hidden = summary.minimized > 0;
         let actions = (!window.is_empty() || hidden).then(|| {
-            let has_more = hidden || window.iter().any(|entry| has_more_replies(entry));
+            let leaves_out = |entry: &&Entry<'_>| leaves_out(entry, self.query.body_chars);
+            let has_more = hidden || window.iter().any(leaves_out);
             actions(self.id, self.host, has_more)
         });
         let mut answer = UnresolvedComments {
@@ -408,7 +409,9 @@ fn actions(id: &PullId, host: &Host, has_more: bool) -> Actions {
         (format!("--hostname {host} "), format!("{host}/"))
     };
     Actions {
-        read: has_more.then_some("find_unresolved_comments with thread_id: all of one thread"),
+        read: has_more.then_some(
+            "find_unresolved_comments with thread_id and body_chars (up to 4000): one thread from its start",
+        ),
         reply: format!(
             "gh api {flag}repos/{repo}/pulls/{number}/comments/COMMENT_ID/replies -f body='…'"
         ),

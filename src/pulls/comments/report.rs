@@ -62,7 +62,7 @@ pub struct UnresolvedComments<'a> {
 /// What can be done about an entry; said once, as it is the same for all.
 #[derive(Serialize)]
 pub(super) struct Actions {
-    /// Tells what was said in a thread before the last words, or in a hidden one.
+    /// Tells what is cut or left out of a thread, and what a hidden one says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub read: Option<&'static str>,
     /// Answers a thread and leaves it open.
@@ -253,10 +253,16 @@ pub(super) fn cut_chars(words: &str, chars: usize) -> (&str, bool) {
     }
 }
 
-/// Whether a thread has more replies than are shown.
-pub(super) fn has_more_replies(entry: &Entry<'_>) -> bool {
-    let thread = entry.thread();
-    thread.is_some_and(|thread| thread.first.total_count > 1 + REPLIES_SHOWN as u64)
+/// Whether an entry is a thread of which not all words are shown.
+pub(super) fn leaves_out(entry: &Entry<'_>, body_chars: usize) -> bool {
+    let Some(thread) = entry.thread() else {
+        return false;
+    };
+    let first = || compact(entry.written, entry.remark.is_bot()).words;
+    let is_long = |reply: &Remark| in_one_piece(reply).len() > REPLY_BYTES;
+    thread.first.total_count > 1 + REPLIES_SHOWN as u64
+        || cut_chars(&first(), body_chars).1
+        || thread.last.told().any(is_long)
 }
 
 /// The last words in a thread, without the remark that opened it.
