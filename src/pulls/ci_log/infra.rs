@@ -2,9 +2,11 @@
 
 use super::log::COMPLETED;
 use super::python_trace::path_line;
+use super::steps::is_heading;
 use super::{Confidence, EXCERPT_LINES_MAX, Failure, FailureKind, Log};
 
-const NAME: &str = "github-actions";
+/// Who tells it.
+pub(super) const NAME: &str = "github-actions";
 /// How many lines above the first error are searched for its cause.
 const NEAR: usize = 15;
 /// Lines of an excerpt before the line it is about.
@@ -166,30 +168,36 @@ pub fn first_error(log: &Log<'_>) -> Option<Failure> {
         return Some(failure.with_confidence(Confidence::Low));
     }
     let end = completed?;
-    let last = log.within(end.saturating_sub(EXCERPT_LINES_MAX)..end);
-    let (_, text) = last.clone().rev().find(|(_, line)| is_told(line))?;
+    let last = end.saturating_sub(EXCERPT_LINES_MAX)..end;
+    let told = printed(log).filter(|(index, line)| last.contains(index) && !line.trim().is_empty());
+    let (_, text) = told.last()?;
     let failure = Failure::new(FailureKind::Unknown, NAME, "", text);
-    let failure = failure.shown_by(last.map(|(_, line)| line));
+    let failure = failure.shown_by(log.within(last).map(|(_, line)| line));
     Some(failure.with_confidence(Confidence::Low))
 }
 
-fn is_told(line: &str) -> bool {
-    !line.trim().is_empty() && !line.starts_with("##[")
+/// The first line with an error's usual words.
+fn said(log: &Log<'_>) -> Option<usize> {
+    const WORDS: [&str; 3] = ["error:", "Error:", "fatal:"];
+    let is_error = |line: &str| WORDS.iter().any(|word| line.contains(word));
+    let (index, _) = printed(log).find(|(_, line)| is_error(line))?;
+    Some(index)
 }
 
-/// The first line with an error's usual words, outside of the commands that the runner repeats.
-fn said(log: &Log<'_>) -> Option<usize> {
+/// The lines that programs wrote: neither the runner's marks nor the commands that it repeats.
+fn printed<'a>(log: &'a Log<'_>) -> impl Iterator<Item = (usize, &'a str)> {
     let mut is_command = false;
-    log.find(0, |line| {
-        if let Some(mark) = line.strip_prefix("##[") {
-            is_command =
-                mark.starts_with("group]Run ") || is_command && !mark.starts_with("endgroup]");
-            return false;
+    log.from(0).filter(move |(index, line)| {
+        let Some(mark) = line.strip_prefix("##[") else {
+            return !is_command;
+        };
+        if let Some(shown) = mark.strip_prefix("group]Run ") {
+            let below = log.from(index + 1).map(|(_, line)| line.as_bytes());
+            is_command = is_heading(shown.as_bytes(), below);
+        } else if mark.starts_with("endgroup]") {
+            is_command = false;
         }
-        !is_command
-            && ["error:", "Error:", "fatal:"]
-                .iter()
-                .any(|word| line.contains(word))
+        false
     })
 }
 
@@ -243,6 +251,20 @@ mod tests {
         }
         assert_eq!(told(&["Unable to resolve action `a/b@v9`"]), None);
         assert_eq!(told(&[]), None);
+    }
+
+    #[test]
+    fn what_the_runner_repeats_is_no_error() {
+        let told = |log: &str| first_error(&Log::clean(log.as_bytes())).map(|it| it.error);
+        let failed = "##[error]Process completed with exit code 1.\n";
+        let command =
+            "##[group]Run exit 1\nexit 1\nshell: sh\nenv:\n  CI: error: 1\n##[endgroup]\n";
+        assert_eq!(told(&format!("{command}{failed}")), None);
+        // What is in a group that a program left open, it has printed.
+        for said in ["it broke", "error: it broke"] {
+            let log = format!("{command}##[group]Run tests\nreading\n{said}\n{failed}");
+            assert_eq!(told(&log).as_deref(), Some(said));
+        }
     }
 
     #[test]
