@@ -70,10 +70,11 @@ impl JobStep {
         self.conclusion.as_deref() == Some("failure")
     }
 
-    /// Whether it was stopped, or lost with its runner.
+    /// Whether it was stopped, or lost with its runner. Those after it never began.
     fn is_cut_short(&self) -> bool {
         let conclusion = self.conclusion.as_deref();
-        !matches!(conclusion, Some("success" | "skipped" | "neutral"))
+        let is_complete = matches!(conclusion, Some("success" | "skipped" | "neutral"));
+        self.started_at.is_some() && !is_complete
     }
 }
 

@@ -256,6 +256,27 @@ fn no_more_failures_are_told_than_may_be() {
 }
 
 #[test]
+fn of_a_lost_runner_the_step_counts_in_which_it_was_lost() {
+    let log = job(&[
+        (1, "pytest || true", PYTEST),
+        (7, "npx tsc && ./deploy.sh", TSC),
+    ]);
+    let step = |name: &str, conclusion: Option<&str>, started: Option<u32>| {
+        json!({"name": name, "conclusion": conclusion,
+            "started_at": started.map(|second| at(second) + "Z"), "completed_at": null})
+    };
+    let mut known = vec![
+        json!({"name": "pytest", "conclusion": "success",
+            "started_at": at(1) + "Z", "completed_at": at(7) + "Z"}),
+        step("tsc", None, Some(7)),
+    ];
+    known.extend((0..17).map(|_| step("never", None, None)));
+    let known: Vec<JobStep> = serde_json::from_value(json!(known)).unwrap();
+    let built = [("TS2322".to_owned(), Confidence::High)];
+    assert_eq!(told(&log, Some(&known)), built);
+}
+
+#[test]
 fn a_group_of_a_program_begins_no_step() {
     let output = format!(
         "##[group]Run tests\n{PYTEST}##[endgroup]\n##[group]Run lint\nok\n##[endgroup]\n{FAILED}"
