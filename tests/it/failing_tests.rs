@@ -390,6 +390,9 @@ fn what_the_service_says_of_a_job_is_told() {
             log,
             &["Process completed with exit code 1.", "it broke"],
         );
+        // A step that may fail says this, and another one is broken.
+        let log = Some("fatal: 1 broken link\n##[error]Process completed with exit code 2.\n");
+        job("limited", "failure", log, &["curl: 429 Too Many Requests"]);
     });
     let answer = asked(&server);
     let failures = answer["failures"].as_array().expect("a list").iter();
@@ -422,6 +425,7 @@ fn what_the_service_says_of_a_job_is_told() {
             "Unable to resolve action",
         ),
         ("plain", "unknown", "log", "error: it broke"),
+        ("limited", "unknown", "log", "fatal: 1 broken link"),
     ] {
         let found = told[check];
         assert_eq!((found.0, found.1), (kind, source), "{check}: {answer}");

@@ -12,12 +12,13 @@ const NEAR: usize = 15;
 /// Lines of an excerpt before the line it is about.
 const BEFORE: usize = 8;
 
-/// What a text means if it holds these words, in lower case. The first that is found counts: a
-/// time-out and a lost runner are followed by `The operation was canceled.`
-const SIGNS: &[(FailureKind, &[&str])] = {
+/// What a text means if it holds these words, in lower case.
+type Sign = (FailureKind, &'static [&'static str]);
+
+/// What the service and the runner say of a job as a whole. They show these as annotations too.
+const OF_JOB: &[Sign] = {
     use FailureKind::{Cancelled, Infra, Timeout};
     &[
-        // The service, of a job. It shows these as annotations.
         (Timeout, &["has exceeded the maximum execution time"]),
         (Infra, &["lost communication with the server"]),
         (
@@ -27,11 +28,26 @@ const SIGNS: &[(FailureKind, &[&str])] = {
         (Infra, &["github actions has encountered an internal error"]),
         (Infra, &["the job was not acquired by runner"]),
         (Infra, &["the job was not started because"]),
-        // github.com/actions/runner: StepsRunner.cs, CompositeActionHandler.cs, JobRunner.cs.
-        (Timeout, &["has timed out after ", " minutes"]),
-        (Timeout, &["the action has timed out."]),
+        // github.com/actions/runner: JobRunner.cs; the last is of its own log.
         (Infra, &["runner has received a shutdown signal"]),
         (Infra, &["operating system is shutting down for computer"]),
+        (Infra, &["no space left on device", "/_diag/"]),
+        (
+            Cancelled,
+            &["canceling since a higher priority waiting request"],
+        ),
+        (Cancelled, &["the run was canceled by"]),
+        (Cancelled, &["configuration was canceled because"]),
+    ]
+};
+
+/// What else a log says, of any step.
+const OF_STEPS: &[Sign] = {
+    use FailureKind::{Cancelled, Infra, Timeout};
+    &[
+        // github.com/actions/runner: StepsRunner.cs, CompositeActionHandler.cs.
+        (Timeout, &["has timed out after ", " minutes"]),
+        (Timeout, &["the action has timed out."]),
         // ActionManager.cs.
         (Infra, &["failed to download archive ", " attempts"]),
         (Infra, &["failed to resolve action download info"]),
@@ -106,13 +122,7 @@ const SIGNS: &[(FailureKind, &[&str])] = {
         (Infra, &["resource not accessible by integration"]),
         (Infra, &["unauthorized: authentication required"]),
         (Infra, &["denied: permission_denied"]),
-        (
-            Cancelled,
-            &["canceling since a higher priority waiting request"],
-        ),
-        (Cancelled, &["the run was canceled by"]),
-        (Cancelled, &["configuration was canceled because"]),
-        // It follows all of these.
+        // It follows a time-out, a lost runner and whatever stops a job.
         (Cancelled, &["the operation was canceled"]),
     ]
 };
@@ -129,29 +139,34 @@ pub fn classify(log: &Log<'_>) -> Option<Failure> {
     let near: Vec<(usize, &str)> = near
         .take_while(|(_, line)| !line.starts_with("##[endgroup]"))
         .collect();
-    let marked = sign(&errors).map(|found| (found, Confidence::High));
+    let signs = || OF_JOB.iter().chain(OF_STEPS);
+    let marked = sign(&errors, signs()).map(|found| (found, Confidence::High));
     let (found, confidence) =
-        marked.or_else(|| sign(&near).map(|found| (found, Confidence::Medium)))?;
+        marked.or_else(|| sign(&near, signs()).map(|found| (found, Confidence::Medium)))?;
     let (kind, index) = found;
     Some(failure(log, kind, index).with_confidence(confidence))
 }
 
-/// What the service says of a job as a whole, by the most telling of its messages.
+/// What the service says of a job as a whole, by the most telling of its messages. Among them are
+/// those of steps that may fail, so that nothing counts that a step could say.
 pub fn said_of_job(messages: &[&str]) -> Option<Failure> {
     let lines: Vec<(usize, &str)> = messages.iter().copied().enumerate().collect();
-    let (kind, index) = sign(&lines)?;
+    let (kind, index) = sign(&lines, OF_JOB.iter())?;
     let message = messages[index];
     let first = message.lines().next().unwrap_or_default();
     Some(Failure::new(kind, NAME, "", first).shown_by(message.lines()))
 }
 
-/// The most telling of the lines.
-fn sign(lines: &[(usize, &str)]) -> Option<(FailureKind, usize)> {
+/// The most telling of the lines: the first sign that is found counts.
+fn sign(
+    lines: &[(usize, &str)],
+    mut signs: impl Iterator<Item = &'static Sign>,
+) -> Option<(FailureKind, usize)> {
     let lines: Vec<(usize, String)> = lines
         .iter()
         .map(|(index, line)| (*index, line.to_ascii_lowercase()))
         .collect();
-    SIGNS.iter().find_map(|(kind, words)| {
+    signs.find_map(|(kind, words)| {
         let holds = |line: &str| words.iter().all(|word| line.contains(word));
         let (index, _) = lines.iter().find(|(_, line)| holds(line))?;
         Some((*kind, *index))
@@ -251,6 +266,23 @@ mod tests {
         }
         assert_eq!(told(&["Unable to resolve action `a/b@v9`"]), None);
         assert_eq!(told(&[]), None);
+        let full = "No space left on device : '/runner/_diag/Worker_20261120-100000-utc.log'";
+        let expected = Some((FailureKind::Infra, full.to_owned()));
+        assert_eq!(told(&[full]), expected);
+    }
+
+    #[test]
+    fn what_a_step_may_say_is_not_said_of_the_job() {
+        for message in [
+            "curl: 429 Too Many Requests",
+            "ssh: connect to host example.com port 22: Connection timed out",
+            "Bad credentials",
+            "write error: No space left on device",
+            "The action 'flaky' has timed out after 5 minutes.",
+            "System.OperationCanceledException: The operation was canceled.",
+        ] {
+            assert_eq!(said_of_job(&[message]), None, "{message}");
+        }
     }
 
     #[test]
