@@ -293,19 +293,38 @@ fn job_with_an_allowed_failure(merges: &mut Merges, head: &str) {
 }
 
 #[test]
-fn only_the_step_that_made_a_job_fail_is_told() {
+fn a_step_that_no_parser_knows_is_told_with_the_tests_that_failed_before() {
     let (place, server, _) = served(job_with_an_allowed_failure);
     place.github.clear_requests();
     let answer = ask(&server, json!({"compare_base": false})).expect(200);
     let failures = answer["failures"].as_array().expect("a list");
-    assert_eq!(failures.len(), 1, "{answer}");
-    assert_eq!(failures[0]["error"], "fatal: 1 broken link", "{answer}");
+    assert_eq!(failures.len(), 2, "{answer}");
+    assert_eq!(failures[0]["test"], "tests/test_auth.py::test_login");
+    assert_eq!(failures[0]["confidence"], "medium", "{answer}");
+    assert_eq!(failures[1]["error"], "fatal: 1 broken link", "{answer}");
     assert!(answer["warnings"].is_null(), "{answer}");
-    // Pull request, checks, statuses, runs, rules, branch, log, job, annotations, artifacts, files.
-    assert_eq!(place.cost(), Cost::is(11, 11, 0));
+    // Pull request, checks, statuses, runs, rules, branch, log, job, annotations, files.
+    assert_eq!(place.cost(), Cost::is(10, 10, 0));
     place.github.clear_requests();
     ask(&server, json!({"compare_base": false})).expect(200);
     place.assert_repeat(1, 0);
+}
+
+#[test]
+fn of_tests_before_a_failed_step_a_lost_runner_tells_more_and_marks_on_files_less() {
+    let lost = "The hosted runner lost communication with the server.";
+    for (path, message, source, kind) in [
+        (".github", lost, "annotation", "infra"),
+        ("tests/test_auth.py", "assert 401 == 200", "log", "test"),
+    ] {
+        let (_place, server, _) = served(|merges, head| {
+            job_with_an_allowed_failure(merges, head);
+            merges.annotate(head, path, 45, message);
+        });
+        let answer = asked(&server);
+        assert_eq!(answer["failures"][0]["source"], source, "{answer}");
+        assert_eq!(answer["failures"][0]["kind"], kind, "{answer}");
+    }
 }
 
 #[test]
@@ -371,6 +390,9 @@ fn what_the_service_says_of_a_job_is_told() {
             log,
             &["Process completed with exit code 1.", "it broke"],
         );
+        // A step that may fail says this, and another one is broken.
+        let log = Some("fatal: 1 broken link\n##[error]Process completed with exit code 2.\n");
+        job("limited", "failure", log, &["curl: 429 Too Many Requests"]);
     });
     let answer = asked(&server);
     let failures = answer["failures"].as_array().expect("a list").iter();
@@ -403,6 +425,7 @@ fn what_the_service_says_of_a_job_is_told() {
             "Unable to resolve action",
         ),
         ("plain", "unknown", "log", "error: it broke"),
+        ("limited", "unknown", "log", "fatal: 1 broken link"),
     ] {
         let found = told[check];
         assert_eq!((found.0, found.1), (kind, source), "{check}: {answer}");

@@ -2,20 +2,23 @@
 
 use super::log::COMPLETED;
 use super::python_trace::path_line;
+use super::steps::is_heading;
 use super::{Confidence, EXCERPT_LINES_MAX, Failure, FailureKind, Log};
 
-const NAME: &str = "github-actions";
+/// Who tells it.
+pub(super) const NAME: &str = "github-actions";
 /// How many lines above the first error are searched for its cause.
 const NEAR: usize = 15;
 /// Lines of an excerpt before the line it is about.
 const BEFORE: usize = 8;
 
-/// What a text means if it holds these words, in lower case. The first that is found counts: a
-/// time-out and a lost runner are followed by `The operation was canceled.`
-const SIGNS: &[(FailureKind, &[&str])] = {
+/// What a text means if it holds these words, in lower case.
+type Sign = (FailureKind, &'static [&'static str]);
+
+/// What the service and the runner say of a job as a whole. They show these as annotations too.
+const OF_JOB: &[Sign] = {
     use FailureKind::{Cancelled, Infra, Timeout};
     &[
-        // The service, of a job. It shows these as annotations.
         (Timeout, &["has exceeded the maximum execution time"]),
         (Infra, &["lost communication with the server"]),
         (
@@ -25,11 +28,26 @@ const SIGNS: &[(FailureKind, &[&str])] = {
         (Infra, &["github actions has encountered an internal error"]),
         (Infra, &["the job was not acquired by runner"]),
         (Infra, &["the job was not started because"]),
-        // github.com/actions/runner: StepsRunner.cs, CompositeActionHandler.cs, JobRunner.cs.
-        (Timeout, &["has timed out after ", " minutes"]),
-        (Timeout, &["the action has timed out."]),
+        // github.com/actions/runner: JobRunner.cs; the last is of its own log.
         (Infra, &["runner has received a shutdown signal"]),
         (Infra, &["operating system is shutting down for computer"]),
+        (Infra, &["no space left on device", "/_diag/"]),
+        (
+            Cancelled,
+            &["canceling since a higher priority waiting request"],
+        ),
+        (Cancelled, &["the run was canceled by"]),
+        (Cancelled, &["configuration was canceled because"]),
+    ]
+};
+
+/// What else a log says, of any step.
+const OF_STEPS: &[Sign] = {
+    use FailureKind::{Cancelled, Infra, Timeout};
+    &[
+        // github.com/actions/runner: StepsRunner.cs, CompositeActionHandler.cs.
+        (Timeout, &["has timed out after ", " minutes"]),
+        (Timeout, &["the action has timed out."]),
         // ActionManager.cs.
         (Infra, &["failed to download archive ", " attempts"]),
         (Infra, &["failed to resolve action download info"]),
@@ -104,13 +122,7 @@ const SIGNS: &[(FailureKind, &[&str])] = {
         (Infra, &["resource not accessible by integration"]),
         (Infra, &["unauthorized: authentication required"]),
         (Infra, &["denied: permission_denied"]),
-        (
-            Cancelled,
-            &["canceling since a higher priority waiting request"],
-        ),
-        (Cancelled, &["the run was canceled by"]),
-        (Cancelled, &["configuration was canceled because"]),
-        // It follows all of these.
+        // It follows a time-out, a lost runner and whatever stops a job.
         (Cancelled, &["the operation was canceled"]),
     ]
 };
@@ -127,29 +139,34 @@ pub fn classify(log: &Log<'_>) -> Option<Failure> {
     let near: Vec<(usize, &str)> = near
         .take_while(|(_, line)| !line.starts_with("##[endgroup]"))
         .collect();
-    let marked = sign(&errors).map(|found| (found, Confidence::High));
+    let signs = || OF_JOB.iter().chain(OF_STEPS);
+    let marked = sign(&errors, signs()).map(|found| (found, Confidence::High));
     let (found, confidence) =
-        marked.or_else(|| sign(&near).map(|found| (found, Confidence::Medium)))?;
+        marked.or_else(|| sign(&near, signs()).map(|found| (found, Confidence::Medium)))?;
     let (kind, index) = found;
     Some(failure(log, kind, index).with_confidence(confidence))
 }
 
-/// What the service says of a job as a whole, by the most telling of its messages.
+/// What the service says of a job as a whole, by the most telling of its messages. Among them are
+/// those of steps that may fail, so that nothing counts that a step could say.
 pub fn said_of_job(messages: &[&str]) -> Option<Failure> {
     let lines: Vec<(usize, &str)> = messages.iter().copied().enumerate().collect();
-    let (kind, index) = sign(&lines)?;
+    let (kind, index) = sign(&lines, OF_JOB.iter())?;
     let message = messages[index];
     let first = message.lines().next().unwrap_or_default();
     Some(Failure::new(kind, NAME, "", first).shown_by(message.lines()))
 }
 
-/// The most telling of the lines.
-fn sign(lines: &[(usize, &str)]) -> Option<(FailureKind, usize)> {
+/// The most telling of the lines: the first sign that is found counts.
+fn sign(
+    lines: &[(usize, &str)],
+    mut signs: impl Iterator<Item = &'static Sign>,
+) -> Option<(FailureKind, usize)> {
     let lines: Vec<(usize, String)> = lines
         .iter()
         .map(|(index, line)| (*index, line.to_ascii_lowercase()))
         .collect();
-    SIGNS.iter().find_map(|(kind, words)| {
+    signs.find_map(|(kind, words)| {
         let holds = |line: &str| words.iter().all(|word| line.contains(word));
         let (index, _) = lines.iter().find(|(_, line)| holds(line))?;
         Some((*kind, *index))
@@ -166,30 +183,36 @@ pub fn first_error(log: &Log<'_>) -> Option<Failure> {
         return Some(failure.with_confidence(Confidence::Low));
     }
     let end = completed?;
-    let last = log.within(end.saturating_sub(EXCERPT_LINES_MAX)..end);
-    let (_, text) = last.clone().rev().find(|(_, line)| is_told(line))?;
+    let last = end.saturating_sub(EXCERPT_LINES_MAX)..end;
+    let told = printed(log).filter(|(index, line)| last.contains(index) && !line.trim().is_empty());
+    let (_, text) = told.last()?;
     let failure = Failure::new(FailureKind::Unknown, NAME, "", text);
-    let failure = failure.shown_by(last.map(|(_, line)| line));
+    let failure = failure.shown_by(log.within(last).map(|(_, line)| line));
     Some(failure.with_confidence(Confidence::Low))
 }
 
-fn is_told(line: &str) -> bool {
-    !line.trim().is_empty() && !line.starts_with("##[")
+/// The first line with an error's usual words.
+fn said(log: &Log<'_>) -> Option<usize> {
+    const WORDS: [&str; 3] = ["error:", "Error:", "fatal:"];
+    let is_error = |line: &str| WORDS.iter().any(|word| line.contains(word));
+    let (index, _) = printed(log).find(|(_, line)| is_error(line))?;
+    Some(index)
 }
 
-/// The first line with an error's usual words, outside of the commands that the runner repeats.
-fn said(log: &Log<'_>) -> Option<usize> {
+/// The lines that programs wrote: neither the runner's marks nor the commands that it repeats.
+fn printed<'a>(log: &'a Log<'_>) -> impl Iterator<Item = (usize, &'a str)> {
     let mut is_command = false;
-    log.find(0, |line| {
-        if let Some(mark) = line.strip_prefix("##[") {
-            is_command =
-                mark.starts_with("group]Run ") || is_command && !mark.starts_with("endgroup]");
-            return false;
+    log.from(0).filter(move |(index, line)| {
+        let Some(mark) = line.strip_prefix("##[") else {
+            return !is_command;
+        };
+        if let Some(shown) = mark.strip_prefix("group]Run ") {
+            let below = log.from(index + 1).map(|(_, line)| line.as_bytes());
+            is_command = is_heading(shown.as_bytes(), below);
+        } else if mark.starts_with("endgroup]") {
+            is_command = false;
         }
-        !is_command
-            && ["error:", "Error:", "fatal:"]
-                .iter()
-                .any(|word| line.contains(word))
+        false
     })
 }
 
@@ -243,6 +266,37 @@ mod tests {
         }
         assert_eq!(told(&["Unable to resolve action `a/b@v9`"]), None);
         assert_eq!(told(&[]), None);
+        let full = "No space left on device : '/runner/_diag/Worker_20261120-100000-utc.log'";
+        let expected = Some((FailureKind::Infra, full.to_owned()));
+        assert_eq!(told(&[full]), expected);
+    }
+
+    #[test]
+    fn what_a_step_may_say_is_not_said_of_the_job() {
+        for message in [
+            "curl: 429 Too Many Requests",
+            "ssh: connect to host example.com port 22: Connection timed out",
+            "Bad credentials",
+            "write error: No space left on device",
+            "The action 'flaky' has timed out after 5 minutes.",
+            "System.OperationCanceledException: The operation was canceled.",
+        ] {
+            assert_eq!(said_of_job(&[message]), None, "{message}");
+        }
+    }
+
+    #[test]
+    fn what_the_runner_repeats_is_no_error() {
+        let told = |log: &str| first_error(&Log::clean(log.as_bytes())).map(|it| it.error);
+        let failed = "##[error]Process completed with exit code 1.\n";
+        let command =
+            "##[group]Run exit 1\nexit 1\nshell: sh\nenv:\n  CI: error: 1\n##[endgroup]\n";
+        assert_eq!(told(&format!("{command}{failed}")), None);
+        // What is in a group that a program left open, it has printed.
+        for said in ["it broke", "error: it broke"] {
+            let log = format!("{command}##[group]Run tests\nreading\n{said}\n{failed}");
+            assert_eq!(told(&log).as_deref(), Some(said));
+        }
     }
 
     #[test]

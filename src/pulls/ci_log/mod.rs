@@ -1,6 +1,7 @@
 //! Reads job logs: pure functions from bytes to failures, one file a format.
 //!
-//! [`JobLog::read`] cuts a log to the steps that made its job fail; what is left the parsers read.
+//! [`JobLog::read`] cuts a log to the steps that made its job fail; what is left the parsers read, and
+//! the whole log where they recognise nothing in that.
 //! [`parse`] cleans the log once, looks once for the sentinels of all formats, and lets only those
 //! parsers read it whose sentinel is there. What no parser knows is never turned into a test.
 
@@ -188,7 +189,8 @@ fn report(log: &Log<'_>, parsed: impl Iterator<Item = (&'static Format, Vec<Run>
 pub struct JobLog {
     /// What failed.
     pub failures: Vec<Failure>,
-    /// Whether a parser recognised it, or the runner said what happened.
+    /// Whether the steps that made the job fail tell it: a parser recognised it in what they wrote, or
+    /// the runner said what happened.
     pub is_certain: bool,
 }
 
@@ -199,23 +201,28 @@ impl JobLog {
     }
 
     /// Reads what the steps wrote that made the job fail. Without knowledge of its steps, where that is
-    /// [needed](Self::needs_steps), what the log tells is less certain.
+    /// [needed](Self::needs_steps), what the log tells is less certain. So is what the other steps tell,
+    /// which is added where nothing is recognised: the step that fails may only pass on their result.
     pub fn read(bytes: &[u8], steps: Option<&[JobStep]>) -> Self {
         let sections = Sections::of(bytes);
         let blamed = sections.blamed(bytes, steps);
         let part = blamed.of(bytes);
-        if !blamed.is_certain {
-            return Self::of_part(&part).doubted();
+        let mut told = Self::of_part(&part);
+        if !told.is_certain && part.len() < bytes.len() {
+            // Steps that end in an error, then those that hide it.
+            let parts = [sections.by_errors(bytes).of(bytes), bytes.into()];
+            let mut others = parts.iter().map(|part| Self::of_part(part));
+            // An error that no parser knows is not explained by a service that let another step down.
+            let says_nothing = told.failures.is_empty();
+            let others = others.find(|it| it.is_recognised() || it.is_certain && says_nothing);
+            let others = others.unwrap_or_default().doubted();
+            told.failures.extend(others.failures);
+            told.failures.truncate(FAILURES_MAX);
         }
-        let told = Self::of_part(&part);
-        let says_nothing = told.failures.is_empty() || steps::is_silent(&part);
-        if part.len() < bytes.len() && says_nothing {
-            let beside = Self::of_part(&sections.beside(bytes, &blamed).of(bytes));
-            if beside.is_certain {
-                return beside.doubted();
-            }
+        match blamed.is_certain {
+            true => told,
+            false => told.doubted(),
         }
-        told
     }
 
     /// Reads a part. When no parser finds anything, what the runner says and the first error count.
@@ -239,6 +246,12 @@ impl JobLog {
             failures: unknown.into_iter().collect(),
             is_certain: false,
         }
+    }
+
+    /// Whether a parser recognised any of it, in whatever step.
+    pub fn is_recognised(&self) -> bool {
+        let mut failures = self.failures.iter();
+        failures.any(|failure| failure.framework != infra::NAME)
     }
 
     /// Whether all it says is that the job was stopped: why, the service may say.

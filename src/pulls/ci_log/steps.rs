@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use memchr::{memchr, memrchr};
 use serde::Deserialize;
 
-use super::log::{COMPLETED, ERROR, stamp_length};
+use super::log::{ERROR, stamp_length};
 
 /// Failed steps that are looked for in a log. Hardly any job has more than two.
 const STEPS_MAX: usize = 16;
@@ -70,10 +70,11 @@ impl JobStep {
         self.conclusion.as_deref() == Some("failure")
     }
 
-    /// Whether it was stopped, or lost with its runner.
+    /// Whether it was stopped, or lost with its runner. Those after it never began.
     fn is_cut_short(&self) -> bool {
         let conclusion = self.conclusion.as_deref();
-        !matches!(conclusion, Some("success" | "skipped" | "neutral"))
+        let is_complete = matches!(conclusion, Some("success" | "skipped" | "neutral"));
+        self.started_at.is_some() && !is_complete
     }
 }
 
@@ -116,12 +117,6 @@ impl Part {
             }
         }
     }
-
-    fn holds(&self, section: &Section) -> bool {
-        let start = section.range.start;
-        let after = self.ranges.partition_point(|range| range.start <= start);
-        after > 0 && self.ranges[after - 1].contains(&start)
-    }
 }
 
 /// A log by its headings.
@@ -136,7 +131,7 @@ impl Sections {
             let text = line.text;
             let shown = text.strip_prefix(HEADING);
             let begins = match shown {
-                Some(shown) if is_heading(shown, lines(log, after)) => Begins::Step,
+                Some(shown) if is_heading(shown, texts(log, after)) => Begins::Step,
                 _ if text.starts_with(POST) => Begins::PostStep,
                 _ => Begins::Nothing,
             };
@@ -177,18 +172,13 @@ impl Sections {
         let by_steps = steps.map_or_else(Vec::new, |steps| self.of_steps(log, steps));
         match by_steps.is_empty() {
             false => part(by_steps, true),
-            true => self.by_errors(log, |_| true),
+            true => self.by_errors(log),
         }
     }
 
-    /// What failed beside this part: it may be why that step, which says nothing itself, fails.
-    pub fn beside(&self, log: &[u8], blamed: &Part) -> Part {
-        self.by_errors(log, |section| !blamed.holds(section))
-    }
-
-    fn by_errors(&self, log: &[u8], wanted: impl Fn(&Section) -> bool) -> Part {
-        let failed = self.0.iter();
-        let failed = failed.filter(|section| section.ends_in_error && wanted(section));
+    /// What ends in an error, and else all.
+    pub fn by_errors(&self, log: &[u8]) -> Part {
+        let failed = self.0.iter().filter(|section| section.ends_in_error);
         let mut ranges: Vec<Range<usize>> = failed.map(|it| it.range.clone()).collect();
         if ranges.is_empty() {
             ranges.push(whole(log));
@@ -275,31 +265,6 @@ fn whole(log: &[u8]) -> Range<usize> {
     0..log.len()
 }
 
-/// Whether these steps tell nothing of what went wrong: their scripts do nothing but to end, or to
-/// say, that something before has failed.
-pub(super) fn is_silent(steps: &[u8]) -> bool {
-    let (mut in_heading, mut in_script) = (false, false);
-    let (mut is_told, mut only_tells) = (false, None);
-    for (_, line) in lines(steps, 0) {
-        let text = line.text.trim_ascii();
-        if text.starts_with(HEADING) {
-            (in_heading, in_script) = (true, true);
-        } else if text.starts_with(GROUP_END) {
-            (in_heading, in_script) = (false, false);
-        } else if text.starts_with(SHELL) {
-            in_script = false;
-        } else if in_script {
-            let text = text.strip_prefix(SCRIPT_COLOUR).unwrap_or(text);
-            let tells = text.starts_with(b"exit ") || text.starts_with(b"echo ");
-            only_tells = Some(tells && only_tells != Some(false));
-        } else if !in_heading {
-            is_told |= !text.is_empty() && !text.starts_with(COMPLETED.as_bytes());
-        }
-    }
-    // A heading without an end may have anything below it.
-    !in_heading && (only_tells == Some(true) || !is_told)
-}
-
 /// A line of a log without its stamp.
 #[derive(Clone, Copy)]
 struct Line<'a> {
@@ -322,6 +287,11 @@ fn lines(log: &[u8], start: usize) -> impl Iterator<Item = (usize, Line<'_>)> {
     })
 }
 
+/// Their texts.
+fn texts(log: &[u8], start: usize) -> impl Iterator<Item = &[u8]> {
+    lines(log, start).map(|(_, line)| line.text)
+}
+
 fn line(bytes: &[u8]) -> Line<'_> {
     let text = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     let text = text.strip_suffix(b"\r").unwrap_or(text);
@@ -337,12 +307,15 @@ fn line(bytes: &[u8]) -> Line<'_> {
 
 /// Whether the runner wrote the heading that shows this, by the lines below it: the script again, its
 /// shell, the inputs of an action. A program that makes a group of that name puts its output there.
-fn is_heading<'a>(shown: &[u8], below: impl Iterator<Item = (usize, Line<'a>)>) -> bool {
+pub(super) fn is_heading<'a>(shown: &[u8], below: impl Iterator<Item = &'a [u8]>) -> bool {
     const NAMES: [&[u8]; 3] = [SHELL, b"with:", b"env:"];
-    for (count, (_, line)) in below.enumerate() {
-        let text = line.text;
+    for (count, text) in below.enumerate() {
         if text.starts_with(GROUP_END) {
             return count == 0;
+        }
+        // A program that fails leaves its group open.
+        if text.starts_with(ERROR) {
+            return false;
         }
         let script = text.strip_prefix(SCRIPT_COLOUR).unwrap_or(text);
         let is_script = count == 0 && script.starts_with(shown);

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::steps::{JobStep, Sections};
-use super::{Confidence, Failure, JobLog};
+use super::{Confidence, FAILURES_MAX, Failure, JobLog};
 
 const PYTEST: &str = "\
     ============================= test session starts ==============================\n\
@@ -16,6 +16,7 @@ const TSC: &str = "src/a.ts(3,7): error TS2322: Type 'x' is not assignable to ty
 const FAILED: &str = "##[error]Process completed with exit code 1.\n";
 const BROKEN: &str = "fatal: 1 broken link\n##[error]Process completed with exit code 2.\n";
 const TEST: &str = "tests/test_a.py::test_old";
+const GATE: &str = "if [ \"$OUTCOME\" != success ]; then\n  echo \"Tests failed\"\n  exit 1\nfi";
 
 /// A minute's second, as in stamps.
 fn at(second: u32) -> String {
@@ -27,8 +28,13 @@ fn at(second: u32) -> String {
 fn job(steps: &[(u32, &str, &str)]) -> String {
     let mut log = stamped(0, "\u{feff}Current runner version: '2.330.0'\n");
     for (second, script, output) in steps {
+        let shown = script.lines().next().unwrap_or_default();
+        let lines = script.lines();
+        let lines: String = lines
+            .map(|line| format!("\x1b[36;1m{line}\x1b[0m\n"))
+            .collect();
         let heading = format!(
-            "##[group]Run {script}\n\x1b[36;1m{script}\x1b[0m\nshell: /usr/bin/bash -e {{0}}\n\
+            "##[group]Run {shown}\n{lines}shell: /usr/bin/bash -e {{0}}\n\
              env:\n  CI: 1\n##[endgroup]\n{output}"
         );
         log += &stamped(*second, &heading);
@@ -62,9 +68,18 @@ fn told(log: &str, steps: Option<&[JobStep]>) -> Vec<(String, Confidence)> {
     failures.map(words).collect()
 }
 
+/// What a step says of itself that no parser knows, and after it the test that failed in another one.
+fn beside(said: &str) -> [(String, Confidence); 2] {
+    [
+        (said.to_owned(), Confidence::Low),
+        (TEST.to_owned(), Confidence::Medium),
+    ]
+}
+
 #[test]
-fn only_what_made_the_job_fail_is_told() {
-    // Allowed to fail; and after it a step that fails by a fault of its own.
+fn what_made_the_job_fail_is_told() {
+    // Allowed to fail; and after it a step that fails by a fault of its own. No parser knows that, so
+    // that the tests may be the reason.
     let log = job(&[
         (1, "pytest nightly", &format!("{PYTEST}{FAILED}")),
         (7, "./deploy.sh", BROKEN),
@@ -77,8 +92,7 @@ fn only_what_made_the_job_fail_is_told() {
         ("Complete job", "success", 8, 8),
     ]);
     assert!(JobLog::needs_steps(log.as_bytes()));
-    let broken = ("fatal: 1 broken link".to_owned(), Confidence::Low);
-    assert_eq!(told(&log, Some(&known)), [broken]);
+    assert_eq!(told(&log, Some(&known)), beside("fatal: 1 broken link"));
     // One attempt of several failed within a step that passed.
     let log = job(&[
         (1, "retry", PYTEST),
@@ -100,8 +114,7 @@ fn only_what_made_the_job_fail_is_told() {
 fn a_log_with_one_failed_step_at_its_end_needs_no_steps() {
     let log = job(&[(1, "pytest || true", PYTEST), (7, "./publish.sh", BROKEN)]);
     assert!(!JobLog::needs_steps(log.as_bytes()));
-    let broken = [("fatal: 1 broken link".to_owned(), Confidence::Low)];
-    assert_eq!(told(&log, None), broken);
+    assert_eq!(told(&log, None), beside("fatal: 1 broken link"));
     // Nor does a log with one step.
     let log = job(&[(1, "pytest", &format!("{PYTEST}done\n"))]);
     assert!(!JobLog::needs_steps(log.as_bytes()));
@@ -145,38 +158,122 @@ fn steps_of_one_second_are_told_apart_by_their_order() {
             ("Complete job", "success", 2, 2),
         ])
     };
-    let broken = [("fatal: 1 broken link".to_owned(), Confidence::Low)];
-    assert_eq!(told(&log, Some(&known("success", "failure"))), broken);
+    let deployed = told(&log, Some(&known("success", "failure")));
+    assert_eq!(deployed, beside("fatal: 1 broken link"));
     let test = [(TEST.to_owned(), Confidence::High)];
     assert_eq!(told(&log, Some(&known("failure", "success"))), test);
 }
 
 #[test]
-fn what_a_step_without_words_of_its_own_is_about_is_told() {
-    let failed = format!("{PYTEST}{FAILED}");
+fn tests_are_told_whose_result_a_later_step_turns_into_the_failure() {
     let known = steps(&[("pytest", "success", 1, 6), ("gate", "failure", 7, 7)]);
-    for (gate, output) in [
-        ("exit 1", ""),
+    let test = [(TEST.to_owned(), Confidence::Medium)];
+    let reporter = "Failed test were found and 'fail-on-error' option is set to true";
+    let marked = |said: &str| format!("##[error]{said}\n");
+    let gates: [(&str, &str, &[(String, Confidence)]); 4] = [
+        // It prints nothing, or only that there is an error.
+        ("exit 1", FAILED, &test),
         (
             "echo '::error::see above' && exit 1",
-            "##[error]see above\n",
+            &format!("{}{FAILED}", marked("see above")),
+            &beside("see above"),
         ),
-    ] {
-        let log = job(&[
-            (1, "pytest", &failed),
-            (7, gate, &format!("{output}{FAILED}")),
-        ]);
-        assert_eq!(
-            told(&log, Some(&known)),
-            [(TEST.to_owned(), Confidence::Medium)]
-        );
+        (
+            GATE,
+            &format!("Tests failed\n{FAILED}"),
+            &beside("Tests failed"),
+        ),
+        (
+            "dorny/test-reporter@v2",
+            &marked(reporter),
+            &beside(reporter),
+        ),
+    ];
+    for (gate, output, expected) in gates {
+        let failed = format!("{PYTEST}{FAILED}");
+        let log = job(&[(1, "pytest", &failed), (7, gate, output)]);
+        assert_eq!(told(&log, Some(&known)), expected, "{gate}");
         // With `|| true` nothing marks the step before.
-        let log = job(&[
-            (1, "pytest || true", PYTEST),
-            (7, gate, &format!("{output}{FAILED}")),
-        ]);
-        assert_eq!(told(&log, None), [(TEST.to_owned(), Confidence::Medium)]);
+        let log = job(&[(1, "pytest || true", PYTEST), (7, gate, output)]);
+        assert!(!JobLog::needs_steps(log.as_bytes()));
+        assert_eq!(told(&log, None), expected, "{gate}");
     }
+}
+
+#[test]
+fn tests_are_told_whose_result_the_same_composite_action_turns_into_the_failure() {
+    let log = job(&[
+        (1, "./.github/actions/test", ""),
+        (
+            1,
+            "pytest || echo \"code=$?\" >> \"$GITHUB_OUTPUT\"",
+            PYTEST,
+        ),
+        (7, GATE, &format!("Tests failed\n{FAILED}")),
+    ]);
+    assert!(!JobLog::needs_steps(log.as_bytes()));
+    assert_eq!(told(&log, None), beside("Tests failed"));
+}
+
+#[test]
+fn a_step_that_says_what_it_does_is_told_for_itself() {
+    let failed = format!("{PYTEST}{FAILED}");
+    let known = steps(&[("pytest", "success", 1, 6), ("build", "failure", 7, 7)]);
+    let with = |script, output: &str| {
+        let log = job(&[(1, "pytest nightly", &failed), (7, script, output)]);
+        told(&log, Some(&known))
+    };
+    let built = with("echo building && npx tsc", &format!("{TSC}{FAILED}"));
+    assert_eq!(built, [("TS2322".to_owned(), Confidence::High)]);
+    let broken = beside("fatal: 1 broken link");
+    for script in ["echo x | ./deploy.sh", "echo x; ./deploy.sh"] {
+        assert_eq!(with(script, BROKEN), broken, "{script}");
+    }
+}
+
+#[test]
+fn a_service_that_let_another_step_down_explains_no_error() {
+    let limited = format!("##[error]curl: 429 Too Many Requests\n{FAILED}");
+    let known = steps(&[("upload", "success", 1, 6), ("deploy", "failure", 7, 7)]);
+    let with = |script, output| {
+        let log = job(&[(1, "upload", &limited), (7, script, output)]);
+        told(&log, Some(&known))
+    };
+    let broken = ("fatal: 1 broken link".to_owned(), Confidence::Low);
+    assert_eq!(with("./deploy.sh", BROKEN), [broken]);
+    // Where the step says nothing, it may.
+    let limit = ("curl: 429 Too Many Requests".to_owned(), Confidence::Medium);
+    assert_eq!(with("exit 1", FAILED), [limit]);
+}
+
+#[test]
+fn no_more_failures_are_told_than_may_be() {
+    let names = (0..FAILURES_MAX).map(|it| format!("FAILED tests/test_a.py::test_{it} - no\n"));
+    let summary = "FAILED tests/test_a.py::test_old - assert 1 == 2\n";
+    let many = PYTEST.replace(summary, &names.collect::<String>());
+    let log = job(&[(1, "pytest || true", &many), (7, "./deploy.sh", BROKEN)]);
+    assert_eq!(told(&log, None).len(), FAILURES_MAX);
+}
+
+#[test]
+fn of_a_lost_runner_the_step_counts_in_which_it_was_lost() {
+    let log = job(&[
+        (1, "pytest || true", PYTEST),
+        (7, "npx tsc && ./deploy.sh", TSC),
+    ]);
+    let step = |name: &str, conclusion: Option<&str>, started: Option<u32>| {
+        json!({"name": name, "conclusion": conclusion,
+            "started_at": started.map(|second| at(second) + "Z"), "completed_at": null})
+    };
+    let mut known = vec![
+        json!({"name": "pytest", "conclusion": "success",
+            "started_at": at(1) + "Z", "completed_at": at(7) + "Z"}),
+        step("tsc", None, Some(7)),
+    ];
+    known.extend((0..17).map(|_| step("never", None, None)));
+    let known: Vec<JobStep> = serde_json::from_value(json!(known)).unwrap();
+    let built = [("TS2322".to_owned(), Confidence::High)];
+    assert_eq!(told(&log, Some(&known)), built);
 }
 
 #[test]

@@ -207,11 +207,12 @@ async fn look_into(
         false => Annotations::default(),
     };
     let of_files = annotated.of_files;
-    // What the log says in the same words it says with the lines before them.
+    // What the log says in the same words it says with the lines before them. Marks on files are of all
+    // steps too, and name no test.
     let is_news = |it: &Failure| report.failures.iter().all(|known| known.error != it.error);
     let failed = if let Some(verdict) = annotated.verdict.filter(is_news) {
         found(check, vec![verdict], Evidence::Annotation)
-    } else if !of_files.is_empty() && !is_stopped {
+    } else if !of_files.is_empty() && !is_stopped && !report.is_recognised() {
         found(check, of_files, Evidence::Annotation)
     } else if !report.failures.is_empty() {
         found(check, report.failures.clone(), Evidence::Log)
