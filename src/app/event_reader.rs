@@ -12,7 +12,9 @@ use super::owner::{open_folder, process_lives};
 use crate::coordinator::FeedEvent;
 use crate::domain::{AgentId, ApiError, RepoName};
 use crate::http::OwnerClient;
-use crate::store::{Disk, LockInfo, StateFiles, read_changes_since, read_lock_info};
+use crate::store::{
+    Disk, LockInfo, StateFiles, StoreError, newest_change, read_changes_since, read_lock_info,
+};
 
 /// Between two looks for an owner.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -54,15 +56,22 @@ pub async fn read_events(
 ) -> Result<(), ApiError> {
     let (disk, files) = open_folder(config)?;
     let lock = files.folder.join(files.lock());
+    // The first owner knows itself what comes from now on: the disk is ahead of it while it stores
+    // a change. But it may end before it told of anything, and then the place is known already.
+    let mut query = wanted.query();
+    if wanted.since.is_none() {
+        wanted.since = on_disk(&disk, &files, newest_change).await;
+    }
     // An owner writes its address into the lock file: no owner since then, nothing new on disk.
     let mut read_at = None;
     loop {
         let written_at = written_at(&lock);
         let mut goes_on = true;
         if let Some(owner) = living_owner(&lock) {
-            let query = wanted.query();
+            let pid = owner.pid;
+            let connected = || tracing::debug!(pid, "following the owner's events");
             let stream = OwnerClient::new(owner);
-            let ended = stream.events(&query, |id, data| {
+            let ended = stream.events(&query, connected, |id, data| {
                 wanted.since = id.or(wanted.since);
                 goes_on = each(data);
                 goes_on
@@ -81,6 +90,7 @@ pub async fn read_events(
         if !goes_on {
             return Ok(());
         }
+        query = wanted.query();
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }
@@ -95,6 +105,20 @@ fn living_owner(lock: &Path) -> Option<LockInfo> {
     read_lock_info(lock).filter(|info| !info.address.is_empty() && process_lives(info.pid))
 }
 
+/// What `read` finds on disk; `None` where it cannot be read.
+async fn on_disk<T: Send + 'static>(
+    disk: &Arc<dyn Disk>,
+    files: &StateFiles,
+    read: impl FnOnce(&dyn Disk, &StateFiles) -> Result<T, StoreError> + Send + 'static,
+) -> Option<T> {
+    let (disk, files) = (disk.clone(), files.clone());
+    let found = tokio::task::spawn_blocking(move || read(&*disk, &files)).await;
+    let found = found.ok()?;
+    // The next owner says so as well, and what to do.
+    let log = |error: &StoreError| tracing::warn!(%error, "events on disk cannot be read");
+    found.inspect_err(log).ok()
+}
+
 /// Shows what is in the journals. Without a place to go on from they only tell where that is.
 async fn show_stored(
     disk: &Arc<dyn Disk>,
@@ -102,16 +126,12 @@ async fn show_stored(
     wanted: &mut WantedEvents,
     each: &mut impl FnMut(&str) -> bool,
 ) -> bool {
-    let (disk, files, since) = (disk.clone(), files.clone(), wanted.since);
-    let read = move || read_changes_since(&*disk, &files, since.unwrap_or(0));
-    let changes = match tokio::task::spawn_blocking(read).await {
-        Ok(Ok(changes)) => changes,
-        Ok(Err(error)) => {
-            // The next owner says so as well, and what to do.
-            tracing::warn!(%error, "events on disk cannot be read");
-            return true;
-        }
-        Err(_) => return true,
+    let since = wanted.since;
+    let read = move |disk: &dyn Disk, files: &StateFiles| {
+        read_changes_since(disk, files, since.unwrap_or(0))
+    };
+    let Some(changes) = on_disk(disk, files, read).await else {
+        return true;
     };
     let newest = changes.last().map(|change| change.seq);
     wanted.since = newest.or(since);

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::Config;
-use super::owner::{Mode, Owner, open_folder};
+use super::owner::{Mode, Owner, open_folder, process_lives};
 use crate::coordinator::Operation;
 use crate::domain::{ApiError, Category, RequestId, SessionRef};
 use crate::http::{ClientError, OwnerClient};
@@ -76,17 +76,25 @@ impl Node {
     /// Becomes the owner or fails: for `serve`.
     pub async fn own(&self) -> Result<Arc<Owner>, ApiError> {
         let deadline = Instant::now() + PATIENCE;
+        let mut is_told = false;
         loop {
-            match self.try_own().await? {
+            let holder = match self.try_own().await? {
                 Ok(owner) => return Ok(owner),
-                // A command owns the state for its one call, which is over in a moment.
-                Err(Some(holder))
-                    if holder.command == Mode::Command.as_str() && Instant::now() < deadline =>
-                {
-                    tokio::time::sleep(RETRY).await;
-                }
-                Err(holder) => return Err(held(holder)),
+                // While an owner starts, the lock file still says what an earlier one wrote.
+                Err(holder) => holder.filter(|it| !it.address.is_empty() && process_lives(it.pid)),
+            };
+            // A command owns the state for its one call, which is over in a moment.
+            let is_command = |holder: &LockInfo| holder.command == Mode::Command.as_str();
+            if !holder.as_ref().is_none_or(is_command) || Instant::now() > deadline {
+                return Err(held(holder));
             }
+            if !is_told {
+                tracing::info!(
+                    "a process that is starting or ending has the state: waiting for it"
+                );
+                is_told = true;
+            }
+            tokio::time::sleep(RETRY).await;
         }
     }
 

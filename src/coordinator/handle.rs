@@ -156,7 +156,7 @@ impl Coordinator {
         answer.await.unwrap_or(Err(CoordinatorError::Stopped))
     }
 
-    /// Reads the state. What is read is durable when the answer comes.
+    /// Reads the state: what is on disk, also while nothing can be stored.
     pub async fn read<R: Send + 'static>(
         &self,
         read: impl FnOnce(&View<'_>) -> R + Send + 'static,
@@ -164,13 +164,13 @@ impl Coordinator {
         let (reply, answer) = oneshot::channel();
         let read: Read = Box::new(move |view| {
             let result = read(view);
-            Box::new(move |durable| {
+            Box::new(move || {
                 // A caller that went away is not an error.
-                let _ = reply.send(durable.map(|()| result));
+                let _ = reply.send(result);
             })
         });
         self.send(Message::Read(read))?;
-        answer.await.unwrap_or(Err(CoordinatorError::Stopped))
+        answer.await.map_err(|_| CoordinatorError::Stopped)
     }
 
     /// Tells who is logged in.

@@ -67,9 +67,9 @@ impl Drop for Handover {
     }
 }
 
-/// Gives its result away once it is known whether the state it saw is durable.
-pub(super) type Deliver = Box<dyn FnOnce(Result<(), CoordinatorError>) + Send>;
-/// Looks at the state.
+/// Gives the result of a read away.
+pub(super) type Deliver = Box<dyn FnOnce() + Send>;
+/// Looks at the state after a batch.
 pub(super) type Read = Box<dyn FnOnce(&View<'_>) -> Deliver + Send>;
 
 /// Replies of one batch. They are handed out in the runtime: waking one task of it and letting that
@@ -92,7 +92,7 @@ impl Replies {
             let _ = reply.send(self.durable.clone().map(|()| delivery));
         }
         for deliver in self.reads {
-            deliver(self.durable.clone());
+            deliver();
         }
     }
 }

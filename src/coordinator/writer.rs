@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::core::Core;
 use super::handle::{CoordinatorError, storage_error};
 use super::inbox::Inbox;
-use super::message::{Deliver, Delivery, Handover, Message, Replies};
+use super::message::{Delivery, Handover, Message, Read, Replies};
 use super::{Answer, NextOutcome, Operation};
 use crate::domain::limits;
 use crate::store::{StoreError, write_snapshot};
@@ -230,7 +230,7 @@ impl State {
             inbox.take(&mut self.waiting);
         }
         let mut performed = Vec::with_capacity(self.waiting.len());
-        let mut reads: Vec<Deliver> = Vec::new();
+        let mut reads: Vec<Read> = Vec::new();
         let mut catalogue_changed = false;
         self.core.begin();
         for _ in 0..limits::COORDINATOR_BATCH_MAX {
@@ -247,9 +247,7 @@ impl State {
                     let handover = handover(inbox, &answer);
                     performed.push((reply, Delivery { answer, handover }));
                 }
-                Message::Read(read) => {
-                    reads.push(read(&self.core.view()));
-                }
+                Message::Read(read) => reads.push(read),
                 Message::Viewer(viewer) => self.core.set_viewer(viewer),
                 Message::SnapshotDone(result) => self.core.snapshot_done(*result),
                 Message::Stop(reply) => self.stop = Some(reply),
@@ -257,6 +255,9 @@ impl State {
         }
         let wrote = self.core.has_pending();
         let result = self.core.finish();
+        // Only now: what they see is durable, and they see it too when the batch could not be stored.
+        let view = self.core.view();
+        let reads = reads.into_iter().map(|read| read(&view)).collect();
         let synced = wrote && result.is_ok();
         self.quickness.note(Instant::now(), begun.elapsed(), synced);
         if wrote || catalogue_changed {

@@ -162,10 +162,11 @@ impl OwnerClient {
     }
 
     /// Reads events, one server-sent event a call of `each` with its id and data, until the owner is
-    /// gone or `each` says no more.
+    /// gone or `each` says no more. `connected` is called once nothing is missed any more.
     pub async fn events(
         &self,
         query: &str,
+        connected: impl FnOnce(),
         mut each: impl FnMut(Option<u64>, &str) -> bool,
     ) -> Result<(), ClientError> {
         let request = self
@@ -176,6 +177,7 @@ impl OwnerClient {
         if response.status() != StatusCode::OK {
             return Err(ClientError::Strange(format!("HTTP {}", response.status())));
         }
+        connected();
         let _connection = response
             .extensions()
             .get::<std::sync::Arc<AbortOnDrop>>()

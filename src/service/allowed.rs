@@ -62,13 +62,14 @@ fn about(request: &Request) -> About<'_> {
 }
 
 impl Parts {
-    /// Refuses a call about what its caller's ALLOWED_REPOS does not let in.
+    /// Refuses a call about what its caller's ALLOWED_REPOS does not let in, and a claim to go on
+    /// that the owner's does not: that may close an issue. All else looks at the owner's itself.
     pub(super) async fn check_caller(
         &self,
         request: &Request,
         allowed: &[RepoPattern],
     ) -> Result<(), ApiError> {
-        if allowed.is_empty() {
+        if allowed.is_empty() && self.settings.allowed.is_empty() {
             return Ok(());
         }
         let repos: Vec<RepoName> = match about(request) {
@@ -83,7 +84,9 @@ impl Parts {
                 let claim_id: ClaimId = given.parse()?;
                 let repo =
                     self.read(move |view| view.ledger.claim(claim_id).map(|it| it.repo.clone()));
-                repo.await?.into_iter().collect()
+                let repo = repo.await?;
+                repo.iter().try_for_each(|repo| self.owner_lets_in(repo))?;
+                repo.into_iter().collect()
             }
             About::Any => Vec::new(),
         };

@@ -12,7 +12,9 @@ use super::arguments::{
 use super::desk::{Parts, cached, issue_number, note, optional_agent, required_agent};
 use super::{Reply, ReplyKind, refusal};
 use crate::claim::{Actor, Claim, Command, GitHubFact, Grant, Outcome, Refusal, Status, Target};
-use crate::coordinator::{Answer, CatalogueUpdate, ClaimAnswer, Operation, RepoUpdate, View};
+use crate::coordinator::{
+    Answer, CatalogueUpdate, ClaimAnswer, CoordinatorError, Operation, RepoUpdate, View,
+};
 use crate::domain::cursor::{self, Page};
 use crate::domain::{
     AgentId, ApiError, Category, ClaimId, IssueState, PullRequestState, RepoName, RepoPattern,
@@ -187,7 +189,8 @@ impl Parts {
                         ApiError::internal("an agent_id appeared from nowhere")
                     }));
                 }
-                Target::Issue(self.key(self.repo(repo)?, issue_number(number)?))
+                // Whatever ALLOWED_REPOS says by now: what is held can be given back.
+                Target::Issue(self.key(repo.parse()?, issue_number(number)?))
             }
             _ => {
                 return Err(ApiError::invalid(
@@ -383,7 +386,11 @@ impl Parts {
             }),
             None => Operation::Heard(agent_id.clone()),
         };
-        self.perform(heard).await?;
+        match self.coordinator.perform(heard).await {
+            // Reading goes on while nothing can be stored; a later call tries again.
+            Ok(_) | Err(CoordinatorError::Storage { .. } | CoordinatorError::Moved { .. }) => {}
+            Err(error) => return Err(error.to_api()),
+        }
         let read = move |view: &View<'_>| -> Vec<Arc<Claim>> {
             view.ledger.held_by(&agent_id).cloned().collect()
         };

@@ -32,8 +32,9 @@ pub struct Call {
     pub session: Option<SessionRef>,
     /// Names the request, so that a repetition is done once.
     pub request_id: Option<RequestId>,
-    /// ALLOWED_REPOS of the process that it came from: the call gets what that list and the
-    /// owner's both let in.
+    /// ALLOWED_REPOS of the process that it came from: the call may touch what that list and the
+    /// owner's both let in. What is claimed is shown to all that have no list of their own, whatever
+    /// the owner's says, and can always be given back.
     pub allowed: Vec<RepoPattern>,
     /// Hears of progress.
     pub progress: Option<Progress>,
@@ -219,9 +220,15 @@ impl Parts {
 
     /// A repository that ALLOWED_REPOS lets in.
     pub fn repo(&self, given: &str) -> Result<RepoName, ApiError> {
-        let repo: RepoName = given.parse()?;
-        if RepoPattern::let_in(&self.settings.allowed, &repo) {
-            return Ok(repo);
+        let repo = given.parse()?;
+        self.owner_lets_in(&repo)?;
+        Ok(repo)
+    }
+
+    /// Refuses a repository that ALLOWED_REPOS of this process does not let in.
+    pub fn owner_lets_in(&self, repo: &RepoName) -> Result<(), ApiError> {
+        if RepoPattern::let_in(&self.settings.allowed, repo) {
+            return Ok(());
         }
         let pid = self.settings.owner.pid;
         let message = format!("{repo} is not among ALLOWED_REPOS of process {pid}, the owner");

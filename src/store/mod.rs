@@ -22,7 +22,7 @@ pub use disk::{Disk, DiskFile, FileId, FolderDisk, StateFiles, check_writable};
 pub use history::{HistoryFilter, HistoryPage, HistoryReader};
 pub use journal::{Journal, JournalLine, parse_lines};
 pub use lock::{LockError, LockInfo, OwnerLock, read_lock_info};
-pub use recovery::{Recovered, read_changes_since, recover, recover_check};
+pub use recovery::{Recovered, newest_change, read_changes_since, recover, recover_check};
 pub use snapshot::{HistoryPosition, Snapshot, SnapshotJob, write_snapshot};
 
 /// Why durable state could not be read or written.

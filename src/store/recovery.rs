@@ -270,5 +270,19 @@ pub fn read_changes_since(
     Ok(changes)
 }
 
+/// Number of the newest change on disk, 0 without any, for readers of events that begin now.
+pub fn newest_change(disk: &dyn Disk, files: &StateFiles) -> Result<u64, StoreError> {
+    let mut newest = read_journal(disk, &files.journal())?;
+    if newest.first_seq.is_none() {
+        // No owner has begun one yet, or a rotation is between its two renames.
+        let names = disk.list().map_err(io_error("list", "the state folder"))?;
+        if let Some(first_seq) = files.old_journals(&names).last() {
+            newest = read_journal(disk, &files.old_journal(*first_seq))?;
+        }
+    }
+    let before = newest.first_seq.unwrap_or(1).saturating_sub(1);
+    Ok(before + newest.changes.len() as u64)
+}
+
 #[cfg(test)]
 mod tests;

@@ -134,3 +134,39 @@ fn the_owners_own_limit_is_named_as_such() {
         "{failure}"
     );
 }
+
+#[test]
+fn the_owners_limit_keeps_a_claim_from_before_where_it_is_until_it_is_given_back() {
+    let mut place = place();
+    let server = place.serve_synced();
+    let held = server.granted("a", 1);
+    server.stop();
+    place.set("ALLOWED_REPOS", "octo/*");
+    let server = place.serve_synced();
+    place.unset("ALLOWED_REPOS");
+    let client = place.mcp().joined();
+    let mine = client
+        .tool("get_my_claims", json!({"agent_id": "a"}))
+        .record();
+    assert_eq!(claims(&mine).len(), 1, "{mine}");
+    let everybodys = client.tool("get_all_claims", json!({})).record();
+    assert_eq!(claims(&everybodys).len(), 1, "{everybodys}");
+
+    place.github.clear_requests();
+    let closed = json!({"claim_id": held, "status": "closed"});
+    let owner = format!("process {}", server.process.pid());
+    for failure in [
+        client.tool("update_claim_status", closed).failure(),
+        server.patch(&held, json!({"status": "closed"})).text(),
+    ] {
+        assert!(
+            failure.contains("repo_not_allowed") && failure.contains(&owner),
+            "{failure}"
+        );
+    }
+    assert_eq!(place.github.requests().len(), 0, "GitHub was asked");
+
+    let issue = json!({"agent_id": "a", "repo": "acme/api", "issue_number": 1});
+    let released = client.tool("release_issue", issue).record();
+    assert_eq!(released["ok"], true, "{released}");
+}

@@ -4,7 +4,7 @@
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::json;
 
-use crate::support::{Place, Process, Server, all_at_once, field, holds, until};
+use crate::support::{Place, Process, Server, all_at_once, claims, field, holds, until};
 
 /// Starts the coordinator so that a write beyond the limit fails instead of ending it.
 fn serve(place: &Place) -> Server {
@@ -107,4 +107,34 @@ fn a_disk_that_is_full_now_and_then_never_lies() {
             "{claim}"
         );
     }
+}
+
+#[test]
+fn an_agent_whose_claim_is_stale_reads_on() {
+    let place = Place::with_issues(1).with("CLAIM_TIMEOUT_MINUTES", 0.01);
+    let server = serve(&place);
+    let pid = server.process.rustix_pid();
+    let mut events = server.events("", None);
+    let client = place.mcp().joined();
+    client.claim("agent-a", 1).record();
+    events.next_of("claim.stale");
+    limit_files(pid, Some(64));
+    // Each call of its process is a sign of life that cannot be stored.
+    for _ in 0..3 {
+        for name in ["list_repos", "get_all_claims", "get_my_claims"] {
+            let arguments = match name {
+                "get_my_claims" => json!({"agent_id": "agent-a"}),
+                _ => json!({}),
+            };
+            let record = client.tool(name, arguments).record();
+            if name != "list_repos" {
+                assert_eq!(claims(&record)[0]["status"], "stale", "{record}");
+            }
+        }
+    }
+    limit_files(pid, None);
+    until("a sign of life counts again", || {
+        let listed = client.tool("get_all_claims", json!({})).record();
+        holds(claims(&listed)[0]["status"] == "claimed")
+    });
 }

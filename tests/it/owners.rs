@@ -1,6 +1,9 @@
 //! Several processes, one truth: one owns the state, the others forward, and any may die.
 
+use std::fs::File;
+use std::io::Write as _;
 use std::net::TcpListener;
+use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
@@ -9,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{McpClient, Place, alive, all_at_once, claims, field, holds, until};
+use crate::support::{McpClient, Place, Server, alive, all_at_once, claims, field, holds, until};
 
 #[test]
 fn a_second_coordinator_is_refused_and_told_who_is_there() {
@@ -36,6 +39,32 @@ fn a_command_that_owns_the_state_for_its_call_does_not_stop_serve() {
     });
     let server = place.serve();
     assert_eq!(place.owner(), Some(server.process.pid().into()));
+}
+
+#[test]
+fn a_process_that_is_just_starting_does_not_stop_serve() {
+    let mut ended = Command::new("true").spawn().expect("there is a true");
+    ended.wait().expect("it is our child");
+    let info = |pid: u32, address: &str| {
+        let info = json!({"pid": pid, "address": address, "token": "x", "command": "serve",
+            "version": "0"});
+        format!("{info}\n")
+    };
+    // Nobody was owner before, one that is dead by now, or it says that it starts.
+    for said in [
+        String::new(),
+        info(ended.id(), "127.0.0.1:1"),
+        info(std::process::id(), ""),
+    ] {
+        let place = Place::with_issues(0);
+        let mut lock = File::create(place.beside("lock")).expect("the folder can be written to");
+        lock.lock().expect("nobody else has it");
+        lock.write_all(said.as_bytes()).expect("it is open");
+        let serve = place.spawn(&["serve"]);
+        until("it waits", || holds(serve.log().contains("waiting for it")));
+        drop(lock);
+        Server::wait_for(&place, serve);
+    }
 }
 
 /// A port that this very process holds.

@@ -353,3 +353,20 @@ fn cut_journals_are_kept_until_there_are_events_enough_after_them() {
     let changes = read_changes_since(&*place.disk, &place.files, 0).unwrap();
     assert!(changes.len() >= limits::FEED_EVENTS_MAX);
 }
+
+#[test]
+fn the_newest_change_is_known_whatever_journal_it_is_in() {
+    let place = Place::new();
+    let newest = || newest_change(&*place.disk, &place.files).unwrap();
+    assert_eq!(newest(), 0);
+    place.change();
+    place.change();
+    assert_eq!(newest(), 2);
+    place.snapshot();
+    assert_eq!(newest(), 2, "the current journal is empty");
+    place.change();
+    assert_eq!(newest(), 3);
+    let set_aside = place.path(&place.files.old_journal(3));
+    std::fs::rename(place.journal(), set_aside).unwrap();
+    assert_eq!(newest(), 3, "there is no current journal");
+}
