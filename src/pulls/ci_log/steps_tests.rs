@@ -6,6 +6,9 @@ use serde_json::json;
 use super::steps::{JobStep, Sections};
 use super::{Confidence, FAILURES_MAX, Failure, JobLog};
 
+/// A test or an error, and how sure it is.
+type Told = (String, Confidence);
+
 const PYTEST: &str = "\
     ============================= test session starts ==============================\n\
     collected 1 item\n\ntests/test_a.py F                                         [100%]\n\n\
@@ -170,7 +173,7 @@ fn tests_are_told_whose_result_a_later_step_turns_into_the_failure() {
     let test = [(TEST.to_owned(), Confidence::Medium)];
     let reporter = "Failed test were found and 'fail-on-error' option is set to true";
     let marked = |said: &str| format!("##[error]{said}\n");
-    let gates: [(&str, &str, &[(String, Confidence)]); 4] = [
+    let gates: [(&str, &str, &[Told]); 4] = [
         // It prints nothing, or only that there is an error.
         ("exit 1", FAILED, &test),
         (
