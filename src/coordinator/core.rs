@@ -250,15 +250,9 @@ impl Core {
         let now = self.now();
         self.batch_time = now;
         self.end_gone_sessions(now);
-        if !self.disk_rests() {
+        if self.retry_at.is_none_or(|at| at <= now) {
             self.with_ledger(|ledger, commit| ledger.tick(now, commit));
         }
-    }
-
-    /// Whether the disk failed a moment ago. What nobody asked for is not tried again yet: it would
-    /// take all else in its batch with it.
-    fn disk_rests(&self) -> bool {
-        self.retry_at.is_some_and(|at| at > self.batch_time)
     }
 
     /// Sessions of a former owner that did not come back in time, or whose process has died.
@@ -287,11 +281,11 @@ impl Core {
             } => Answer::Claim(self.claim(grant, fresh_within, now)),
             Operation::Next(query) => Answer::Next(self.next(&query, now)),
             Operation::Heard(agent_id) => {
-                self.hear(|ledger, commit| ledger.revive(&agent_id, now, commit));
+                self.with_ledger(|ledger, commit| ledger.revive(&agent_id, now, commit));
                 Answer::Done
             }
             Operation::SessionHeard(session) => {
-                self.hear(|ledger, commit| ledger.hear_session(session.id, now, commit));
+                self.with_ledger(|ledger, commit| ledger.hear_session(session.id, now, commit));
                 Answer::Done
             }
             Operation::Catalogue(update) => Answer::Changed(self.take_in(update, now)),
@@ -353,7 +347,7 @@ impl Core {
             });
             let Some((issue, repo)) = known else {
                 // Asking is a sign of life, whatever comes of it.
-                self.hear(|ledger, commit| ledger.revive(&grant.agent_id, now, commit));
+                self.with_ledger(|ledger, commit| ledger.revive(&grant.agent_id, now, commit));
                 return ClaimAnswer::Unknown;
             };
             let candidate = view.candidate(issue, &grant.key);
@@ -369,7 +363,7 @@ impl Core {
     fn next(&mut self, query: &NextQuery, now: Timestamp) -> NextOutcome {
         // Asking is a sign of life, whatever comes of it.
         let agent_id = &query.agent_id;
-        self.hear(|ledger, commit| ledger.revive(agent_id, now, commit));
+        self.with_ledger(|ledger, commit| ledger.revive(agent_id, now, commit));
         let repeated = query
             .request_id
             .and_then(|id| self.ledger.answered(id))
@@ -458,16 +452,6 @@ impl Core {
             }
         }
         consequences.changed
-    }
-
-    /// Takes note of a sign of life. While the disk rests it only renews: what it would revive
-    /// stays stale until a later one.
-    fn hear(&mut self, note: impl FnOnce(&mut Ledger, &mut dyn FnMut(&mut Ledger, Change))) {
-        if self.disk_rests() {
-            note(&mut self.ledger, &mut |_, _| {});
-        } else {
-            self.with_ledger(note);
-        }
     }
 
     /// Runs `act` with a `commit` that numbers a change, puts it into the journal's batch and

@@ -296,7 +296,8 @@ fn a_claimed_issue_in_trouble_keeps_only_new_repositories_back() {
         (listed["total"] == 2).then_some(())
     });
     let next = json!({"agent_id": "agent-b", "repo": "acme/core"});
-    assert_eq!(server.post("/api/claims/next", next.clone()).status, 404);
+    let status = server.post("/api/claims/next", next.clone()).status;
+    assert!(matches!(status, 404 | 502), "{status}");
     place.github.clear_faults();
     server.wait_for_another_sync();
     assert_eq!(

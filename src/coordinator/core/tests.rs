@@ -1,12 +1,10 @@
-//! Changes and snapshots that cannot be written.
+//! Snapshots that cannot be written.
 
 use std::path::PathBuf;
 
-use uuid::Uuid;
-
 use super::*;
-use crate::claim::{LeasePolicy, Status};
-use crate::domain::{ClaimId, ManualClock, SessionId};
+use crate::claim::LeasePolicy;
+use crate::domain::ManualClock;
 use crate::store::{FolderDisk, recover};
 
 const POLICY: LeasePolicy = LeasePolicy {
@@ -158,65 +156,4 @@ fn a_clean_end_writes_the_snapshot_that_failed() {
     let recovered = recover(place.disk.clone(), &place.files, POLICY).unwrap();
     assert_eq!(recovered.ledger.seq(), place.core.ledger.seq());
     assert!(recovered.replayed.is_empty(), "nothing is left to replay");
-}
-
-#[test]
-fn a_sign_of_life_fails_no_batch_while_the_disk_rests_and_revives_afterwards() {
-    let mut place = Place::new();
-    let session = SessionRef {
-        id: SessionId(Uuid::from_u128(1)),
-        pid: 1,
-    };
-    let grant = Grant {
-        new_claim_id: ClaimId(Uuid::from_u128(2)),
-        agent_id: "agent-a".parse().unwrap(),
-        session: Some(session),
-        request_id: None,
-        key: IssueKey {
-            host: Host::default(),
-            repo: "acme/api".parse().unwrap(),
-            number: 1,
-        },
-        title: "Fix it".into(),
-    };
-    let agent_id = grant.agent_id.clone();
-    let signs = || {
-        [
-            Operation::SessionHeard(session),
-            Operation::Heard(agent_id.clone()),
-        ]
-    };
-    let status = |place: &Place| place.core.ledger.active().next().unwrap().status;
-    let hear = |place: &mut Place, sign: Operation| {
-        place.core.begin();
-        place.core.perform(sign);
-        place.core.finish()
-    };
-    place.core.begin();
-    place.core.perform(Operation::SessionOpened(session));
-    place
-        .core
-        .perform(Operation::Command(Command::Grant(grant)));
-    place.core.finish().unwrap();
-    place.clock.advance(POLICY.claim_timeout);
-    place.change();
-    assert_eq!(status(&place), Status::Stale);
-
-    let journal = place.folder.path().join(place.files.journal());
-    let elsewhere = place.folder.path().join("elsewhere");
-    std::fs::rename(&journal, &elsewhere).unwrap();
-    for sign in signs() {
-        // The first one has to find out.
-        place.clock.advance(DISK_PAUSE);
-        assert!(hear(&mut place, sign).is_err());
-        for sign in signs() {
-            hear(&mut place, sign).unwrap();
-        }
-        assert_eq!(status(&place), Status::Stale);
-    }
-    std::fs::rename(&elsewhere, &journal).unwrap();
-    place.clock.advance(DISK_PAUSE);
-    hear(&mut place, Operation::SessionHeard(session)).unwrap();
-    assert_eq!(status(&place), Status::Claimed);
-    assert!(place.core.view().storage_problem.is_none());
 }
