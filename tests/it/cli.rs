@@ -111,17 +111,7 @@ fn every_tool_is_a_subcommand_with_the_tools_json() {
         (Some(0), &json!(3)),
         "{next:?}"
     );
-    let claim = [
-        "claim-issue",
-        "--agent-id",
-        "agent-b",
-        "--repo",
-        "acme/api",
-        "--issue-number",
-        "1",
-        "--json",
-    ];
-    let claimed = place.cli(&claim);
+    let claimed = place.claim_by_command("agent-b", 1);
     assert_eq!(
         (claimed.code, &claimed.json()["claimed"]),
         (Some(0), &json!(true)),
@@ -133,21 +123,10 @@ fn every_tool_is_a_subcommand_with_the_tools_json() {
 #[test]
 fn without_an_owner_a_command_is_the_owner_for_one_call() {
     let place = Place::with_issues(3);
-    let claim = |number: &str, agent: &str| {
-        place.cli(&[
-            "claim-issue",
-            "--agent-id",
-            agent,
-            "--repo",
-            "acme/api",
-            "--issue-number",
-            number,
-            "--json",
-        ])
-    };
-    let claimed = claim("1", "agent-a");
+    let claim = |number: u64, agent: &str| place.claim_by_command(agent, number);
+    let claimed = claim(1, "agent-a");
     assert_eq!(claimed.code, Some(0), "{claimed:?}");
-    let refused = claim("1", "agent-b");
+    let refused = claim(1, "agent-b");
     assert_eq!(refused.code, Some(4), "{refused:?}");
     let next = place.cli(&["next-issue", "--agent-id", "agent-b", "--json"]);
     assert_eq!(
@@ -168,19 +147,7 @@ fn without_an_owner_a_command_is_the_owner_for_one_call() {
 #[test]
 fn commands_started_together_do_not_step_on_each_other() {
     let place = Place::with_issues(8);
-    let ran = crate::support::all_at_once(8, |index| {
-        let number = (index + 1).to_string();
-        place.cli(&[
-            "claim-issue",
-            "--agent-id",
-            "a",
-            "--repo",
-            "acme/api",
-            "--issue-number",
-            &number,
-            "--json",
-        ])
-    });
+    let ran = crate::support::all_at_once(8, |index| place.claim_by_command("a", index as u64 + 1));
     for ran in ran {
         assert_eq!(ran.code, Some(0), "{ran:?}");
     }

@@ -150,15 +150,7 @@ fn assert_refused_untouched(place: &Place, words: &[&str]) -> Ran {
     }
     assert!(files(place) == before, "a file was changed");
     // Nor does any other command touch it.
-    let claimed = place.cli(&[
-        "claim-issue",
-        "--agent-id",
-        "a",
-        "--repo",
-        "acme/api",
-        "--issue-number",
-        "5",
-    ]);
+    let claimed = place.claim_by_command("a", 5);
     assert!(claimed.code.is_some_and(|code| code != 0), "{claimed:?}");
     assert!(files(place) == before, "a file was changed");
     ran

@@ -120,17 +120,8 @@ fn a_reader_resumes_after_many_short_owners() {
     let last = read(&mut events, 3)[2].id.expect("every event has an id");
     server.stop();
     // Each of these owns the state for one call, and ends cleanly.
-    let claim = [
-        "claim-issue",
-        "--agent-id",
-        "a",
-        "--repo",
-        "acme/api",
-        "--issue-number",
-        "2",
-    ];
     for _ in 0..4 {
-        let claimed = place.cli(&[claim.as_slice(), &["--json"]].concat());
+        let claimed = place.claim_by_command("a", 2);
         let id = claimed.json()["claim"]["claim_id"].clone();
         let id = id.as_str().expect("it was granted");
         let released = place.cli(&["release-issue", "--claim-id", id]);
@@ -348,14 +339,13 @@ fn watch_never_owns_and_misses_nothing() {
         log.contains("following the owner's events").then_some(())
     });
     place.unset("LOG_LEVEL");
-    let claim = |number: &str| {
-        let named = ["claim-issue", "--agent-id", "a", "--repo", "acme/api"];
-        let claimed = place.cli(&[named.as_slice(), &["--issue-number", number]].concat());
+    let claim = |number: u64| {
+        let claimed = place.claim_by_command("a", number);
         assert_eq!(claimed.code, Some(0), "{claimed:?}");
     };
     // The owner ends before it told of anything, and at once a command owns the state for a moment.
     server.stop();
-    claim("1");
+    claim(1);
     // Without an owner it tells what there was.
     let from_the_first = place.spawn(&["watch", "--json", "--since", "0"]);
     let watches = [&from_now_on, &from_the_first];
@@ -376,7 +366,7 @@ fn watch_never_owns_and_misses_nothing() {
     assert_eq!(all[0], 1);
     assert!(new[0] > 1, "{new:?}");
     // What another command does, it tells of, too.
-    claim("2");
+    claim(2);
     watched(all.last().expect("there were some") + 1);
     // Nor does it stand in the way of an owner.
     let server = place.serve();

@@ -202,6 +202,21 @@ impl Place {
         self.cli_with_input(arguments, "")
     }
 
+    /// Has an agent claim an issue of `acme/api` by a command.
+    pub fn claim_by_command(&self, agent_id: &str, number: u64) -> Ran {
+        let number = number.to_string();
+        self.cli(&[
+            "claim-issue",
+            "--agent-id",
+            agent_id,
+            "--repo",
+            "acme/api",
+            "--issue-number",
+            &number,
+            "--json",
+        ])
+    }
+
     /// Runs a command with something to read.
     pub fn cli_with_input(&self, arguments: &[&str], input: &str) -> Ran {
         let (mut command, _) = self.command(arguments);
