@@ -54,7 +54,7 @@ pub enum Operation {
     Next(NextQuery),
     /// A call that names the agent: renews its lease and revives what is stale.
     Heard(AgentId),
-    /// A call from an agent process: the same for the agents whose claims lie with it.
+    /// A call from an agent process: the same, where all claims that lie with it are of one agent.
     SessionHeard(SessionRef),
     /// What sync learnt.
     Catalogue(CatalogueUpdate),
