@@ -33,13 +33,15 @@ const SHELL: &[u8] = b"shell: ";
 /// The colour in which the runner shows a script.
 const SCRIPT_COLOUR: &[u8] = b"\x1b[36;1m";
 
-/// A step of a job that has ended, as GitHub tells it.
+/// A step of a job, as GitHub tells it.
 #[derive(Clone, Debug, Deserialize)]
 pub struct JobStep {
+    /// Its name, or what it runs.
     #[serde(default)]
-    name: String,
+    pub name: String,
+    /// How it ended; none while it runs, and where its runner was lost.
     #[serde(default)]
-    conclusion: Option<String>,
+    pub conclusion: Option<String>,
     #[serde(default)]
     started_at: Option<Timestamp>,
     #[serde(default)]
@@ -66,7 +68,8 @@ impl JobStep {
         !is_skipped && !WITHOUT_HEADING.contains(&self.name.as_str())
     }
 
-    fn is_failed(&self) -> bool {
+    /// Whether it ended in a failure that its job did not allow.
+    pub fn is_failed(&self) -> bool {
         self.conclusion.as_deref() == Some("failure")
     }
 

@@ -9,7 +9,7 @@ use super::analyse::FailedCheck;
 use super::fetch::{UNKNOWN_FRAMEWORK, by_its_own_line};
 use super::report::Evidence;
 use crate::pulls::checks::{Check, Checks, WorkflowRun};
-use crate::pulls::ci_log::{Confidence, Failure, FailureKind};
+use crate::pulls::ci_log::{Confidence, Failure, FailureKind, JobStep};
 use crate::pulls::{PullSource, Warning};
 
 /// Running workflow runs whose steps are looked at.
@@ -30,14 +30,7 @@ struct Job {
     #[serde(default)]
     completed_at: Option<Timestamp>,
     #[serde(default)]
-    steps: Vec<Step>,
-}
-
-#[derive(Deserialize)]
-struct Step {
-    name: String,
-    #[serde(default)]
-    conclusion: Option<String>,
+    steps: Vec<JobStep>,
 }
 
 impl Job {
@@ -53,7 +46,7 @@ impl Job {
             return None;
         }
         let lost = self.steps.iter().find(|step| step.conclusion.is_none());
-        let (kind, told) = match (lost, self.steps.iter().find(|step| step.has_failed())) {
+        let (kind, told) = match (lost, self.steps.iter().find(|step| step.is_failed())) {
             (Some(step), _) => (
                 FailureKind::Infra,
                 format!(
@@ -69,12 +62,6 @@ impl Job {
         };
         let failure = Failure::new(kind, UNKNOWN_FRAMEWORK, "", &told);
         Some(failure.with_confidence(Confidence::Medium))
-    }
-}
-
-impl Step {
-    fn has_failed(&self) -> bool {
-        self.conclusion.as_deref() == Some("failure")
     }
 }
 
@@ -115,7 +102,7 @@ pub(super) async fn failed_steps(
             }
         };
         for job in jobs.iter().filter(|job| job.status == "in_progress") {
-            let failed = |step: &&Step| step.has_failed();
+            let failed = |step: &&JobStep| step.is_failed();
             let known = checks
                 .all
                 .iter()
