@@ -6,7 +6,8 @@
 use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,57 +15,43 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::Instant;
 
 use super::body::ResponseBody;
 
 /// What a connection does.
-#[derive(Clone)]
-pub(super) struct Activity(Arc<Mutex<State>>);
+#[derive(Clone, Default)]
+pub(super) struct Activity(Arc<State>);
 
+#[derive(Default)]
 struct State {
     /// Requests that are not wholly answered.
-    running: usize,
-    /// When the last one was, or when a part of its answer was last taken.
-    idle_since: Instant,
+    running: AtomicUsize,
+    /// Whether one was, or a part of its answer was taken, since the watch last looked. Not when:
+    /// to ask the clock for each request costs more than all the rest of this.
+    was_active: AtomicBool,
 }
 
 impl Activity {
-    /// Of a new connection.
-    pub fn new() -> Self {
-        Self(Arc::new(Mutex::new(State {
-            running: 0,
-            idle_since: Instant::now(),
-        })))
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The head of a request has come.
     pub fn begin(&self) -> Running {
-        self.state().running += 1;
+        self.0.running.fetch_add(1, Ordering::Relaxed);
         Running(self.clone())
     }
 
-    /// Waits until the connection was idle for `limit`.
+    fn note(&self) {
+        self.0.was_active.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits until the connection was idle for `limit`; sees it after twice as long, at the latest.
     pub async fn idle_for(&self, limit: Duration) {
         loop {
-            let now = Instant::now();
-            let deadline = {
-                let state = self.state();
-                let since = if state.running == 0 {
-                    state.idle_since
-                } else {
-                    now
-                };
-                since + limit
-            };
-            if deadline <= now {
+            tokio::time::sleep(limit).await;
+            // First: what ends between the two looks has been noted before.
+            let is_running = self.0.running.load(Ordering::Acquire) > 0;
+            let was_active = self.0.was_active.swap(false, Ordering::Relaxed);
+            if !is_running && !was_active {
                 return;
             }
-            tokio::time::sleep_until(deadline).await;
         }
     }
 }
@@ -74,9 +61,8 @@ pub(super) struct Running(Activity);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let mut state = self.0.state();
-        state.running -= 1;
-        state.idle_since = Instant::now();
+        self.0.note();
+        self.0.0.running.fetch_sub(1, Ordering::Release);
     }
 }
 
@@ -112,7 +98,7 @@ impl AsyncWrite for WatchedStream {
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
         if matches!(written, Poll::Ready(Ok(1..))) {
-            self.activity.state().idle_since = Instant::now();
+            self.activity.note();
         }
         written
     }
@@ -164,6 +150,8 @@ impl Body for RunningBody {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::Instant;
+
     use super::*;
 
     const LIMIT: Duration = Duration::from_secs(10);
@@ -171,7 +159,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn time_counts_from_the_end_of_the_last_request() {
         let begun = Instant::now();
-        let activity = Activity::new();
+        let activity = Activity::default();
         let watched = activity.clone();
         let watch = tokio::spawn(async move { watched.idle_for(LIMIT).await });
         tokio::time::sleep(LIMIT / 2).await;

@@ -27,6 +27,7 @@ use super::idle::{Activity, RunningBody, WatchedStream};
 use super::metrics::{self, HttpCounts};
 use super::rest::{self, RestRequest};
 use super::router::{self, RouteId};
+use super::threads::Threads;
 use super::{forward, openapi};
 use crate::coordinator::Coordinator;
 use crate::domain::{ApiError, Category, limits};
@@ -300,7 +301,8 @@ impl HttpServer {
 }
 
 async fn accept(listener: TcpListener, state: Arc<HttpState>) {
-    let places = Arc::new(Semaphore::new(limits::CONNECTIONS_MAX));
+    let permits = Arc::new(Semaphore::new(limits::CONNECTIONS_MAX));
+    let mut threads = Threads::new();
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let mut builder = hyper::server::conn::http1::Builder::new();
@@ -330,12 +332,21 @@ async fn accept(listener: TcpListener, state: Arc<HttpState>) {
             tracing::debug!(%error, "connection was gone at once");
             continue;
         }
-        let Ok(place) = places.clone().try_acquire_owned() else {
+        let Ok(permit) = permits.clone().try_acquire_owned() else {
             tokio::spawn(refuse(stream));
             continue;
         };
+        let place = threads.place();
+        let runtime = place.runtime().clone();
+        let stream = match place.bring(stream) {
+            Ok(stream) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be served");
+                continue;
+            }
+        };
         let state = state.clone();
-        let activity = Activity::new();
+        let activity = Activity::default();
         let stream = WatchedStream::new(stream, activity.clone());
         let handler = {
             let (state, activity) = (state.clone(), activity.clone());
@@ -350,7 +361,7 @@ async fn accept(listener: TcpListener, state: Arc<HttpState>) {
         };
         let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), handler));
         while connections.try_join_next().is_some() {}
-        connections.spawn(async move {
+        let serve = async move {
             state.counts.connections.fetch_add(1, Ordering::Relaxed);
             tokio::select! {
                 biased;
@@ -362,8 +373,9 @@ async fn accept(listener: TcpListener, state: Arc<HttpState>) {
                 }
             }
             state.counts.connections.fetch_sub(1, Ordering::Relaxed);
-            drop(place);
-        });
+            drop((permit, place));
+        };
+        connections.spawn_on(serve, &runtime);
     }
     drop(listener);
     if tokio::time::timeout(limits::SHUTDOWN_GRACE, graceful.shutdown())

@@ -1,5 +1,6 @@
 //! Load and bad neighbours: gh stays within its limit, slow clients hold up nobody.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -172,4 +173,55 @@ fn many_agents_over_http_work_side_by_side() {
     });
     assert!(server.claims().is_empty());
     assert_eq!(server.health()["total_claims"], 40);
+}
+
+#[test]
+fn many_kept_connections_are_one_server() {
+    const ISSUES: usize = 32;
+    let place = Place::with_issues(ISSUES);
+    let server = place.serve_synced();
+    // As many as are served by two threads.
+    let mut connections: Vec<_> = (0..2 * ISSUES).map(|_| server.connect()).collect();
+    for connection in &mut connections {
+        assert_eq!(
+            connection.request("GET", "/api/health", &[], b"").status,
+            200
+        );
+    }
+    let connections: Vec<_> = connections.into_iter().map(Mutex::new).collect();
+    let ask = |index: usize, method: &str, path: &str, body: &str| {
+        let headers = [("content-type", "application/json")];
+        let mut connection = connections[index].lock().expect("one asks at a time");
+        connection.request(method, path, &headers, body.as_bytes())
+    };
+    let granted = all_at_once(connections.len(), |index| {
+        let number = index % ISSUES + 1;
+        let body = json!({"agent_id": format!("agent-{index}"), "repo": "acme/api", "issue_number": number});
+        let answer = ask(index, "POST", "/api/claims", &body.to_string());
+        assert!(matches!(answer.status, 201 | 409), "{}", answer.text());
+        (answer.status == 201).then_some(number)
+    });
+    let mut granted: Vec<usize> = granted.into_iter().flatten().collect();
+    granted.sort_unstable();
+    assert!(granted.into_iter().eq(1..=ISSUES), "each once");
+    // Children of gh are started, read and ended by either thread.
+    let details = all_at_once(8, |index| {
+        let index = connections.len() - 1 - index;
+        let path = format!("/api/issues/acme/api/{}", index % ISSUES + 1);
+        ask(index, "GET", &path, "")
+    });
+    for answer in details {
+        answer.expect(200);
+    }
+    // A request that does not end is cut with its thread.
+    place.github.inject(Fault::stall());
+    let mut last = connections[connections.len() - 1]
+        .lock()
+        .expect("nobody else asks");
+    let sent = last.send_request("GET", "/api/issues/acme/api/1", &[], b"");
+    sent.expect("it is taken");
+    until("gh hangs", || {
+        holds(server.health()["gh"]["pool"]["running"].as_u64() >= Some(1))
+    });
+    server.stop();
 }
