@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::journal::lines_of;
 use super::snapshot::HistoryPosition;
 use super::{Disk, StateFiles, StoreError, io_error};
 use crate::claim::{Claim, Status};
@@ -141,7 +142,7 @@ impl HistoryReader {
             if number == self.position.file {
                 bytes.truncate(usize::try_from(self.position.bytes).unwrap_or(usize::MAX));
             }
-            let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
+            let lines: Vec<&[u8]> = lines_of(&bytes).collect();
             for (at, line) in lines.iter().enumerate().rev() {
                 let more = visit(index, line).map_err(|(_, reason)| StoreError::Damaged {
                     file: name.clone(),

@@ -114,18 +114,24 @@ pub(super) struct Parsed {
     pub torn: bool,
 }
 
+/// The lines of a file, each with the line break at its end.
+pub(super) fn lines_of(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let end = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
+        let line = bytes.split_off(..end)?;
+        (!line.is_empty()).then_some(line)
+    })
+}
+
 /// Reads a journal's bytes. Changes must follow each other from `first_seq` of the header.
 pub(super) fn parse(file: &str, bytes: &[u8]) -> Result<Parsed, StoreError> {
     let mut parsed = Parsed::default();
-    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').enumerate();
+    let mut lines = lines_of(bytes).enumerate();
     let first = lines.next().map_or(&b""[..], |(_, line)| line);
     let mut expected = read_header(file, first)?.first_seq;
     parsed.first_seq = Some(expected);
     parsed.is_header_open = !first.ends_with(b"\n");
-    let mut offset = bytes
-        .iter()
-        .position(|byte| *byte == b'\n')
-        .map_or(bytes.len(), |at| at + 1);
+    let mut offset = first.len();
     parsed.valid_bytes = offset as u64;
     while let Some((index, line)) = lines.next() {
         offset += line.len();
