@@ -73,7 +73,8 @@ pub(super) type Deliver = Box<dyn FnOnce() + Send>;
 pub(super) type Read = Box<dyn FnOnce(&View<'_>) -> Deliver + Send>;
 
 /// Replies of one batch. They are handed out in the runtime: waking one task of it and letting that
-/// wake the callers costs one system call a batch instead of one a caller.
+/// wake the callers costs one system call a batch instead of one a caller, but for callers at
+/// another runtime.
 pub(super) struct Replies {
     pub performed: Vec<(Reply, Delivery)>,
     pub reads: Vec<Deliver>,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 use super::sync_plan::{self, Visit};
 use super::{Answer, CatalogueUpdate, Coordinator, CoordinatorError, Operation, RepoUpdate};
@@ -45,7 +45,7 @@ pub struct SyncReport {
     pub progress: Option<String>,
 }
 
-/// Asks for syncs and hears of them. Cheap to clone.
+/// Syncs, and tells of it. Cheap to clone.
 #[derive(Clone)]
 pub struct Syncer(pub(super) Arc<Shared>);
 
@@ -53,7 +53,6 @@ pub(super) struct Shared {
     pub(super) gh: Gh,
     pub(super) coordinator: Coordinator,
     pub(super) settings: SyncSettings,
-    wanted: Notify,
     report: watch::Sender<SyncReport>,
     probe_page: Mutex<u32>,
 }
@@ -73,7 +72,6 @@ impl Syncer {
             gh,
             coordinator,
             settings,
-            wanted: Notify::new(),
             report: watch::Sender::new(SyncReport::default()),
             probe_page: Mutex::new(PROBE_PAGE),
         }))
@@ -82,16 +80,6 @@ impl Syncer {
     /// Reports as they change.
     pub fn reports(&self) -> watch::Receiver<SyncReport> {
         self.0.report.subscribe()
-    }
-
-    /// Asks for a run soon and waits for the end of one that began after this call.
-    pub async fn sync_now(&self) -> Option<GhError> {
-        let mut reports = self.reports();
-        let under_way = u64::from(reports.borrow_and_update().progress.is_some());
-        let target = reports.borrow().runs + 1 + under_way;
-        self.0.wanted.notify_one();
-        let done = reports.wait_for(|report| report.runs >= target).await;
-        done.ok().and_then(|report| report.problem.clone())
     }
 
     /// Waits until the first run is over, or for the one under way.
@@ -106,7 +94,7 @@ impl Syncer {
         let shared = &*self.0;
         let mut pause = self.first_pause().await;
         loop {
-            let _ = tokio::time::timeout(pause, shared.wanted.notified()).await;
+            tokio::time::sleep(pause).await;
             self.note(|report| report.progress = Some("asking GitHub what changed".to_owned()));
             let problem = match self.sync_once().await {
                 Ok(problem) => problem,

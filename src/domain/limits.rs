@@ -55,7 +55,8 @@ pub const ANSWER_BYTES_MAX: usize = 8 << 10;
 pub const UNTRUSTED_TEXT_BYTES_MAX: usize = 32 << 10;
 /// HTTP connections served at once.
 pub const CONNECTIONS_MAX: usize = 4_096;
-/// Time a client has to send its request head.
+/// Time a client has to send the first request of a connection, and to take an answer; up to twice
+/// that for a further request.
 pub const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time a client has to send its request body.
 pub const BODY_READ_TIMEOUT: Duration = Duration::from_secs(15);

@@ -336,7 +336,7 @@ async fn accept(listener: TcpListener, state: Arc<HttpState>) {
             tokio::spawn(refuse(stream));
             continue;
         };
-        let place = threads.place();
+        let place = Arc::new(threads.place());
         let runtime = place.runtime().clone();
         let stream = match place.bring(stream) {
             Ok(stream) => stream,
@@ -349,12 +349,16 @@ async fn accept(listener: TcpListener, state: Arc<HttpState>) {
         let activity = Activity::default();
         let stream = WatchedStream::new(stream, activity.clone());
         let handler = {
-            let (state, activity) = (state.clone(), activity.clone());
+            let (state, activity, place) = (state.clone(), activity.clone(), place.clone());
             service_fn(move |request| {
-                let state = state.clone();
+                let (state, place) = (state.clone(), place.clone());
                 let running = activity.begin();
                 async move {
                     let response = state.answer(request).await;
+                    if response.body().size_hint().exact().is_none() {
+                        // A stream.
+                        place.hold();
+                    }
                     Ok::<_, Infallible>(response.map(|body| RunningBody::new(body, running)))
                 }
             })

@@ -5,8 +5,9 @@
 //! thread has half, so that reading requests and writing answers goes on beside the batches.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
 
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Handle};
@@ -18,25 +19,29 @@ const UNSHARED_MAX: usize = 16;
 /// The threads with what they serve.
 pub(super) struct Threads {
     first: Thread,
-    /// From the first connection that it shall serve.
-    second: Option<(Thread, EndAtDrop)>,
+    /// From the first connection that it shall serve; `Some(None)` when it could not be started.
+    second: Option<Option<Second>>,
 }
 
 struct Thread {
     runtime: Handle,
-    /// Connections that it serves.
+    /// Connections that it works for.
     open: Arc<AtomicUsize>,
 }
 
-/// The second thread runs until this is dropped.
-struct EndAtDrop {
-    _end: oneshot::Sender<()>,
+/// The second thread. It ends, and all that runs there, when this is dropped: a process that ends
+/// takes its children with it only if those who guard them are dropped before.
+struct Second {
+    thread: Thread,
+    end: Option<oneshot::Sender<()>>,
+    running: Option<JoinHandle<()>>,
 }
 
 /// A connection's place at a thread, until it is dropped.
 pub(super) struct Place {
     runtime: Handle,
     open: Arc<AtomicUsize>,
+    counts: AtomicBool,
 }
 
 impl Threads {
@@ -54,13 +59,16 @@ impl Threads {
         if first < UNSHARED_MAX {
             return self.first.place();
         }
-        if self.second.is_none() {
-            self.second = start_second()
+        let second = self.second.get_or_insert_with(|| {
+            let second = Second::start();
+            second
                 .inspect_err(|error| tracing::warn!(%error, "one thread serves all connections"))
-                .ok();
-        }
-        match &self.second {
-            Some((second, _)) if second.open.load(Ordering::Relaxed) < first => second.place(),
+                .ok()
+        });
+        match second {
+            Some(second) if second.thread.open.load(Ordering::Relaxed) < first => {
+                second.thread.place()
+            }
             _ => self.first.place(),
         }
     }
@@ -79,21 +87,46 @@ impl Thread {
         Place {
             runtime: self.runtime.clone(),
             open: self.open.clone(),
+            counts: AtomicBool::new(true),
         }
     }
 }
 
-fn start_second() -> io::Result<(Thread, EndAtDrop)> {
-    let runtime = Builder::new_current_thread().enable_all().build()?;
-    let thread = Thread::new(runtime.handle().clone());
-    let (_end, ended) = oneshot::channel();
-    std::thread::Builder::new()
-        .name("connections".to_owned())
-        .spawn(move || {
-            // Nothing is ever sent.
-            let _ = runtime.block_on(ended);
-        })?;
-    Ok((thread, EndAtDrop { _end }))
+impl Second {
+    fn start() -> io::Result<Self> {
+        let (end, ended) = oneshot::channel::<()>();
+        let (started, start) = mpsc::channel();
+        // The runtime is made there: here none may be dropped, were there no thread to be had.
+        let running = std::thread::Builder::new()
+            .name("connections".to_owned())
+            .spawn(move || {
+                let runtime = match Builder::new_current_thread().enable_all().build() {
+                    Ok(runtime) => runtime,
+                    Err(error) => return drop(started.send(Err(error))),
+                };
+                let _ = started.send(Ok(runtime.handle().clone()));
+                // Nothing is ever sent.
+                let _ = runtime.block_on(ended);
+                // Waits for no job that blocks; all tasks are dropped.
+                runtime.shutdown_background();
+            })?;
+        let runtime = start.recv().map_err(io::Error::other)??;
+        Ok(Self {
+            thread: Thread::new(runtime),
+            end: Some(end),
+            running: Some(running),
+        })
+    }
+}
+
+impl Drop for Second {
+    fn drop(&mut self) {
+        self.end = None;
+        if let Some(running) = self.running.take() {
+            // It waits for nobody; what panicked there has said so.
+            let _ = running.join();
+        }
+    }
 }
 
 impl Place {
@@ -111,11 +144,19 @@ impl Place {
         let _entered = self.runtime.enter();
         TcpStream::from_std(stream)
     }
+
+    /// The connection is only held open from now on: no work for its thread. Windows of agents and
+    /// readers of events must not drive those who ask apart.
+    pub fn hold(&self) {
+        if self.counts.swap(false, Ordering::Relaxed) {
+            self.open.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.open.fetch_sub(1, Ordering::Relaxed);
+        self.hold();
     }
 }
 
@@ -137,9 +178,16 @@ mod tests {
         assert_eq!(here(&few), UNSHARED_MAX);
         let more: Vec<Place> = (0..3 * UNSHARED_MAX).map(|_| threads.place()).collect();
         assert_eq!(here(&more), UNSHARED_MAX, "so that each has 32 of 64");
+        few.iter().for_each(Place::hold);
         drop(few);
         let next: Vec<Place> = (0..UNSHARED_MAX).map(|_| threads.place()).collect();
-        assert_eq!(here(&next), UNSHARED_MAX, "where places have become free");
+        assert_eq!(
+            here(&next),
+            UNSHARED_MAX,
+            "where places have become free, once"
+        );
+        let last = [threads.place(), threads.place()];
+        assert_eq!(here(&last), 1, "both have as many again");
     }
 
     #[tokio::test]
@@ -169,9 +217,13 @@ mod tests {
         assert_eq!(&bytes, b"ping");
         assert_eq!(echo.await.unwrap().as_deref(), Some("connections"));
         drop(place);
+        let guarded = Arc::new(());
+        let guard = guarded.clone();
+        runtime.spawn(async move {
+            let _guard = guard;
+            std::future::pending::<()>().await;
+        });
         drop(threads);
-        // The runtime ends with its thread, and with it what it still has to do.
-        let endless = runtime.spawn(std::future::pending::<()>());
-        assert!(endless.await.unwrap_err().is_cancelled());
+        assert_eq!(Arc::strong_count(&guarded), 1, "all tasks are gone by then");
     }
 }

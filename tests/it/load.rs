@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::github::Fault;
-use crate::support::{Place, all_at_once, holds, until};
+use crate::support::{Connection, Place, all_at_once, holds, until};
 
 #[test]
 fn gh_never_exceeds_its_limit() {
@@ -179,7 +179,7 @@ fn many_agents_over_http_work_side_by_side() {
 fn many_kept_connections_are_one_server() {
     const ISSUES: usize = 32;
     let place = Place::with_issues(ISSUES);
-    let server = place.serve_synced();
+    let mut server = place.serve_synced();
     // As many as are served by two threads.
     let mut connections: Vec<_> = (0..2 * ISSUES).map(|_| server.connect()).collect();
     for connection in &mut connections {
@@ -213,15 +213,37 @@ fn many_kept_connections_are_one_server() {
     for answer in details {
         answer.expect(200);
     }
-    // A request that does not end is cut with its thread.
+    // A request that does not end is cut, and its gh with it.
     place.github.inject(Fault::stall());
     let mut last = connections[connections.len() - 1]
         .lock()
         .expect("nobody else asks");
     let sent = last.send_request("GET", "/api/issues/acme/api/1", &[], b"");
     sent.expect("it is taken");
-    until("gh hangs", || {
-        holds(server.health()["gh"]["pool"]["running"].as_u64() >= Some(1))
+    until("gh hangs", || holds(!server.process.children().is_empty()));
+    server.process.terminate();
+    assert!(server.process.children().is_empty());
+}
+
+#[test]
+fn a_window_that_is_closed_leaves_no_gh_of_many_callers_behind() {
+    let place = Place::with_issues(1);
+    let mut window = place.mcp().joined().synced();
+    let owner = place.lock().expect("it is the owner");
+    let address = crate::support::field(&owner, "address");
+    let mut callers: Vec<_> = (0..40).map(|_| Connection::open(address)).collect();
+    for caller in &mut callers {
+        assert_eq!(caller.request("GET", "/api/claims", &[], b"").status, 200);
+    }
+    place.github.inject(Fault::stall());
+    for caller in callers.iter_mut().rev().take(2) {
+        let sent = caller.send_request("GET", "/api/issues/acme/api/1", &[], b"");
+        sent.expect("it is taken");
+    }
+    until("gh hangs", || holds(!window.process.children().is_empty()));
+    let status = window.leave(Duration::from_secs(2));
+    assert_eq!(status.code(), Some(0), "{}", window.process.log());
+    until("no gh is left", || {
+        holds(window.process.children().is_empty())
     });
-    server.stop();
 }
