@@ -2,8 +2,9 @@
 //!
 //! Messages that tasks of the runtime send in one turn are taken together: the first one asks the
 //! bell to ring, the bell is a task itself, and so it rings after all the tasks that were ready
-//! before it. What other threads send meanwhile goes along. One sync on the disk then carries all their changes. Waking somebody for each
-//! message would make batches of one, and a sync and two context switches for each.
+//! before it. What other threads send meanwhile goes along. One sync on the disk then carries all
+//! their changes. Waking somebody for each message would make batches of one, and a sync and two
+//! context switches for each.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
