@@ -3,6 +3,7 @@
 //! To parse is to validate: a value of one of these types is already within its limits.
 
 mod clock;
+mod compact_json;
 pub mod cursor;
 mod error;
 mod ids;
@@ -14,6 +15,7 @@ pub mod text;
 mod time_text;
 
 pub use clock::{Clock, ManualClock, SystemClock, later};
+pub use compact_json::write_compact_json;
 pub use error::{ApiError, Category};
 pub use ids::{AgentId, ClaimId, Host, IssueKey, RepoName, RequestId, SessionId, SessionRef};
 pub use issue::{IssueState, IssueSummary, Milestone, RepoPattern};

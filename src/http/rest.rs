@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::body::{self, ResponseBody};
 use super::router::{Matched, RouteId};
 use crate::claim::Claim;
-use crate::domain::{ApiError, Category};
+use crate::domain::{ApiError, Category, write_compact_json};
 use crate::service::{Call, Reply, ReplyKind, Request, arguments_from_text};
 
 /// What a REST route needs of a request.
@@ -176,7 +176,7 @@ pub(super) fn render(route: RouteId, reply: &Reply) -> Response<ResponseBody> {
 fn claim_json(claim: &Claim) -> Option<Bytes> {
     const SPACE: usize = 1 << 10;
     let mut text = Vec::with_capacity(SPACE);
-    serde_json::to_writer(&mut text, claim).ok()?;
+    write_compact_json(&mut text, claim).ok()?;
     Some(text.into())
 }
 

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Disk, DiskFile, FileId, StoreError, io_error};
 use crate::claim::{Change, Recorded};
-use crate::domain::limits;
+use crate::domain::{limits, write_compact_json};
 
 /// Version of the line format, in the first line of each journal.
 pub(super) const VERSION: u32 = 1;
@@ -66,7 +66,7 @@ fn write_line(buffer: &mut Vec<u8>, recorded: &Recorded, durable: u64) -> Result
         at: recorded.at,
         change: &recorded.change,
     };
-    serde_json::to_writer(&mut *buffer, &line)
+    write_compact_json(buffer, &line)
         .map_err(|error| io_error("encode", "journal line")(error.into()))?;
     buffer.pop();
     let crc = crc32fast::hash(&buffer[start..]);
