@@ -3,12 +3,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 
 use super::core::{Core, View};
 use super::feed::Feed;
 use super::inbox::{Inbox, Refused};
-use super::message::{Delivery, Handover, Message, Read};
+use super::message::{Delivery, Handover, Message, Read, Reply};
 use super::writer::Writer;
 use super::{Answer, NextOutcome, NextQuery, Operation};
 use crate::domain::{ApiError, Category};
@@ -84,6 +85,13 @@ pub struct Coordinator {
     thread: Arc<Thread>,
 }
 
+/// Where a delivery arrives.
+type Asked = oneshot::Receiver<Result<Delivery, CoordinatorError>>;
+
+async fn delivered(asked: Asked) -> Result<Delivery, CoordinatorError> {
+    asked.await.unwrap_or(Err(CoordinatorError::Stopped))
+}
+
 /// The thread; it ends when nobody can reach it any more.
 struct Thread {
     inbox: Arc<Inbox<Message>>,
@@ -122,20 +130,27 @@ impl Coordinator {
         })
     }
 
-    /// Has an operation performed; the answer comes when its changes are on disk.
-    pub async fn perform(&self, operation: Operation) -> Result<Answer, CoordinatorError> {
-        let Delivery { answer, handover } = self.deliver(operation).await?;
-        if let Some(handover) = handover {
-            handover.done();
+    /// Has an operation performed, which is asked for at once; the answer comes when its changes are
+    /// on disk.
+    pub fn perform(
+        &self,
+        operation: Operation,
+    ) -> impl Future<Output = Result<Answer, CoordinatorError>> + use<> {
+        // Outside of the future, so that it need not carry the operation about.
+        let asked = self.ask(operation);
+        async move {
+            let Delivery { answer, handover } = delivered(asked?).await?;
+            if let Some(handover) = handover {
+                handover.done();
+            }
+            Ok(answer)
         }
-        Ok(answer)
     }
 
     /// Has an operation performed that nobody waits for.
     pub fn tell(&self, operation: Operation) {
-        let (reply, _) = oneshot::channel();
         // Full or stopped: what is asked next says so.
-        let _ = self.send(Message::Perform(Box::new(operation), reply));
+        let _ = self.send(Message::Perform(Box::new(operation), None));
     }
 
     /// Chooses and grants the best issue. The grant is taken back unless the handover is done.
@@ -143,17 +158,20 @@ impl Coordinator {
         &self,
         query: NextQuery,
     ) -> Result<(NextOutcome, Option<Handover>), CoordinatorError> {
-        let Delivery { answer, handover } = self.deliver(Operation::Next(query)).await?;
+        let asked = self.ask(Operation::Next(query))?;
+        let Delivery { answer, handover } = delivered(asked).await?;
         match answer {
             Answer::Next(outcome) => Ok((outcome, handover)),
             _ => Err(CoordinatorError::Stopped),
         }
     }
 
-    async fn deliver(&self, operation: Operation) -> Result<Delivery, CoordinatorError> {
-        let (reply, answer) = oneshot::channel();
-        self.send(Message::Perform(Box::new(operation), reply))?;
-        answer.await.unwrap_or(Err(CoordinatorError::Stopped))
+    fn ask(&self, operation: Operation) -> Result<Asked, CoordinatorError> {
+        let (sender, asked) = oneshot::channel();
+        let runtime = Handle::current();
+        let reply = Reply { sender, runtime };
+        self.send(Message::Perform(Box::new(operation), Some(reply)))?;
+        Ok(asked)
     }
 
     /// Reads the state: what is on disk, also while nothing can be stored.
@@ -162,13 +180,16 @@ impl Coordinator {
         read: impl FnOnce(&View<'_>) -> R + Send + 'static,
     ) -> Result<R, CoordinatorError> {
         let (reply, answer) = oneshot::channel();
-        let read: Read = Box::new(move |view| {
-            let result = read(view);
-            Box::new(move || {
-                // A caller that went away is not an error.
-                let _ = reply.send(result);
-            })
-        });
+        let read = Read {
+            read: Box::new(move |view| {
+                let result = read(view);
+                Box::new(move || {
+                    // A caller that went away is not an error.
+                    let _ = reply.send(result);
+                })
+            }),
+            runtime: Handle::current(),
+        };
         self.send(Message::Read(read))?;
         answer.await.map_err(|_| CoordinatorError::Stopped)
     }

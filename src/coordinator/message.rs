@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::core::View;
@@ -13,7 +14,11 @@ use crate::domain::ClaimId;
 use crate::store::{HistoryPosition, StoreError};
 
 /// Where a performed operation is answered.
-pub(super) type Reply = oneshot::Sender<Result<Delivery, CoordinatorError>>;
+pub(super) struct Reply {
+    pub sender: oneshot::Sender<Result<Delivery, CoordinatorError>>,
+    /// Of whoever waits.
+    pub runtime: Handle,
+}
 
 /// An answer on its way to its caller.
 pub(super) struct Delivery {
@@ -53,8 +58,7 @@ impl Handover {
             return;
         };
         let command = Operation::Command(Command::Withdraw { claim_id, why });
-        let (reply, _) = oneshot::channel();
-        let message = Message::Perform(Box::new(command), reply);
+        let message = Message::Perform(Box::new(command), None);
         if self.inbox.send(message).is_err() {
             tracing::warn!(%claim_id, "a grant that did not arrive could not be taken back");
         }
@@ -70,27 +74,87 @@ impl Drop for Handover {
 /// Gives the result of a read away.
 pub(super) type Deliver = Box<dyn FnOnce() + Send>;
 /// Looks at the state after a batch.
-pub(super) type Read = Box<dyn FnOnce(&View<'_>) -> Deliver + Send>;
+pub(super) struct Read {
+    pub read: Box<dyn FnOnce(&View<'_>) -> Deliver + Send>,
+    /// Of whoever waits.
+    pub runtime: Handle,
+}
 
-/// Replies of one batch. They are handed out in the runtime: waking one task of it and letting that
-/// wake the callers costs one system call a batch instead of one a caller, but for callers at
-/// another runtime.
+/// Replies of one batch, by the runtime in which their callers wait. Each is handed out there:
+/// waking one task of a runtime and letting that wake the callers costs one system call a batch
+/// instead of one a caller.
 pub(super) struct Replies {
-    pub performed: Vec<(Reply, Delivery)>,
-    pub reads: Vec<Deliver>,
+    groups: Vec<ReplyGroup>,
+    /// What came of the batch.
     pub durable: Result<(), CoordinatorError>,
 }
 
+/// Replies to the callers at one runtime.
+struct ReplyGroup {
+    runtime: Handle,
+    performed: Vec<(
+        oneshot::Sender<Result<Delivery, CoordinatorError>>,
+        Delivery,
+    )>,
+    reads: Vec<Deliver>,
+}
+
 impl Replies {
-    /// Whether nobody waits for any of them.
-    pub fn is_empty(&self) -> bool {
-        self.performed.is_empty() && self.reads.is_empty()
+    /// None yet, of a batch that went well.
+    pub fn new() -> Self {
+        Self {
+            groups: Vec::new(),
+            durable: Ok(()),
+        }
     }
 
+    /// Adds the reply to an operation.
+    pub fn add(&mut self, reply: Reply, delivery: Delivery) {
+        let group = self.group(reply.runtime);
+        group.performed.push((reply.sender, delivery));
+    }
+
+    /// Adds what was read.
+    pub fn add_read(&mut self, runtime: Handle, deliver: Deliver) {
+        self.group(runtime).reads.push(deliver);
+    }
+
+    /// There are two runtimes at most.
+    fn group(&mut self, runtime: Handle) -> &mut ReplyGroup {
+        let known = |group: &ReplyGroup| group.runtime.id() == runtime.id();
+        let index = self.groups.iter().position(known).unwrap_or_else(|| {
+            self.groups.push(ReplyGroup {
+                runtime,
+                performed: Vec::new(),
+                reads: Vec::new(),
+            });
+            self.groups.len() - 1
+        });
+        &mut self.groups[index]
+    }
+
+    /// Hands them out.
     pub fn hand_out(self) {
+        let here = Handle::try_current().ok().map(|runtime| runtime.id());
+        let is_here = |group: &ReplyGroup| Some(group.runtime.id()) == here;
+        let (near, far): (Vec<_>, Vec<_>) = self.groups.into_iter().partition(is_here);
+        // Others first: they are at work then while these are handed out.
+        for group in far {
+            let (runtime, durable) = (group.runtime.clone(), self.durable.clone());
+            // In a runtime that has ended nobody waits any more.
+            runtime.spawn(async move { group.hand_out(&durable) });
+        }
+        for group in near {
+            group.hand_out(&self.durable);
+        }
+    }
+}
+
+impl ReplyGroup {
+    fn hand_out(self, durable: &Result<(), CoordinatorError>) {
         // A caller that went away is not an error.
-        for (reply, delivery) in self.performed {
-            let _ = reply.send(self.durable.clone().map(|()| delivery));
+        for (sender, delivery) in self.performed {
+            let _ = sender.send(durable.clone().map(|()| delivery));
         }
         for deliver in self.reads {
             deliver();
@@ -100,8 +164,8 @@ impl Replies {
 
 /// What the writer is asked.
 pub(super) enum Message {
-    /// To do something and to reply when it is durable.
-    Perform(Box<Operation>, Reply),
+    /// To do something and to reply, if somebody waits for it, when it is durable.
+    Perform(Box<Operation>, Option<Reply>),
     /// To let somebody read the state.
     Read(Read),
     /// To take note of who is logged in.

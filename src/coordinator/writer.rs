@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, TryLockError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
 use super::core::Core;
 use super::handle::{CoordinatorError, storage_error};
@@ -115,17 +115,10 @@ impl Writer {
 
     /// Starts the task in the current runtime, and the thread.
     pub fn start(self: Arc<Self>) -> std::io::Result<JoinHandle<()>> {
-        // Bounded by the queue: a reply belongs to a request that was let in.
-        let (replies, mut batches) = mpsc::unbounded_channel::<Replies>();
         let task = self.clone();
         let thread = std::thread::Builder::new()
             .name("coordinator".to_owned())
-            .spawn(move || self.run(&replies))?;
-        tokio::spawn(async move {
-            while let Some(batch) = batches.recv().await {
-                batch.hand_out();
-            }
-        });
+            .spawn(move || self.run())?;
         tokio::spawn(async move { task.end_turns().await });
         Ok(thread)
     }
@@ -153,17 +146,13 @@ impl Writer {
     }
 
     /// The thread.
-    fn run(&self, replies: &mpsc::UnboundedSender<Replies>) {
+    fn run(&self) {
         let _close = CloseAtEnd(self.inbox.clone());
         while let Some(sleep) = self.locked(State::sleep)
             && self.inbox.wait(sleep)
         {
             let batch = |state: &mut State| {
-                let batch = state.batch(&self.inbox);
-                if !batch.is_empty() {
-                    // Without a runtime nobody waits any more.
-                    let _ = replies.send(batch);
-                }
+                state.batch(&self.inbox).hand_out();
                 state.snapshot_if_due(&self.inbox);
                 state.stop.take()
             };
@@ -229,7 +218,7 @@ impl State {
         if self.waiting.len() <= limits::COORDINATOR_BATCH_MAX {
             inbox.take(&mut self.waiting);
         }
-        let mut performed = Vec::with_capacity(self.waiting.len());
+        let mut replies = Replies::new();
         let mut reads: Vec<Read> = Vec::new();
         let mut catalogue_changed = false;
         self.core.begin();
@@ -245,7 +234,9 @@ impl State {
                     catalogue_changed |= matches!(*operation, Operation::Catalogue(_));
                     let answer = self.core.perform(*operation);
                     let handover = handover(inbox, &answer);
-                    performed.push((reply, Delivery { answer, handover }));
+                    if let Some(reply) = reply {
+                        replies.add(reply, Delivery { answer, handover });
+                    }
                 }
                 Message::Read(read) => reads.push(read),
                 Message::Viewer(viewer) => self.core.set_viewer(viewer),
@@ -257,17 +248,16 @@ impl State {
         let result = self.core.finish();
         // Only now: what they see is durable, and they see it too when the batch could not be stored.
         let view = self.core.view();
-        let reads = reads.into_iter().map(|read| read(&view)).collect();
+        for read in reads {
+            replies.add_read(read.runtime, (read.read)(&view));
+        }
         let synced = wrote && result.is_ok();
         self.quickness.note(Instant::now(), begun.elapsed(), synced);
         if wrote || catalogue_changed {
             self.changed.send_modify(|version| *version += 1);
         }
-        Replies {
-            performed,
-            reads,
-            durable: result.map_err(|error| storage_error(&error)),
-        }
+        replies.durable = result.map_err(|error| storage_error(&error));
+        replies
     }
 
     fn snapshot_if_due(&mut self, inbox: &Arc<Inbox<Message>>) {

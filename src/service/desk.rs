@@ -214,7 +214,7 @@ impl Parts {
             Request::GetReviewSuggestions(arguments) => {
                 Box::pin(self.get_review_suggestions(arguments)).await
             }
-            Request::SystemHealth(arguments) => self.system_health(arguments).await,
+            Request::SystemHealth(arguments) => Box::pin(self.system_health(arguments)).await,
         }
     }
 
@@ -247,11 +247,12 @@ impl Parts {
         }
     }
 
-    pub async fn perform(&self, operation: Operation) -> Result<Answer, ApiError> {
-        self.coordinator
-            .perform(operation)
-            .await
-            .map_err(|error| error.to_api())
+    pub fn perform(
+        &self,
+        operation: Operation,
+    ) -> impl Future<Output = Result<Answer, ApiError>> + use<> {
+        let performed = self.coordinator.perform(operation);
+        async move { performed.await.map_err(|error| error.to_api()) }
     }
 
     pub async fn read<R: Send + 'static>(

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::*;
