@@ -348,7 +348,7 @@ impl Core {
             let Some((issue, repo)) = known else {
                 // Asking is a sign of life, whatever comes of it.
                 self.with_ledger(|ledger, commit| ledger.revive(&grant.agent_id, now, commit));
-                return ClaimAnswer::Unknown;
+                return ClaimAnswer::Unknown(grant);
             };
             let candidate = view.candidate(issue, &grant.key);
             let found = view.rules.warnings(&candidate);

@@ -96,6 +96,7 @@ pub enum ClaimAnswer {
         /// What `next_issue` would have minded.
         warnings: Vec<String>,
     },
-    /// The catalogue does not know the issue as open, or not freshly enough: ask GitHub.
-    Unknown,
+    /// The catalogue does not know the issue as open, or not freshly enough: ask GitHub, then ask
+    /// for this again.
+    Unknown(Grant),
 }

@@ -130,24 +130,24 @@ impl Ord for RepoName {
 }
 
 /// The host of a GitHub instance, `github.com` or an Enterprise host, in lower case.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Host(Arc<str>);
+#[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Host {
+    /// `None`: github.com. Nearly every host is that one, and each claim has copies of it: threads
+    /// would count them all in one place.
+    other: Option<Arc<str>>,
+}
+
+const DEFAULT_HOST: &str = "github.com";
 
 impl Host {
     /// The host name.
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.other.as_deref().unwrap_or(DEFAULT_HOST)
     }
 
     /// Whether this is github.com, which answers leave out.
     pub fn is_default(&self) -> bool {
-        &*self.0 == "github.com"
-    }
-}
-
-impl Default for Host {
-    fn default() -> Self {
-        Self("github.com".into())
+        self.other.is_none()
     }
 }
 
@@ -160,7 +160,9 @@ impl FromStr for Host {
             && given.bytes().all(allowed)
             && given.starts_with(|first: char| first.is_ascii_alphanumeric());
         if valid {
-            Ok(Self(given.to_ascii_lowercase().into()))
+            let given = given.to_ascii_lowercase();
+            let other = (given != DEFAULT_HOST).then(|| given.into());
+            Ok(Self { other })
         } else {
             Err(ApiError::invalid(
                 format!("'{}' is not a host name", text::one_line(given)),
@@ -223,17 +225,17 @@ macro_rules! text_identifier {
     ($($name:ident),*) => {$(
         impl fmt::Display for $name {
             fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str(&self.0)
+                formatter.write_str(self.as_str())
             }
         }
         impl fmt::Debug for $name {
             fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str(&self.0)
+                formatter.write_str(self.as_str())
             }
         }
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(&self.0)
+                serializer.serialize_str(self.as_str())
             }
         }
         impl<'de> Deserialize<'de> for $name {
@@ -299,6 +301,18 @@ mod tests {
         assert_eq!(one, other);
         let set = std::collections::HashSet::from([one]);
         assert!(set.contains(&other));
+    }
+
+    #[test]
+    fn github_com_is_the_default_host_however_it_is_written() {
+        let written: Host = "GitHub.com".parse().unwrap();
+        assert_eq!(written, Host::default());
+        assert!(written.is_default());
+        assert_eq!(written.as_str(), "github.com");
+        let other: Host = "GitHub.example.org:8443".parse().unwrap();
+        assert!(!other.is_default());
+        assert_eq!(other.to_string(), "github.example.org:8443");
+        assert_ne!(other, written);
     }
 
     #[test]

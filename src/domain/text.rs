@@ -55,7 +55,8 @@ pub fn push_one_line(line: &mut String, text: &str) {
             character
         }
     };
-    if text.contains(is_deceptive) {
+    let is_ascii = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if !is_ascii && text.contains(is_deceptive) {
         line.extend(text.chars().map(plain));
     } else {
         line.push_str(text);

@@ -69,18 +69,19 @@ impl Parts {
             session,
             request_id,
             key: self.key(repo, number),
-            title: "".into(),
+            title: Arc::default(),
         };
         let fresh_within = Some(self.settings.sync_interval);
-        let answer = self
-            .perform(Operation::Claim {
-                grant: grant.clone(),
-                fresh_within,
-            })
-            .await?;
-        let (outcome, warnings) = match answer {
+        let operation = Operation::Claim {
+            grant,
+            fresh_within,
+        };
+        let (outcome, warnings) = match self.perform(operation).await? {
             Answer::Claim(ClaimAnswer::Decided { outcome, warnings }) => (outcome, warnings),
-            _ => Box::pin(self.claim_after_lookup(grant)).await?,
+            Answer::Claim(ClaimAnswer::Unknown(grant)) => {
+                Box::pin(self.claim_after_lookup(grant)).await?
+            }
+            _ => return Err(CoordinatorError::Stopped.to_api()),
         };
         claim_reply(outcome, warnings)
     }

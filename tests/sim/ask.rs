@@ -300,7 +300,7 @@ impl Reply {
         match answer {
             Answer::Outcome(outcome) => Self::of_outcome(outcome),
             Answer::Claim(ClaimAnswer::Decided { outcome, .. }) => Self::of_outcome(outcome),
-            Answer::Claim(ClaimAnswer::Unknown) => Self::Unknown,
+            Answer::Claim(ClaimAnswer::Unknown(_)) => Self::Unknown,
             Answer::Next(NextOutcome::Granted(grant)) => Self::Chosen {
                 id: grant.claim.claim_id,
                 issue: setting.issue(&grant.claim),
