@@ -45,10 +45,8 @@ pub const HEAD_BYTES_MAX: usize = 64 << 10;
 /// Most headers of one HTTP request.
 pub const HEADERS_MAX: usize = 64;
 /// The last wall, at which the connection is given up with a bare 431: what lies between it and the
-/// two limits before is still read, so that it can be refused with words.
+/// limit before is still read, so that it can be refused with words.
 pub const HEAD_BYTES_WALL: usize = 2 * HEAD_BYTES_MAX;
-/// The same for the number of headers.
-pub const HEADERS_WALL: usize = 100;
 /// Largest answer of a tool that lists things; then there is a cursor.
 pub const ANSWER_BYTES_MAX: usize = 8 << 10;
 /// Largest issue body or comment text handed to an agent, in bytes.

@@ -165,7 +165,9 @@ fn is_loopback_authority(authority: &str) -> bool {
             None => authority,
         },
     };
-    host.eq_ignore_ascii_case("localhost")
+    // What nearly every request says needs no parsing.
+    host == "127.0.0.1"
+        || host.eq_ignore_ascii_case("localhost")
         || host
             .parse::<std::net::IpAddr>()
             .is_ok_and(|address| address.is_loopback())

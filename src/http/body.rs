@@ -44,7 +44,10 @@ where
     // Nearly every body arrives in one piece, which needs no copy.
     let mut collected = Bytes::new();
     let mut length = 0;
-    while let Some(frame) = body.frame().await {
+    // A body that is known to be over is not asked again: its end would come a turn later.
+    while !body.is_end_stream()
+        && let Some(frame) = body.frame().await
+    {
         let frame = frame.map_err(|error| {
             ApiError::invalid(
                 format!("the body could not be read: {error}"),

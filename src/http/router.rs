@@ -215,6 +215,9 @@ pub(super) fn find<'a>(method: &Method, path: &'a str) -> Result<Matched<'a>, Ap
 /// Matches segment by segment; `{name}` takes one. A fixed segment wins over a named one by its
 /// place in the table, so `/api/claims/next` is no claim id for POST.
 fn match_path<'a>(pattern: &'static str, path: &'a str) -> Option<Vec<(&'static str, &'a str)>> {
+    if pattern == path && !pattern.contains('{') {
+        return Some(Vec::new());
+    }
     let mut parameters = Vec::new();
     let mut given = path.split('/');
     for expected in pattern.split('/') {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::{Body as _, Incoming};
@@ -27,7 +28,7 @@ use super::idle::{Activity, RunningBody, WatchedStream};
 use super::metrics::{self, HttpCounts};
 use super::rest::{self, RestRequest};
 use super::router::{self, RouteId};
-use super::threads::Threads;
+use super::threads::{Place, Threads};
 use super::{forward, openapi};
 use crate::coordinator::Coordinator;
 use crate::domain::{ApiError, Category, limits};
@@ -45,6 +46,14 @@ pub struct HttpState {
     mcp: McpService,
     counts: HttpCounts,
     shutdown: CancellationToken,
+}
+
+/// What the requests of one connection share: each takes hold of this alone, so that threads do not
+/// count in one place what they have in common.
+struct Connection {
+    state: Arc<HttpState>,
+    place: Place,
+    activity: Activity,
 }
 
 /// A running listener.
@@ -107,21 +116,21 @@ impl HttpState {
     async fn route(&self, request: Request<Incoming>) -> Result<Response<ResponseBody>, ApiError> {
         access::check_size(&request)?;
         self.access.check_source(request.uri(), request.headers())?;
-        let path = request.uri().path().to_owned();
-        let matched = router::find(request.method(), &path)?;
+        let (parts, incoming) = request.into_parts();
+        let matched = router::find(&parts.method, parts.uri.path())?;
         match matched.route {
-            RouteId::Forward | RouteId::Session => self.access.check_process(request.headers())?,
+            RouteId::Forward | RouteId::Session => self.access.check_process(&parts.headers)?,
             RouteId::Health => {}
-            _ => self.access.check_key(request.headers())?,
+            _ => self.access.check_key(&parts.headers)?,
         }
         match matched.route {
-            RouteId::Mcp => Box::pin(self.mcp(request)).await,
+            RouteId::Mcp => Box::pin(self.mcp(parts, incoming)).await,
             RouteId::Events => {
-                let query = request.uri().query();
+                let query = parts.uri.query();
                 let shutdown = self.shutdown.clone();
                 Box::pin(events::answer(
                     &self.events,
-                    request.headers(),
+                    &parts.headers,
                     query,
                     shutdown,
                 ))
@@ -129,17 +138,16 @@ impl HttpState {
             }
             RouteId::Session => {
                 let coordinator = &self.events.coordinator;
-                forward::hold_session(coordinator, request.headers(), self.shutdown.clone()).await
+                forward::hold_session(coordinator, &parts.headers, self.shutdown.clone()).await
             }
             RouteId::Forward => {
-                let body = body::read(request.into_body()).await?;
+                let body = body::read(incoming).await?;
                 forward::answer(&*self.service, &body).await
             }
-            RouteId::Health => Box::pin(self.health(&request)).await,
+            RouteId::Health => Box::pin(self.health(&parts.headers)).await,
             RouteId::Metrics => Box::pin(self.metrics()).await,
             RouteId::OpenApi => Ok(body::json(StatusCode::OK, openapi::describe().to_string())),
             _ => {
-                let (parts, incoming) = request.into_parts();
                 let length = incoming.size_hint().upper();
                 if parts.method != Method::GET && parts.method != Method::HEAD {
                     rest::check_media_type(&parts.headers, length != Some(0))?;
@@ -163,8 +171,11 @@ impl HttpState {
 
     /// The library answers every body that is no message with 415, and its refusals tell no next
     /// step.
-    async fn mcp(&self, request: Request<Incoming>) -> Result<Response<ResponseBody>, ApiError> {
-        let (parts, incoming) = request.into_parts();
+    async fn mcp(
+        &self,
+        parts: Parts,
+        incoming: Incoming,
+    ) -> Result<Response<ResponseBody>, ApiError> {
         let is_json = rest::check_media_type(&parts.headers, true).is_ok();
         let body = body::read(incoming).await?;
         if parts.method == Method::POST && is_json {
@@ -197,12 +208,8 @@ impl HttpState {
     }
 
     /// Without the key only what anybody may know; strangers and watchers cause no calls to GitHub.
-    async fn health(
-        &self,
-        request: &Request<Incoming>,
-    ) -> Result<Response<ResponseBody>, ApiError> {
-        let is_stranger =
-            self.access.needs_key() && self.access.check_key(request.headers()).is_err();
+    async fn health(&self, headers: &HeaderMap) -> Result<Response<ResponseBody>, ApiError> {
+        let is_stranger = self.access.needs_key() && self.access.check_key(headers).is_err();
         let whole = self.system_health(is_stranger).await?;
         if is_stranger {
             let public =
@@ -284,6 +291,21 @@ fn json_rpc_error(
     body::json(status, answer.to_string())
 }
 
+impl Connection {
+    async fn answer(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+    ) -> Result<Response<RunningBody>, Infallible> {
+        let running = self.activity.begin();
+        let response = self.state.answer(request).await;
+        if response.body().size_hint().exact().is_none() {
+            // A stream.
+            self.place.hold();
+        }
+        Ok(response.map(|body| RunningBody::new(body, running)))
+    }
+}
+
 impl HttpServer {
     /// Serves `listener` until it is stopped.
     pub fn start(listener: TcpListener, state: HttpState) -> Self {
@@ -311,8 +333,9 @@ async fn accept(listener: TcpListener, state: Arc<HttpState>) {
         .header_read_timeout(None)
         // Answers are short: copying one behind its head is cheaper than a gathering write.
         .writev(false)
-        .max_buf_size(limits::HEAD_BYTES_WALL)
-        .max_headers(limits::HEADERS_WALL);
+        // Of headers the library itself takes 100, and to name the number costs more than to read
+        // them: it then clears space for as many.
+        .max_buf_size(limits::HEAD_BYTES_WALL);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -336,7 +359,7 @@ async fn accept(listener: TcpListener, state: Arc<HttpState>) {
             tokio::spawn(refuse(stream));
             continue;
         };
-        let place = Arc::new(threads.place());
+        let place = threads.place();
         let runtime = place.runtime().clone();
         let stream = match place.bring(stream) {
             Ok(stream) => stream,
@@ -345,39 +368,33 @@ async fn accept(listener: TcpListener, state: Arc<HttpState>) {
                 continue;
             }
         };
-        let state = state.clone();
         let activity = Activity::default();
         let stream = WatchedStream::new(stream, activity.clone());
+        let shared = Arc::new(Connection {
+            state: state.clone(),
+            place,
+            activity,
+        });
         let handler = {
-            let (state, activity, place) = (state.clone(), activity.clone(), place.clone());
-            service_fn(move |request| {
-                let (state, place) = (state.clone(), place.clone());
-                let running = activity.begin();
-                async move {
-                    let response = state.answer(request).await;
-                    if response.body().size_hint().exact().is_none() {
-                        // A stream.
-                        place.hold();
-                    }
-                    Ok::<_, Infallible>(response.map(|body| RunningBody::new(body, running)))
-                }
-            })
+            let shared = shared.clone();
+            service_fn(move |request| shared.clone().answer(request))
         };
         let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), handler));
         while connections.try_join_next().is_some() {}
         let serve = async move {
-            state.counts.connections.fetch_add(1, Ordering::Relaxed);
+            let open = &shared.state.counts.connections;
+            open.fetch_add(1, Ordering::Relaxed);
             tokio::select! {
                 biased;
                 ended = connection => if let Err(error) = ended {
                     tracing::trace!(%error, "connection ended early");
                 },
-                () = activity.idle_for(limits::HEADER_READ_TIMEOUT) => {
+                () = shared.activity.idle_for(limits::HEADER_READ_TIMEOUT) => {
                     tracing::trace!("no request came on a connection");
                 }
             }
-            state.counts.connections.fetch_sub(1, Ordering::Relaxed);
-            drop((permit, place));
+            open.fetch_sub(1, Ordering::Relaxed);
+            drop(permit);
         };
         connections.spawn_on(serve, &runtime);
     }
