@@ -127,7 +127,7 @@ impl Node {
             let opened = owner
                 .desk
                 .coordinator()
-                .perform(Operation::SessionOpened(session))
+                .perform(Operation::SessionOpened(session, 0))
                 .await;
             opened.map_err(|error| error.to_api())?;
         }

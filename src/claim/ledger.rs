@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
+use foldhash::{HashMap, HashMapExt as _};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -49,7 +49,8 @@ pub struct Ledger {
     pub(super) request_order: VecDeque<RequestId>,
     /// Ended claims that remembered requests led to, kept when history files have the others.
     pub(super) answered_ended: HashMap<ClaimId, Arc<Claim>>,
-    live_sessions: HashSet<SessionId>,
+    /// With the number of the newest connection of each.
+    live_sessions: HashMap<SessionId, u64>,
     pub(super) leases: Leases,
     pub(super) seq: u64,
     pub(super) last_time: Option<Timestamp>,
@@ -97,7 +98,7 @@ impl Ledger {
             requests: HashMap::new(),
             request_order: VecDeque::new(),
             answered_ended: HashMap::new(),
-            live_sessions: HashSet::new(),
+            live_sessions: HashMap::new(),
             leases: Leases::default(),
             seq: 0,
             last_time: None,
@@ -423,19 +424,24 @@ impl Ledger {
         Some((request_id, before))
     }
 
-    /// A session began or came back.
-    pub fn session_opened(&mut self, session: SessionId) {
-        self.live_sessions.insert(session);
+    /// A session began or came back, by the connection of this number.
+    pub fn session_opened(&mut self, session: SessionId, connection: u64) {
+        let newest = self.live_sessions.entry(session).or_insert(connection);
+        *newest = connection.max(*newest);
     }
 
-    /// A session is gone: its agent's next session may take its claims over.
-    pub fn session_closed(&mut self, session: SessionId) {
-        self.live_sessions.remove(&session);
+    /// A session's connection of this number is gone, and with it, unless it has come back by a
+    /// later one, the session: its agent's next session may take its claims over.
+    pub fn session_closed(&mut self, session: SessionId, connection: u64) {
+        let is_back = |newest: &u64| *newest > connection;
+        if !self.live_sessions.get(&session).is_some_and(is_back) {
+            self.live_sessions.remove(&session);
+        }
     }
 
     /// Whether the session is connected.
     pub fn is_live(&self, session: SessionId) -> bool {
-        self.live_sessions.contains(&session)
+        self.live_sessions.contains_key(&session)
     }
 
     /// Every lease starts anew: nobody could renew while nobody listened.

@@ -264,8 +264,8 @@ fn writes_that_name_another_agent_are_refused() {
 #[test]
 fn one_name_in_two_live_windows_is_refused() {
     let mut world = World::new();
-    world.ledger.session_opened(session_ref(1).id);
-    world.ledger.session_opened(session_ref(2).id);
+    world.ledger.session_opened(session_ref(1).id, 0);
+    world.ledger.session_opened(session_ref(2).id, 0);
     let claim = world.granted("a", 1, Some(1));
     for number in [1, 2] {
         match world.grant("a", number, Some(2)) {
@@ -284,14 +284,35 @@ fn one_name_in_two_live_windows_is_refused() {
 }
 
 #[test]
+fn a_session_that_came_back_outlives_its_former_connection() {
+    let mut world = World::new();
+    let session = session_ref(1).id;
+    world.ledger.session_opened(session, 1);
+    world.ledger.session_opened(session, 3);
+    world.granted("a", 1, Some(1));
+    // Noticed late, and for a connection that was never the newest.
+    for former in [1, 2] {
+        world.ledger.session_closed(session, former);
+        let refusal = world.grant("a", 2, Some(2));
+        assert!(
+            matches!(&refusal, Outcome::Refused(Refusal::AgentIdInUse { .. })),
+            "{refusal:?}"
+        );
+    }
+    world.ledger.session_closed(session, 3);
+    assert!(!world.ledger.is_live(session));
+    world.granted("a", 2, Some(2));
+}
+
+#[test]
 fn a_dead_sessions_claims_are_handed_on_under_new_ids() {
     let mut world = World::new();
-    world.ledger.session_opened(session_ref(1).id);
+    world.ledger.session_opened(session_ref(1).id, 0);
     let first = world.granted("a", 1, Some(1));
     let second = world.granted("a", 2, Some(1));
     world.update(&second, by_session(1), Status::InProgress);
-    world.ledger.session_closed(session_ref(1).id);
-    world.ledger.session_opened(session_ref(2).id);
+    world.ledger.session_closed(session_ref(1).id, 0);
+    world.ledger.session_opened(session_ref(2).id, 0);
     match world.grant("a", 2, Some(2)) {
         Outcome::Granted {
             claim,
@@ -322,11 +343,11 @@ fn a_dead_sessions_claims_are_handed_on_under_new_ids() {
 fn the_first_of_two_windows_that_writes_to_a_dead_sessions_claim_has_it() {
     let mut world = World::new();
     for pid in [1, 2, 3] {
-        world.ledger.session_opened(session_ref(pid).id);
+        world.ledger.session_opened(session_ref(pid).id, 0);
     }
     let first = world.granted("a", 1, Some(1));
     let second = world.granted("a", 2, Some(1));
-    world.ledger.session_closed(session_ref(1).id);
+    world.ledger.session_closed(session_ref(1).id, 0);
     let update =
         |world: &mut World, claim, pid| world.update(claim, by_session(pid), Status::InProgress);
     assert!(matches!(
@@ -361,7 +382,7 @@ fn the_first_of_two_windows_that_writes_to_a_dead_sessions_claim_has_it() {
 fn a_claim_without_a_session_goes_to_the_first_that_writes_to_it() {
     let mut world = World::new();
     for pid in [1, 2] {
-        world.ledger.session_opened(session_ref(pid).id);
+        world.ledger.session_opened(session_ref(pid).id, 0);
     }
     let claim = world.granted("a", 1, None);
     assert!(matches!(

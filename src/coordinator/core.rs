@@ -177,7 +177,7 @@ impl Core {
         let sessions: Vec<SessionRef> = ledger.active().filter_map(|claim| claim.session).collect();
         for session in sessions {
             if !ledger.is_live(session.id) && (settings.process_lives)(session.pid) {
-                ledger.session_opened(session.id);
+                ledger.session_opened(session.id, 0);
                 returning.push(session);
             }
         }
@@ -263,7 +263,7 @@ impl Core {
         let late = *until <= now;
         let lives = self.settings.process_lives;
         for session in sessions.extract_if(.., |session| late || !lives(session.pid)) {
-            self.ledger.session_closed(session.id);
+            self.ledger.session_closed(session.id, 0);
         }
         if sessions.is_empty() {
             self.returning = None;
@@ -306,15 +306,15 @@ impl Core {
                 }
                 Answer::Done
             }
-            Operation::SessionOpened(session) => {
+            Operation::SessionOpened(session, connection) => {
                 if let Some((_, returning)) = &mut self.returning {
                     returning.retain(|known| known.id != session.id);
                 }
-                self.ledger.session_opened(session.id);
+                self.ledger.session_opened(session.id, connection);
                 Answer::Done
             }
-            Operation::SessionClosed(session) => {
-                self.ledger.session_closed(session.id);
+            Operation::SessionClosed(session, connection) => {
+                self.ledger.session_closed(session.id, connection);
                 Answer::Done
             }
         }

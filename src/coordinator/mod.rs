@@ -65,10 +65,11 @@ pub enum Operation {
     },
     /// Announce failing checks of a pull request, once for each commit.
     ChecksFailed(Arc<FailedChecks>),
-    /// An agent process connected.
-    SessionOpened(SessionRef),
-    /// It went away.
-    SessionClosed(SessionRef),
+    /// An agent process connected. Connections are numbered as they come: the end of one is
+    /// sometimes noticed after its process has come back by the next.
+    SessionOpened(SessionRef, u64),
+    /// That connection of it ended; a later one keeps the session alive.
+    SessionClosed(SessionRef, u64),
 }
 
 /// What came of an [`Operation`], once it is durable.

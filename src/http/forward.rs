@@ -77,10 +77,12 @@ pub(super) async fn answer(
     Ok(body::json(StatusCode::OK, text))
 }
 
-/// Keeps a session alive as long as the connection stands.
+/// Keeps a session alive as long as the connection stands, of which `connection` is the number:
+/// later ones have greater numbers.
 pub(super) async fn hold_session(
     coordinator: &Coordinator,
     headers: &HeaderMap,
+    connection: u64,
     shutdown: CancellationToken,
 ) -> Result<Response<ResponseBody>, ApiError> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
@@ -99,8 +101,11 @@ pub(super) async fn hold_session(
     let alive = Alive {
         coordinator: coordinator.clone(),
         session,
+        connection,
     };
-    let opened = coordinator.perform(Operation::SessionOpened(session)).await;
+    let opened = coordinator
+        .perform(Operation::SessionOpened(session, connection))
+        .await;
     opened.map_err(|error| error.to_api())?;
     let body = SessionBody {
         first: Some(Bytes::from_static(b"\n")),
@@ -136,14 +141,16 @@ impl Body for SessionBody {
 struct Alive {
     coordinator: Coordinator,
     session: SessionRef,
+    connection: u64,
 }
 
 impl Drop for Alive {
     fn drop(&mut self) {
         let (coordinator, session) = (self.coordinator.clone(), self.session);
+        let closed = Operation::SessionClosed(session, self.connection);
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
-                let closed = coordinator.perform(Operation::SessionClosed(session)).await;
+                let closed = coordinator.perform(closed).await;
                 if let Err(error) = closed {
                     tracing::debug!(%error, session = %session.id, "session end not noted");
                 }

@@ -3,7 +3,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -45,6 +45,8 @@ pub struct HttpState {
     access: Access,
     mcp: McpService,
     counts: HttpCounts,
+    /// How many connections held a session so far.
+    session_connections: AtomicU64,
     shutdown: CancellationToken,
 }
 
@@ -93,6 +95,7 @@ impl HttpState {
             access,
             mcp,
             counts: HttpCounts::default(),
+            session_connections: AtomicU64::new(0),
             shutdown,
         }
     }
@@ -138,7 +141,10 @@ impl HttpState {
             }
             RouteId::Session => {
                 let coordinator = &self.events.coordinator;
-                forward::hold_session(coordinator, &parts.headers, self.shutdown.clone()).await
+                // From 1: 0 is for what has no connection.
+                let connection = 1 + self.session_connections.fetch_add(1, Ordering::Relaxed);
+                let shutdown = self.shutdown.clone();
+                forward::hold_session(coordinator, &parts.headers, connection, shutdown).await
             }
             RouteId::Forward => {
                 let body = body::read(incoming).await?;

@@ -242,8 +242,8 @@ impl Ask {
             }),
             Self::Heard(agent) => Operation::Heard(setting.agents[*agent].clone()),
             Self::SessionHeard(session) => Operation::SessionHeard(*session),
-            Self::Opened(_, _, session) => Operation::SessionOpened(*session),
-            Self::Closed(_, _, session, _) => Operation::SessionClosed(*session),
+            Self::Opened(_, _, session) => Operation::SessionOpened(*session, 0),
+            Self::Closed(_, _, session, _) => Operation::SessionClosed(*session, 0),
             Self::Page(update) => Operation::Catalogue((**update).clone()),
             Self::Synced => Operation::SyncCompleted { changed: 1 },
         }
