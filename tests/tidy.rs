@@ -25,14 +25,24 @@ fn root() -> PathBuf {
 }
 
 fn files_below(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut found = all_files_below(folder);
+    found.retain(|file| has_extension(file, extension));
+    found
+}
+
+fn has_extension(file: &Path, extension: &str) -> bool {
+    file.extension().is_some_and(|found| found == extension)
+}
+
+fn all_files_below(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let Ok(entries) = fs::read_dir(folder) else {
         return found;
     };
     for entry in entries.map(|entry| entry.expect("a readable folder").path()) {
         if entry.is_dir() {
-            found.extend(files_below(&entry, extension));
-        } else if entry.extension().is_some_and(|found| found == extension) {
+            found.extend(all_files_below(&entry));
+        } else {
             found.push(entry);
         }
     }
@@ -212,6 +222,9 @@ fn every_module_file_belongs_to_a_module() {
             }
         }
     }
+    let others = all_files_below(&root().join("src")).into_iter();
+    let others = others.filter(|file| !has_extension(file, "rs"));
+    wrong.extend(others.map(|file| file.display().to_string()));
     assert!(
         wrong.is_empty(),
         "no module names these files:\n{}",

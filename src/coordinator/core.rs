@@ -495,7 +495,10 @@ impl Core {
             return Ok(());
         }
         let result = match self.push_error.take() {
-            Some(error) => Err(error),
+            Some(error) => {
+                self.journal.discard();
+                Err(error)
+            }
             None => self.journal.commit(self.ledger.seq()),
         };
         match result {

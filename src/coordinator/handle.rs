@@ -76,7 +76,8 @@ impl CoordinatorError {
     }
 }
 
-/// Reaches the coordinator. Cheap to clone.
+/// Reaches the coordinator. Cheap to clone. Asked within a tokio runtime, where the answer is to be
+/// awaited; elsewhere asking panics.
 #[derive(Clone)]
 pub struct Coordinator {
     inbox: Arc<Inbox<Message>>,
@@ -105,7 +106,7 @@ impl Drop for Thread {
 }
 
 impl Coordinator {
-    /// Starts the writer: its tasks in the current runtime, and its thread.
+    /// Starts the writer: its task in the current runtime, and its thread.
     pub fn start(core: Core) -> std::io::Result<Self> {
         let feed = core.feed();
         let (changed_sender, changed) = watch::channel(0);

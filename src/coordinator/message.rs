@@ -16,7 +16,7 @@ use crate::store::{HistoryPosition, StoreError};
 /// Where a performed operation is answered.
 pub(super) struct Reply {
     pub sender: oneshot::Sender<Result<Delivery, CoordinatorError>>,
-    /// Of whoever waits.
+    /// In which it was asked for, and whoever asked waits.
     pub runtime: Handle,
 }
 
@@ -76,7 +76,7 @@ pub(super) type Deliver = Box<dyn FnOnce() + Send>;
 /// Looks at the state after a batch.
 pub(super) struct Read {
     pub read: Box<dyn FnOnce(&View<'_>) -> Deliver + Send>,
-    /// Of whoever waits.
+    /// In which it was asked for, and whoever asked waits.
     pub runtime: Handle,
 }
 
@@ -119,7 +119,7 @@ impl Replies {
         self.group(runtime).reads.push(deliver);
     }
 
-    /// There are two runtimes at most.
+    /// There are few runtimes.
     fn group(&mut self, runtime: Handle) -> &mut ReplyGroup {
         let known = |group: &ReplyGroup| group.runtime.id() == runtime.id();
         let index = self.groups.iter().position(known).unwrap_or_else(|| {
@@ -141,7 +141,7 @@ impl Replies {
         // Others first: they are at work then while these are handed out.
         for group in far {
             let (runtime, durable) = (group.runtime.clone(), self.durable.clone());
-            // In a runtime that has ended nobody waits any more.
+            // One that has ended drops them, and with them the grants that nobody takes.
             runtime.spawn(async move { group.hand_out(&durable) });
         }
         for group in near {

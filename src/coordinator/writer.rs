@@ -151,12 +151,15 @@ impl Writer {
         while let Some(sleep) = self.locked(State::sleep)
             && self.inbox.wait(sleep)
         {
-            let batch = |state: &mut State| {
-                state.batch(&self.inbox).hand_out();
+            // Outside of the lock, and before a snapshot is taken.
+            if let Some(replies) = self.locked(|state| state.batch(&self.inbox)) {
+                replies.hand_out();
+            }
+            let rest = |state: &mut State| {
                 state.snapshot_if_due(&self.inbox);
                 state.stop.take()
             };
-            if let Some(stop) = self.locked(batch).flatten() {
+            if let Some(stop) = self.locked(rest).flatten() {
                 self.stop(stop);
             }
         }

@@ -11,11 +11,14 @@ use serde::ser::{
 use serde_json::Error;
 
 /// Appends `value` as compact JSON, as `serde_json` would write it. For records: structs and enums
-/// with named fields, lists, text, whole numbers, truth values and what may be missing. Fails on
-/// anything else.
+/// with named fields or one value, lists, text, whole numbers, truth values and options. Fails on
+/// anything else; what was written until then stays.
 pub fn write_compact_json(text: &mut Vec<u8>, value: &impl Serialize) -> Result<(), Error> {
     value.serialize(Writer(text))
 }
+
+/// By such names of structs `serde_json` passes raw JSON to itself.
+const GENERAL_SERIALIZERS_OWN: &str = "$serde_json::";
 
 struct Writer<'a>(&'a mut Vec<u8>);
 
@@ -68,8 +71,9 @@ impl Parts<'_> {
         value: &(impl Serialize + ?Sized),
     ) -> Result<(), Error> {
         self.separate();
-        write_plain(self.text, name);
-        self.text.push(b':');
+        self.text.push(b'"');
+        self.text.extend_from_slice(name.as_bytes());
+        self.text.extend_from_slice(b"\":");
         value.serialize(Writer(self.text))
     }
 
@@ -243,7 +247,10 @@ impl<'a> Serializer for Writer<'a> {
         Ok(self.begin(b"[", b"]"))
     }
 
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Parts<'a>, Error> {
+    fn serialize_struct(self, name: &'static str, _: usize) -> Result<Parts<'a>, Error> {
+        if name.starts_with(GENERAL_SERIALIZERS_OWN) {
+            return Err(unsupported());
+        }
         Ok(self.begin(b"{", b"}"))
     }
 
@@ -330,5 +337,7 @@ mod tests {
         assert!(write_compact_json(&mut Vec::new(), &(1, 2)).is_err());
         let map = std::collections::BTreeMap::from([("a", 1)]);
         assert!(write_compact_json(&mut Vec::new(), &map).is_err());
+        let raw = serde_json::value::to_raw_value(&1).unwrap();
+        assert!(write_compact_json(&mut Vec::new(), &raw).is_err());
     }
 }

@@ -132,8 +132,8 @@ impl Ord for RepoName {
 /// The host of a GitHub instance, `github.com` or an Enterprise host, in lower case.
 #[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Host {
-    /// `None`: github.com. Nearly every host is that one, and each claim has copies of it: threads
-    /// would count them all in one place.
+    /// `None`: github.com. Nearly every host is that one, and each claim has copies of it: they need
+    /// no reference count that threads would write in turn.
     other: Option<Arc<str>>,
 }
 

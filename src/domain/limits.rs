@@ -44,8 +44,9 @@ pub const BODY_BYTES_MAX: usize = 1 << 20;
 pub const HEAD_BYTES_MAX: usize = 64 << 10;
 /// Most headers of one HTTP request.
 pub const HEADERS_MAX: usize = 64;
-/// The last wall, at which the connection is given up with a bare 431: what lies between it and the
-/// limit before is still read, so that it can be refused with words.
+/// The last wall, at which the connection is given up with a bare 431: what lies between it and
+/// [`HEAD_BYTES_MAX`] is still read, so that it can be refused with words. For the number of headers
+/// the wall is the HTTP library's own, 100.
 pub const HEAD_BYTES_WALL: usize = 2 * HEAD_BYTES_MAX;
 /// Largest answer of a tool that lists things; then there is a cursor.
 pub const ANSWER_BYTES_MAX: usize = 8 << 10;

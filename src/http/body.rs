@@ -44,7 +44,7 @@ where
     // Nearly every body arrives in one piece, which needs no copy.
     let mut collected = Bytes::new();
     let mut length = 0;
-    // A body that is known to be over is not asked again: its end would come a turn later.
+    // A body that is known to be over is not asked again, which takes a lock.
     while !body.is_end_stream()
         && let Some(frame) = body.frame().await
     {

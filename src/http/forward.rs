@@ -47,14 +47,16 @@ pub(super) const PROCESS_HEADER: &str = "x-issuecommand-process";
 /// Carries out a call of another process.
 pub(super) async fn answer(
     service: &dyn Service,
-    body: &Bytes,
+    body: Bytes,
 ) -> Result<Response<ResponseBody>, ApiError> {
-    let forwarded: ForwardedCall = serde_json::from_slice(body).map_err(|error| {
+    let forwarded: ForwardedCall = serde_json::from_slice(&body).map_err(|error| {
         ApiError::invalid(
             format!("this owner does not understand the call: {error}"),
             "use the same version of issuecommand in all processes",
         )
     })?;
+    // The call may wait for long.
+    drop(body);
     let result = match Request::from_value(&forwarded.tool, forwarded.arguments) {
         Ok(request) => {
             let call = Call {

@@ -50,8 +50,8 @@ pub struct HttpState {
     shutdown: CancellationToken,
 }
 
-/// What the requests of one connection share: each takes hold of this alone, so that threads do not
-/// count in one place what they have in common.
+/// What the requests of one connection share. Each clones this alone: cloning what all connections
+/// share would have both threads write its reference count in turn.
 struct Connection {
     state: Arc<HttpState>,
     place: Place,
@@ -148,7 +148,8 @@ impl HttpState {
             }
             RouteId::Forward => {
                 let body = body::read(incoming).await?;
-                forward::answer(&*self.service, &body).await
+                drop(parts);
+                forward::answer(&*self.service, body).await
             }
             RouteId::Health => Box::pin(self.health(&parts.headers)).await,
             RouteId::Metrics => Box::pin(self.metrics()).await,
@@ -339,8 +340,8 @@ async fn accept(listener: TcpListener, state: Arc<HttpState>) {
         .header_read_timeout(None)
         // Answers are short: copying one behind its head is cheaper than a gathering write.
         .writev(false)
-        // Of headers the library itself takes 100, and to name the number costs more than to read
-        // them: it then clears space for as many.
+        // Of headers the library itself takes 100. With `max_headers` it would fill its arrays for
+        // so many before it reads a request.
         .max_buf_size(limits::HEAD_BYTES_WALL);
     loop {
         let accepted = tokio::select! {

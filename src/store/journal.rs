@@ -66,8 +66,10 @@ fn write_line(buffer: &mut Vec<u8>, recorded: &Recorded, durable: u64) -> Result
         at: recorded.at,
         change: &recorded.change,
     };
-    write_compact_json(buffer, &line)
-        .map_err(|error| io_error("encode", "journal line")(error.into()))?;
+    if let Err(error) = write_compact_json(buffer, &line) {
+        buffer.truncate(start);
+        return Err(io_error("encode", "journal line")(error.into()));
+    }
     buffer.pop();
     let crc = crc32fast::hash(&buffer[start..]);
     buffer.extend_from_slice(SEAL);
@@ -325,6 +327,11 @@ impl Journal {
         write_line(&mut self.buffer, recorded, self.durable)
     }
 
+    /// Forgets the batch.
+    pub fn discard(&mut self) {
+        self.buffer.clear();
+    }
+
     /// Writes and syncs the batch. After an error nothing of it counts.
     pub fn commit(&mut self, last_seq: u64) -> Result<(), StoreError> {
         let result = self.write_batch();
@@ -488,3 +495,6 @@ impl Journal {
         self.first_seq
     }
 }
+
+#[cfg(test)]
+mod tests;

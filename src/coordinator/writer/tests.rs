@@ -1,5 +1,6 @@
 //! The writer on a disk that is as quick as the test wants.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -8,9 +9,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::claim::{Command, EligibilityRules, Grant, LeasePolicy, Outcome};
-use crate::coordinator::{Catalogue, Coordinator, CoreSettings};
-use crate::domain::{ClaimId, Host, IssueKey, ManualClock};
+use crate::claim::{Command, EligibilityRules, Grant, LeasePolicy, Outcome, Status};
+use crate::coordinator::{Catalogue, Coordinator, CoreSettings, NextQuery, RepoEntry};
+use crate::domain::{ClaimId, Host, IssueKey, IssueState, IssueSummary, ManualClock};
 use crate::store::{Disk, DiskFile, FileId, FolderDisk, StateFiles, recover, recover_check};
 
 const BATCH_MAX: usize = limits::COORDINATOR_BATCH_MAX;
@@ -163,7 +164,7 @@ impl Stage {
             journal_bytes_max: u64::MAX,
             process_lives: |_| false,
         };
-        let core = Core::new(settings, recovered, Catalogue::default());
+        let core = Core::new(settings, recovered, one_issue());
         while syncs.try_recv().is_ok() {}
         Self {
             coordinator: Coordinator::start(core).unwrap(),
@@ -247,6 +248,35 @@ impl Stage {
     fn stored(&self) -> usize {
         recover_check(&self.disk.folder, &self.files, POLICY).unwrap()
     }
+}
+
+/// What `next` can choose from.
+fn one_issue() -> Catalogue {
+    let now = "2026-11-20T10:00:00Z".parse().unwrap();
+    let issue = IssueSummary {
+        number: 1,
+        title: "Fix it".into(),
+        state: IssueState::Open,
+        labels: Vec::new(),
+        assignees: Vec::new(),
+        milestone: None,
+        comments: 0,
+        blocked_by: 0,
+        created_at: now,
+        updated_at: now,
+    };
+    let entry = RepoEntry {
+        name: "acme/queue".parse().unwrap(),
+        private: false,
+        issues: BTreeMap::from([(1, issue)]),
+        pulls: BTreeMap::new(),
+        synced_at: now,
+        issues_cursor: Some(now),
+        pulls_cursor: None,
+        reconciled_at: Some(now),
+        closes_elsewhere: Vec::new(),
+    };
+    Catalogue::from_entries(vec![entry], Some(now))
 }
 
 /// All tasks that are ready now have had their turn.
@@ -393,6 +423,93 @@ async fn who_asked_before_the_end_is_served_and_who_asked_after_it_is_told() {
             "{late}, {errors:?}"
         );
         assert_eq!(stage.stored(), granted + 1);
+    })
+    .await;
+}
+
+/// What `act` comes to in a runtime of its own, on a thread of its own.
+fn elsewhere<R: Send + 'static>(
+    act: impl Future<Output = R> + Send + 'static,
+) -> tokio::task::JoinHandle<R> {
+    tokio::task::spawn_blocking(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        let runtime = runtime.unwrap();
+        let result = runtime.block_on(act);
+        runtime.shutdown_background();
+        result
+    })
+}
+
+#[tokio::test]
+async fn callers_in_two_runtimes_are_answered_from_one_batch() {
+    in_time(async {
+        let (mut stage, release, first) = Stage::with_a_sync_under_way().await;
+        let here = stage.callers(20);
+        let far: Vec<_> = (0..20).map(|_| stage.claim()).collect();
+        let reader = stage.coordinator.clone();
+        let (asked, all_asked) = oneshot::channel();
+        let far = elsewhere(async move {
+            let callers: JoinSet<Granted> = far.into_iter().collect();
+            let read = tokio::spawn(async move {
+                let count = reader.read(|view| view.ledger.active().count());
+                count.await.unwrap()
+            });
+            turn().await;
+            asked.send(()).unwrap();
+            (results(callers).await, read.await.unwrap())
+        });
+        all_asked.await.unwrap();
+        drop(release);
+        assert_eq!(results(first).await.0, 1);
+        assert_eq!(results(here).await.0, 20);
+        let ((granted, errors), read) = far.await.unwrap();
+        assert_eq!((granted, errors.len()), (20, 0));
+        assert_eq!(read, 41, "a read sees its batch");
+        assert_eq!(stage.stored(), 41);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_grant_for_a_runtime_that_has_ended_is_taken_back() {
+    in_time(async {
+        let (mut stage, release, first) = Stage::with_a_sync_under_way().await;
+        let coordinator = stage.coordinator.clone();
+        let query = NextQuery {
+            new_claim_id: ClaimId(uuid::Uuid::from_u128(1 << 64)),
+            agent_id: "far".parse().unwrap(),
+            session: None,
+            request_id: None,
+            within: Vec::new(),
+            repo: None,
+            labels: Vec::new(),
+            milestone: None,
+            except: Vec::new(),
+            except_repos: Vec::new(),
+        };
+        elsewhere(async move {
+            tokio::spawn(async move { coordinator.next(query).await });
+            turn().await;
+        })
+        .await
+        .unwrap();
+        drop(release);
+        assert_eq!(results(first).await.0, 1);
+        // Later than the grant, and than its withdrawal.
+        for _ in 0..2 {
+            assert_eq!(results(stage.callers(1)).await.0, 1);
+        }
+        let seen = stage.coordinator.read(|view| {
+            let of_far = view
+                .ledger
+                .ended()
+                .find(|(_, claim)| claim.agent_id.as_str() == "far");
+            of_far.map(|(_, claim)| claim.status)
+        });
+        assert_eq!(seen.await.unwrap(), Some(Status::Released));
+        stage.coordinator.stop().await.unwrap();
     })
     .await;
 }
