@@ -458,10 +458,11 @@ fn apply_pulls(entry: &mut RepoEntry, pulls: Vec<SyncedPullRequest>) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn issue(number: u64, state: IssueState, minute: i64) -> IssueSummary {
+    /// An issue without anything special.
+    pub fn issue(number: u64, state: IssueState, minute: i64) -> IssueSummary {
         IssueSummary {
             number,
             title: "t".into(),

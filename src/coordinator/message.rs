@@ -13,9 +13,11 @@ use crate::claim::Command;
 use crate::domain::ClaimId;
 use crate::store::{HistoryPosition, StoreError};
 
+type ReplySender = oneshot::Sender<Result<Delivery, CoordinatorError>>;
+
 /// Where a performed operation is answered.
 pub(super) struct Reply {
-    pub sender: oneshot::Sender<Result<Delivery, CoordinatorError>>,
+    pub sender: ReplySender,
     /// In which it was asked for, and whoever asked waits.
     pub runtime: Handle,
 }
@@ -92,10 +94,7 @@ pub(super) struct Replies {
 /// Replies to the callers at one runtime.
 struct ReplyGroup {
     runtime: Handle,
-    performed: Vec<(
-        oneshot::Sender<Result<Delivery, CoordinatorError>>,
-        Delivery,
-    )>,
+    performed: Vec<(ReplySender, Delivery)>,
     reads: Vec<Deliver>,
 }
 

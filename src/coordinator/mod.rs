@@ -65,8 +65,9 @@ pub enum Operation {
     },
     /// Announce failing checks of a pull request, once for each commit.
     ChecksFailed(Arc<FailedChecks>),
-    /// An agent process connected. Connections are numbered as they come: the end of one is
-    /// sometimes noticed after its process has come back by the next.
+    /// An agent process connected. Connections are numbered from 1 as they come: the end of one is
+    /// sometimes noticed after its process has come back by the next. 0: it is the owner's own
+    /// process.
     SessionOpened(SessionRef, u64),
     /// That connection of it ended; a later one keeps the session alive.
     SessionClosed(SessionRef, u64),

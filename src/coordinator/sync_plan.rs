@@ -130,6 +130,7 @@ pub(super) fn reaches_known(oldest: Option<Timestamp>, cursor: Option<Timestamp>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::coordinator::catalogue::tests::issue;
     use crate::coordinator::{CatalogueUpdate, RepoUpdate};
     use crate::domain::{IssueState, IssueSummary};
 
@@ -186,16 +187,8 @@ mod tests {
         let mut catalogue = Catalogue::default();
         assert!(blocked(&catalogue, 3).is_empty());
         let issue = |number: u64| IssueSummary {
-            number,
-            title: "t".into(),
-            state: IssueState::Open,
-            labels: Vec::new(),
-            assignees: Vec::new(),
-            milestone: None,
-            comments: 0,
             blocked_by: u32::from(number > 1),
-            created_at: Timestamp::UNIX_EPOCH,
-            updated_at: Timestamp::UNIX_EPOCH,
+            ..issue(number, IssueState::Open, 0)
         };
         let issues = (1..=BLOCKED_MAX as u64 + 11).map(issue).collect();
         catalogue.apply(CatalogueUpdate {

@@ -50,12 +50,6 @@ impl<'a> Writer<'a> {
             end,
         }
     }
-
-    fn begin_variant(self, variant: &'static str) -> Parts<'a> {
-        self.0.push(b'{');
-        write_plain(self.0, variant);
-        self.begin(b":{", b"}}")
-    }
 }
 
 impl Parts<'_> {
@@ -97,41 +91,28 @@ impl SerializeSeq for Parts<'_> {
     }
 }
 
-impl SerializeStruct for Parts<'_> {
-    type Ok = ();
-    type Error = Error;
+macro_rules! named_fields {
+    ($($kind:ident),*) => {$(
+        impl $kind for Parts<'_> {
+            type Ok = ();
+            type Error = Error;
 
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        name: &'static str,
-        value: &T,
-    ) -> Result<(), Error> {
-        self.field(name, value)
-    }
+            fn serialize_field<T: Serialize + ?Sized>(
+                &mut self,
+                name: &'static str,
+                value: &T,
+            ) -> Result<(), Error> {
+                self.field(name, value)
+            }
 
-    fn end(self) -> Result<(), Error> {
-        self.finish();
-        Ok(())
-    }
+            fn end(self) -> Result<(), Error> {
+                self.finish();
+                Ok(())
+            }
+        }
+    )*};
 }
-
-impl SerializeStructVariant for Parts<'_> {
-    type Ok = ();
-    type Error = Error;
-
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        name: &'static str,
-        value: &T,
-    ) -> Result<(), Error> {
-        self.field(name, value)
-    }
-
-    fn end(self) -> Result<(), Error> {
-        self.finish();
-        Ok(())
-    }
-}
+named_fields!(SerializeStruct, SerializeStructVariant);
 
 macro_rules! whole_numbers {
     ($($method:ident: $type:ty),*) => {$(
@@ -261,7 +242,9 @@ impl<'a> Serializer for Writer<'a> {
         variant: &'static str,
         _: usize,
     ) -> Result<Parts<'a>, Error> {
-        Ok(self.begin_variant(variant))
+        self.0.push(b'{');
+        write_plain(self.0, variant);
+        Ok(self.begin(b":{", b"}}"))
     }
 }
 

@@ -156,7 +156,7 @@ fn decode(text: &str) -> String {
 }
 
 /// The response for a reply.
-pub(super) fn render(route: RouteId, reply: &Reply) -> Response<ResponseBody> {
+pub(super) fn render(route: RouteId, reply: &Reply) -> Result<Response<ResponseBody>, ApiError> {
     let created = matches!(route, RouteId::Claim | RouteId::ClaimNext);
     let status = match reply.kind {
         ReplyKind::Created if created => StatusCode::CREATED,
@@ -164,20 +164,19 @@ pub(super) fn render(route: RouteId, reply: &Reply) -> Response<ResponseBody> {
         _ => StatusCode::OK,
     };
     // These two answer with the bare record.
-    let record = match (route, &reply.claim) {
-        (RouteId::Claim | RouteId::ReleaseClaim, Some(claim)) => claim_json(claim),
-        _ => None,
+    let text = match (route, &reply.claim) {
+        (RouteId::Claim | RouteId::ReleaseClaim, Some(claim)) => claim_json(claim)?,
+        _ => reply.whole_json().into(),
     };
-    let text = record.unwrap_or_else(|| reply.whole_json().into());
-    body::json(status, text)
+    Ok(body::json(status, text))
 }
 
 /// A claim's record; written at once into enough space for most of them.
-fn claim_json(claim: &Claim) -> Option<Bytes> {
+fn claim_json(claim: &Claim) -> Result<Bytes, ApiError> {
     const SPACE: usize = 1 << 10;
     let mut text = Vec::with_capacity(SPACE);
-    write_compact_json(&mut text, claim).ok()?;
-    Some(text.into())
+    write_compact_json(&mut text, claim).map_err(|error| ApiError::internal(error.to_string()))?;
+    Ok(text.into())
 }
 
 /// Bodies are JSON: a browser's form could be sent cross-site without a preflight.

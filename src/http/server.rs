@@ -141,7 +141,6 @@ impl HttpState {
             }
             RouteId::Session => {
                 let coordinator = &self.events.coordinator;
-                // From 1: 0 is for what has no connection.
                 let connection = 1 + self.session_connections.fetch_add(1, Ordering::Relaxed);
                 let shutdown = self.shutdown.clone();
                 forward::hold_session(coordinator, &parts.headers, connection, shutdown).await
@@ -171,7 +170,7 @@ impl HttpState {
                 let route = matched.route;
                 drop(parts);
                 let reply = self.service.call(call).await?;
-                Ok(rest::render(route, &reply))
+                rest::render(route, &reply)
             }
         }
     }

@@ -1,6 +1,5 @@
 //! The writer on a disk that is as quick as the test wants.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -10,8 +9,11 @@ use tokio::task::JoinSet;
 
 use super::*;
 use crate::claim::{Command, EligibilityRules, Grant, LeasePolicy, Outcome, Status};
-use crate::coordinator::{Catalogue, Coordinator, CoreSettings, NextQuery, RepoEntry};
-use crate::domain::{ClaimId, Host, IssueKey, IssueState, IssueSummary, ManualClock};
+use crate::coordinator::catalogue::tests::issue;
+use crate::coordinator::{
+    Catalogue, CatalogueUpdate, Coordinator, CoreSettings, NextQuery, RepoUpdate,
+};
+use crate::domain::{ClaimId, Host, IssueKey, IssueState, ManualClock};
 use crate::store::{Disk, DiskFile, FileId, FolderDisk, StateFiles, recover, recover_check};
 
 const BATCH_MAX: usize = limits::COORDINATOR_BATCH_MAX;
@@ -252,31 +254,15 @@ impl Stage {
 
 /// What `next` can choose from.
 fn one_issue() -> Catalogue {
+    let mut catalogue = Catalogue::default();
     let now = "2026-11-20T10:00:00Z".parse().unwrap();
-    let issue = IssueSummary {
-        number: 1,
-        title: "Fix it".into(),
-        state: IssueState::Open,
-        labels: Vec::new(),
-        assignees: Vec::new(),
-        milestone: None,
-        comments: 0,
-        blocked_by: 0,
-        created_at: now,
-        updated_at: now,
-    };
-    let entry = RepoEntry {
-        name: "acme/queue".parse().unwrap(),
-        private: false,
-        issues: BTreeMap::from([(1, issue)]),
-        pulls: BTreeMap::new(),
-        synced_at: now,
-        issues_cursor: Some(now),
-        pulls_cursor: None,
-        reconciled_at: Some(now),
-        closes_elsewhere: Vec::new(),
-    };
-    Catalogue::from_entries(vec![entry], Some(now))
+    let mut repo = RepoUpdate::unchanged("acme/queue".parse().unwrap(), false, now);
+    repo.issues = vec![issue(1, IssueState::Open, 0)];
+    catalogue.apply(CatalogueUpdate {
+        repos: vec![repo],
+        ..CatalogueUpdate::default()
+    });
+    catalogue
 }
 
 /// All tasks that are ready now have had their turn.

@@ -1,4 +1,4 @@
-//! Lines of the journal.
+//! Lines of the journal, and the claims in them.
 
 use super::*;
 use crate::claim::{Claim, FailedChecks, Status, StatusChange};
