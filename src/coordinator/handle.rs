@@ -3,13 +3,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 
 use super::core::{Core, View};
 use super::feed::Feed;
 use super::inbox::{Inbox, Refused};
-use super::message::{Delivery, Handover, Message, Read, Reply};
+use super::message::{Delivery, Handover, Message, Read};
 use super::writer::Writer;
 use super::{Answer, NextOutcome, NextQuery, Operation};
 use crate::domain::{ApiError, Category};
@@ -76,8 +75,7 @@ impl CoordinatorError {
     }
 }
 
-/// Reaches the coordinator. Cheap to clone. Asked within a tokio runtime, where the answer is to be
-/// awaited; elsewhere asking panics.
+/// Reaches the coordinator. Cheap to clone.
 #[derive(Clone)]
 pub struct Coordinator {
     inbox: Arc<Inbox<Message>>,
@@ -168,9 +166,7 @@ impl Coordinator {
     }
 
     fn ask(&self, operation: Operation) -> Result<Asked, CoordinatorError> {
-        let (sender, asked) = oneshot::channel();
-        let runtime = Handle::current();
-        let reply = Reply { sender, runtime };
+        let (reply, asked) = oneshot::channel();
         self.send(Message::Perform(Box::new(operation), Some(reply)))?;
         Ok(asked)
     }
@@ -181,16 +177,13 @@ impl Coordinator {
         read: impl FnOnce(&View<'_>) -> R + Send + 'static,
     ) -> Result<R, CoordinatorError> {
         let (reply, answer) = oneshot::channel();
-        let read = Read {
-            read: Box::new(move |view| {
-                let result = read(view);
-                Box::new(move || {
-                    // A caller that went away is not an error.
-                    let _ = reply.send(result);
-                })
-            }),
-            runtime: Handle::current(),
-        };
+        let read: Read = Box::new(move |view| {
+            let result = read(view);
+            Box::new(move || {
+                // A caller that went away is not an error.
+                let _ = reply.send(result);
+            })
+        });
         self.send(Message::Read(read))?;
         answer.await.map_err(|_| CoordinatorError::Stopped)
     }

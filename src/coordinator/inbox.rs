@@ -5,6 +5,9 @@
 //! before it. What other threads send meanwhile goes along. One sync on the disk then carries all
 //! their changes. Waking somebody for each message would make batches of one, and a sync and two
 //! context switches for each.
+//!
+//! While a crowd asks, the thread is woken before the turn is over: it stores the first messages
+//! while the runtime reads the rest.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -23,11 +26,16 @@ pub(super) enum Refused {
 
 /// Turns of the runtime that the first message waits for others, at most.
 const TURNS_MAX: usize = 8;
+/// Of a crowd's messages so many are worth waking the thread for. Measured: from 8 to 32 there is
+/// little between them, and the least waits shortest.
+const EARLY: usize = 8;
 
 struct State<M> {
     messages: VecDeque<M>,
     /// The thread shall look.
     rung: bool,
+    /// It shall look before a turn is over.
+    rings_early: bool,
     open: bool,
 }
 
@@ -48,6 +56,7 @@ impl<M> Inbox<M> {
             state: Mutex::new(State {
                 messages: VecDeque::new(),
                 rung: false,
+                rings_early: false,
                 open: true,
             }),
             bell: Condvar::new(),
@@ -71,6 +80,10 @@ impl<M> Inbox<M> {
         }
         state.messages.push_back(message);
         let is_first = state.messages.len() == 1;
+        if state.rings_early && state.messages.len() == EARLY {
+            state.rung = true;
+            self.bell.notify_one();
+        }
         drop(state);
         if is_first {
             self.asked.notify_one();
@@ -96,14 +109,25 @@ impl<M> Inbox<M> {
         self.asked.notified().await;
         let mut known = 0;
         for _ in 0..TURNS_MAX {
-            let count = self.state().messages.len();
-            if count == known {
+            let count = self.len();
+            // Fewer, when the thread took some.
+            if count <= known {
                 break;
             }
             known = count;
             tokio::task::yield_now().await;
         }
         self.state().open
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.state().messages.len()
+    }
+
+    /// Whether the thread shall be woken before a turn is over.
+    pub fn ring_early(&self, early: bool) {
+        self.state().rings_early = early;
     }
 
     /// Has the thread look at the queue.
@@ -163,6 +187,26 @@ mod tests {
         assert_eq!(inbox.send(4), Ok(()));
         inbox.take(&mut taken);
         assert_eq!(taken, [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn while_a_crowd_asks_the_thread_is_woken_before_the_turn_is_over() {
+        let inbox = Inbox::new(100);
+        let send = |count: usize| (0..count).for_each(|_| assert_eq!(inbox.send(7), Ok(())));
+        let is_rung = || inbox.state().rung;
+        send(2 * EARLY);
+        assert!(!is_rung(), "no crowd");
+        let mut taken = VecDeque::new();
+        inbox.take(&mut taken);
+        inbox.ring_early(true);
+        send(EARLY - 1);
+        assert!(!is_rung(), "too few yet");
+        send(1);
+        assert!(is_rung());
+        assert!(inbox.wait(Duration::ZERO));
+        send(EARLY);
+        assert!(!is_rung(), "it is awake, and takes all");
+        assert_eq!(inbox.len(), 2 * EARLY);
     }
 
     #[tokio::test]

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::core::View;
@@ -13,14 +12,8 @@ use crate::claim::Command;
 use crate::domain::ClaimId;
 use crate::store::{HistoryPosition, StoreError};
 
-type ReplySender = oneshot::Sender<Result<Delivery, CoordinatorError>>;
-
 /// Where a performed operation is answered.
-pub(super) struct Reply {
-    pub sender: ReplySender,
-    /// In which it was asked for, and whoever asked waits.
-    pub runtime: Handle,
-}
+pub(super) type Reply = oneshot::Sender<Result<Delivery, CoordinatorError>>;
 
 /// An answer on its way to its caller.
 pub(super) struct Delivery {
@@ -76,84 +69,29 @@ impl Drop for Handover {
 /// Gives the result of a read away.
 pub(super) type Deliver = Box<dyn FnOnce() + Send>;
 /// Looks at the state after a batch.
-pub(super) struct Read {
-    pub read: Box<dyn FnOnce(&View<'_>) -> Deliver + Send>,
-    /// In which it was asked for, and whoever asked waits.
-    pub runtime: Handle,
-}
+pub(super) type Read = Box<dyn FnOnce(&View<'_>) -> Deliver + Send>;
 
-/// Replies of one batch, by the runtime in which their callers wait. Each is handed out there:
-/// waking one task of a runtime and letting that wake the callers costs one system call a batch
-/// instead of one a caller.
+/// What comes of one batch.
 pub(super) struct Replies {
-    groups: Vec<ReplyGroup>,
-    /// What came of the batch.
+    /// The answers to operations.
+    pub performed: Vec<(Reply, Delivery)>,
+    /// What was read.
+    pub reads: Vec<Deliver>,
+    /// Whether it is on disk.
     pub durable: Result<(), CoordinatorError>,
 }
 
-/// Replies to the callers at one runtime.
-struct ReplyGroup {
-    runtime: Handle,
-    performed: Vec<(ReplySender, Delivery)>,
-    reads: Vec<Deliver>,
-}
-
 impl Replies {
-    /// None yet, of a batch that went well.
-    pub fn new() -> Self {
-        Self {
-            groups: Vec::new(),
-            durable: Ok(()),
-        }
-    }
-
-    /// Adds the reply to an operation.
-    pub fn add(&mut self, reply: Reply, delivery: Delivery) {
-        let group = self.group(reply.runtime);
-        group.performed.push((reply.sender, delivery));
-    }
-
-    /// Adds what was read.
-    pub fn add_read(&mut self, runtime: Handle, deliver: Deliver) {
-        self.group(runtime).reads.push(deliver);
-    }
-
-    /// There are few runtimes.
-    fn group(&mut self, runtime: Handle) -> &mut ReplyGroup {
-        let known = |group: &ReplyGroup| group.runtime.id() == runtime.id();
-        let index = self.groups.iter().position(known).unwrap_or_else(|| {
-            self.groups.push(ReplyGroup {
-                runtime,
-                performed: Vec::new(),
-                reads: Vec::new(),
-            });
-            self.groups.len() - 1
-        });
-        &mut self.groups[index]
+    /// Whether nobody waits for them.
+    pub fn is_empty(&self) -> bool {
+        self.performed.is_empty() && self.reads.is_empty()
     }
 
     /// Hands them out.
     pub fn hand_out(self) {
-        let here = Handle::try_current().ok().map(|runtime| runtime.id());
-        let is_here = |group: &ReplyGroup| Some(group.runtime.id()) == here;
-        let (near, far): (Vec<_>, Vec<_>) = self.groups.into_iter().partition(is_here);
-        // Others first: they are at work then while these are handed out.
-        for group in far {
-            let (runtime, durable) = (group.runtime.clone(), self.durable.clone());
-            // One that has ended drops them, and with them the grants that nobody takes.
-            runtime.spawn(async move { group.hand_out(&durable) });
-        }
-        for group in near {
-            group.hand_out(&self.durable);
-        }
-    }
-}
-
-impl ReplyGroup {
-    fn hand_out(self, durable: &Result<(), CoordinatorError>) {
         // A caller that went away is not an error.
-        for (sender, delivery) in self.performed {
-            let _ = sender.send(durable.clone().map(|()| delivery));
+        for (reply, delivery) in self.performed {
+            let _ = reply.send(self.durable.clone().map(|()| delivery));
         }
         for deliver in self.reads {
             deliver();

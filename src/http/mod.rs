@@ -15,7 +15,6 @@ mod openapi;
 mod rest;
 mod router;
 mod server;
-mod threads;
 
 pub use access::Access;
 pub use client::{ClientError, OwnerClient};

@@ -28,7 +28,6 @@ use super::idle::{Activity, RunningBody, WatchedStream};
 use super::metrics::{self, HttpCounts};
 use super::rest::{self, RestRequest};
 use super::router::{self, RouteId};
-use super::threads::{Place, Threads};
 use super::{forward, openapi};
 use crate::coordinator::Coordinator;
 use crate::domain::{ApiError, Category, limits};
@@ -50,11 +49,9 @@ pub struct HttpState {
     shutdown: CancellationToken,
 }
 
-/// What the requests of one connection share. Each clones this alone: cloning what all connections
-/// share would have both threads write its reference count in turn.
+/// What the requests of one connection share: each clones one thing.
 struct Connection {
     state: Arc<HttpState>,
-    place: Place,
     activity: Activity,
 }
 
@@ -304,10 +301,6 @@ impl Connection {
     ) -> Result<Response<RunningBody>, Infallible> {
         let running = self.activity.begin();
         let response = self.state.answer(request).await;
-        if response.body().size_hint().exact().is_none() {
-            // A stream.
-            self.place.hold();
-        }
         Ok(response.map(|body| RunningBody::new(body, running)))
     }
 }
@@ -330,7 +323,6 @@ impl HttpServer {
 
 async fn accept(listener: TcpListener, state: Arc<HttpState>) {
     let permits = Arc::new(Semaphore::new(limits::CONNECTIONS_MAX));
-    let mut threads = Threads::new();
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let mut builder = hyper::server::conn::http1::Builder::new();
@@ -365,20 +357,10 @@ async fn accept(listener: TcpListener, state: Arc<HttpState>) {
             tokio::spawn(refuse(stream));
             continue;
         };
-        let place = threads.place();
-        let runtime = place.runtime().clone();
-        let stream = match place.bring(stream) {
-            Ok(stream) => stream,
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be served");
-                continue;
-            }
-        };
         let activity = Activity::default();
         let stream = WatchedStream::new(stream, activity.clone());
         let shared = Arc::new(Connection {
             state: state.clone(),
-            place,
             activity,
         });
         let handler = {
@@ -387,7 +369,7 @@ async fn accept(listener: TcpListener, state: Arc<HttpState>) {
         };
         let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), handler));
         while connections.try_join_next().is_some() {}
-        let serve = async move {
+        connections.spawn(async move {
             let open = &shared.state.counts.connections;
             open.fetch_add(1, Ordering::Relaxed);
             tokio::select! {
@@ -401,8 +383,7 @@ async fn accept(listener: TcpListener, state: Arc<HttpState>) {
             }
             open.fetch_sub(1, Ordering::Relaxed);
             drop(permit);
-        };
-        connections.spawn_on(serve, &runtime);
+        });
     }
     drop(listener);
     if tokio::time::timeout(limits::SHUTDOWN_GRACE, graceful.shutdown())

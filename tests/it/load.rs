@@ -180,7 +180,7 @@ fn many_kept_connections_are_one_server() {
     const ISSUES: usize = 32;
     let place = Place::with_issues(ISSUES);
     let mut server = place.serve_synced();
-    // As many as are served by two threads.
+    // A crowd: the writer and those who read and answer take turns.
     let mut connections: Vec<_> = (0..2 * ISSUES).map(|_| server.connect()).collect();
     for connection in &mut connections {
         assert_eq!(
@@ -204,7 +204,7 @@ fn many_kept_connections_are_one_server() {
     let mut granted: Vec<usize> = granted.into_iter().flatten().collect();
     granted.sort_unstable();
     assert!(granted.into_iter().eq(1..=ISSUES), "each once");
-    // Children of gh are started, read and ended by either thread.
+    // Several children of gh at once.
     let details = all_at_once(8, |index| {
         let index = connections.len() - 1 - index;
         let path = format!("/api/issues/acme/api/{}", index % ISSUES + 1);

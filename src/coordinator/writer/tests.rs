@@ -8,11 +8,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::claim::{Command, EligibilityRules, Grant, LeasePolicy, Outcome, Status};
+use crate::claim::{Command, EligibilityRules, Grant, LeasePolicy, Outcome};
 use crate::coordinator::catalogue::tests::issue;
-use crate::coordinator::{
-    Catalogue, CatalogueUpdate, Coordinator, CoreSettings, NextQuery, RepoUpdate,
-};
+use crate::coordinator::{Catalogue, CatalogueUpdate, Coordinator, CoreSettings, RepoUpdate};
 use crate::domain::{ClaimId, Host, IssueKey, IssueState, ManualClock};
 use crate::store::{Disk, DiskFile, FileId, FolderDisk, StateFiles, recover, recover_check};
 
@@ -31,7 +29,7 @@ enum Half {
 
 /// How a sync goes.
 #[derive(Clone, Copy)]
-enum Pace {
+enum DiskPace {
     Quick,
     /// Longer than the runtime may stand still.
     Slow,
@@ -42,7 +40,7 @@ enum Pace {
 /// A folder whose syncs the test knows of.
 struct PacedDisk {
     folder: FolderDisk,
-    pace: Mutex<Pace>,
+    pace: Mutex<DiskPace>,
     /// The thread's next sync lasts until the other end is dropped.
     hold: Mutex<Option<Receiver<()>>>,
     syncs: mpsc::UnboundedSender<Half>,
@@ -57,9 +55,9 @@ impl PacedDisk {
         self.syncs.send(half).unwrap();
         let pace = *self.pace.lock().unwrap();
         match pace {
-            Pace::Quick => {}
-            Pace::Slow => thread::sleep(QUICK_BATCH_MAX * 2),
-            Pace::PanicsFor(other) => assert_ne!(half, other, "the test wants this"),
+            DiskPace::Quick => {}
+            DiskPace::Slow => thread::sleep(QUICK_BATCH_MAX * 2),
+            DiskPace::PanicsFor(other) => assert_ne!(half, other, "the test wants this"),
         }
         if half == Half::Thread {
             let hold = self.hold.lock().unwrap().take();
@@ -150,7 +148,7 @@ impl Stage {
         let (sender, mut syncs) = mpsc::unbounded_channel();
         let disk = Arc::new(PacedDisk {
             folder: FolderDisk::new(folder.path()).unwrap(),
-            pace: Mutex::new(Pace::Quick),
+            pace: Mutex::new(DiskPace::Quick),
             hold: Mutex::new(None),
             syncs: sender,
         });
@@ -178,7 +176,7 @@ impl Stage {
         }
     }
 
-    fn set(&self, pace: Pace) {
+    fn set(&self, pace: DiskPace) {
         *self.disk.pace.lock().unwrap() = pace;
     }
 
@@ -294,7 +292,7 @@ async fn batches_move_to_the_thread_while_the_disk_is_slow_and_back() {
     in_time(async {
         let mut stage = Stage::new();
         stage.until(Half::Task, 50).await;
-        stage.set(Pace::Slow);
+        stage.set(DiskPace::Slow);
         stage.until(Half::Thread, 5).await;
 
         let release = stage.hold();
@@ -333,7 +331,7 @@ async fn batches_move_to_the_thread_while_the_disk_is_slow_and_back() {
         let all = usize::try_from(stage.claimed).unwrap();
         assert_eq!(read.await.unwrap().unwrap(), all);
 
-        stage.set(Pace::Quick);
+        stage.set(DiskPace::Quick);
         stage.until(Half::Task, 50).await;
         stage.coordinator.stop().await.unwrap();
         assert_eq!(stage.stored(), usize::try_from(stage.claimed).unwrap());
@@ -413,89 +411,26 @@ async fn who_asked_before_the_end_is_served_and_who_asked_after_it_is_told() {
     .await;
 }
 
-/// What `act` comes to in a runtime of its own, on a thread of its own.
-fn elsewhere<R: Send + 'static>(
-    act: impl Future<Output = R> + Send + 'static,
-) -> tokio::task::JoinHandle<R> {
-    tokio::task::spawn_blocking(|| {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        let runtime = runtime.unwrap();
-        let result = runtime.block_on(act);
-        runtime.shutdown_background();
-        result
-    })
-}
-
 #[tokio::test]
-async fn callers_in_two_runtimes_are_answered_from_one_batch() {
+async fn batches_of_a_crowd_move_to_the_thread_and_back() {
     in_time(async {
-        let (mut stage, release, first) = Stage::with_a_sync_under_way().await;
-        let here = stage.callers(20);
-        let far: Vec<_> = (0..20).map(|_| stage.claim()).collect();
-        let reader = stage.coordinator.clone();
-        let (asked, all_asked) = oneshot::channel();
-        let far = elsewhere(async move {
-            let callers: JoinSet<Granted> = far.into_iter().collect();
-            let read = tokio::spawn(async move {
-                let count = reader.read(|view| view.ledger.active().count());
-                count.await.unwrap()
-            });
-            turn().await;
-            asked.send(()).unwrap();
-            (results(callers).await, read.await.unwrap())
-        });
-        all_asked.await.unwrap();
-        drop(release);
-        assert_eq!(results(first).await.0, 1);
-        assert_eq!(results(here).await.0, 20);
-        let ((granted, errors), read) = far.await.unwrap();
-        assert_eq!((granted, errors.len()), (20, 0));
-        assert_eq!(read, 41, "a read sees its batch");
-        assert_eq!(stage.stored(), 41);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_grant_for_a_runtime_that_has_ended_is_taken_back() {
-    in_time(async {
-        let (mut stage, release, first) = Stage::with_a_sync_under_way().await;
-        let coordinator = stage.coordinator.clone();
-        let query = NextQuery {
-            new_claim_id: ClaimId(uuid::Uuid::from_u128(1 << 64)),
-            agent_id: "far".parse().unwrap(),
-            session: None,
-            request_id: None,
-            within: Vec::new(),
-            repo: None,
-            labels: Vec::new(),
-            milestone: None,
-            except: Vec::new(),
-            except_repos: Vec::new(),
-        };
-        elsewhere(async move {
-            tokio::spawn(async move { coordinator.next(query).await });
-            turn().await;
-        })
-        .await
-        .unwrap();
-        drop(release);
-        assert_eq!(results(first).await.0, 1);
-        // Later than the grant, and than its withdrawal.
-        for _ in 0..2 {
-            assert_eq!(results(stage.callers(1)).await.0, 1);
+        let mut stage = Stage::new();
+        stage.until(Half::Task, 5).await;
+        // The first crowd comes as a surprise; the next is one that goes on asking, unless the
+        // machine stood still meanwhile.
+        loop {
+            let (granted, errors) = results(stage.callers(CROWD_MIN)).await;
+            assert_eq!((granted, errors.len()), (CROWD_MIN, 0));
+            let crowd = stage.callers(CROWD_MIN);
+            while stage.syncs.try_recv().is_ok() {}
+            assert_eq!(results(crowd).await.0, CROWD_MIN);
+            if stage.syncs.recv().await == Some(Half::Thread) {
+                break;
+            }
         }
-        let seen = stage.coordinator.read(|view| {
-            let of_far = view
-                .ledger
-                .ended()
-                .find(|(_, claim)| claim.agent_id.as_str() == "far");
-            of_far.map(|(_, claim)| claim.status)
-        });
-        assert_eq!(seen.await.unwrap(), Some(Status::Released));
+        stage.until(Half::Task, 5).await;
         stage.coordinator.stop().await.unwrap();
+        assert_eq!(stage.stored(), usize::try_from(stage.claimed).unwrap());
     })
     .await;
 }
@@ -504,18 +439,18 @@ async fn a_grant_for_a_runtime_that_has_ended_is_taken_back() {
 async fn a_panic_in_a_batch_ends_all_waits() {
     in_time(async {
         for half in [Half::Thread, Half::Task] {
-            let mut stage = Stage::new();
-            if half == Half::Task {
-                stage.until(half, 1).await;
-            }
-            stage.set(Pace::PanicsFor(half));
             // A machine that stood still makes the disk look slow, and the thread do a round.
-            let errors = loop {
+            let (mut stage, errors) = loop {
+                let mut stage = Stage::new();
+                if half == Half::Task {
+                    stage.until(half, 1).await;
+                }
+                stage.set(DiskPace::PanicsFor(half));
                 let callers = stage.callers(2 * BATCH_MAX + 100);
                 let (granted, errors) = results(callers).await;
                 assert_eq!(granted + errors.len(), 2 * BATCH_MAX + 100);
                 if !errors.is_empty() {
-                    break errors;
+                    break (stage, errors);
                 }
             };
             let is_stopped = |error: &CoordinatorError| matches!(error, CoordinatorError::Stopped);
@@ -529,24 +464,49 @@ async fn a_panic_in_a_batch_ends_all_waits() {
     .await;
 }
 
+/// A batch of one caller that ended so many milliseconds after `start`.
+fn lap(start: Instant, ended: u64, took: Duration, synced: bool) -> Lap {
+    Lap {
+        ended: start + Duration::from_millis(ended),
+        took,
+        synced,
+        callers: 1,
+    }
+}
+
 #[test]
 fn the_runtime_waits_for_disks_that_were_quick_of_late() {
     let start = Instant::now();
     let at = |milliseconds| start + Duration::from_millis(milliseconds);
-    let mut quickness = Quickness::new(start);
-    assert!(!quickness.is_quick(start), "nothing is known");
-    quickness.note(at(1), Duration::from_micros(50), false);
-    assert!(!quickness.is_quick(at(1)), "no sync, no evidence");
-    quickness.note(at(2), QUICK_BATCH_MAX, true);
-    assert!(quickness.is_quick(at(1_001)));
-    assert!(!quickness.is_quick(at(1_002)), "too long ago");
-    quickness.note(at(2_000), Duration::from_millis(50), true);
-    quickness.note(at(2_010), Duration::from_micros(100), true);
-    assert!(
-        !quickness.is_quick(at(2_999)),
-        "one quick sync is no promise"
-    );
-    assert!(quickness.is_quick(at(3_005)));
-    quickness.note(at(3_006), Duration::from_millis(300), false);
-    assert!(!quickness.is_quick(at(3_007)), "deciding counts too");
+    let mut pace = Pace::new(start);
+    assert!(!pace.is_quick(start), "nothing is known");
+    pace.note(&lap(start, 1, Duration::from_micros(50), false));
+    assert!(!pace.is_quick(at(1)), "no sync, no evidence");
+    pace.note(&lap(start, 2, QUICK_BATCH_MAX, true));
+    assert!(pace.is_quick(at(1_001)));
+    assert!(!pace.is_quick(at(1_002)), "too long ago");
+    pace.note(&lap(start, 2_000, Duration::from_millis(50), true));
+    pace.note(&lap(start, 2_010, Duration::from_micros(100), true));
+    assert!(!pace.is_quick(at(2_999)), "one quick sync is no promise");
+    assert!(pace.is_quick(at(3_005)));
+    pace.note(&lap(start, 3_006, Duration::from_millis(300), false));
+    assert!(!pace.is_quick(at(3_007)), "deciding counts too");
+}
+
+#[test]
+fn a_crowd_is_one_for_a_while() {
+    let start = Instant::now();
+    let at = |milliseconds| start + Duration::from_millis(milliseconds);
+    let of = |callers, ended| Lap {
+        callers,
+        ..lap(start, ended, Duration::from_micros(200), true)
+    };
+    let mut pace = Pace::new(start);
+    pace.note(&of(CROWD_MIN - 1, 1));
+    assert!(!pace.is_crowded(at(1)));
+    pace.note(&of(CROWD_MIN, 2));
+    // A share of the crowd: the others are on their way.
+    pace.note(&of(5, 3));
+    assert!(pace.is_crowded(at(101)));
+    assert!(!pace.is_crowded(at(102)));
 }
