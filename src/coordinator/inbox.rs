@@ -69,7 +69,8 @@ impl<M> Inbox<M> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues a message; it is taken once the tasks that are ready now had their turn.
+    /// Queues a message; it is taken once the tasks that are ready now had their turn, if not by the
+    /// thread before.
     pub fn send(&self, message: M) -> Result<(), Refused> {
         let mut state = self.state();
         if !state.open {
@@ -81,10 +82,10 @@ impl<M> Inbox<M> {
         state.messages.push_back(message);
         let is_first = state.messages.len() == 1;
         if state.rings_early && state.messages.len() == EARLY {
-            state.rung = true;
-            self.bell.notify_one();
+            self.wake(state);
+        } else {
+            drop(state);
         }
-        drop(state);
         if is_first {
             self.asked.notify_one();
         }
@@ -97,7 +98,15 @@ impl<M> Inbox<M> {
         let mut state = self.state();
         if state.open {
             state.messages.push_back(message);
+            self.wake(state);
+        }
+    }
+
+    /// A thread that was told already is not told again, which takes a system call.
+    fn wake(&self, mut state: MutexGuard<'_, State<M>>) {
+        if !state.rung {
             state.rung = true;
+            drop(state);
             self.bell.notify_one();
         }
     }
@@ -132,8 +141,7 @@ impl<M> Inbox<M> {
 
     /// Has the thread look at the queue.
     pub fn ring(&self) {
-        self.state().rung = true;
-        self.bell.notify_one();
+        self.wake(self.state());
     }
 
     /// Sleeps until somebody rings, up to `patience`. `false`: the queue is closed.

@@ -77,17 +77,19 @@ pub(super) struct Replies {
     pub performed: Vec<(Reply, Delivery)>,
     /// What was read.
     pub reads: Vec<Deliver>,
+    /// Whether claims or the catalogue may have changed.
+    pub changed: bool,
     /// Whether it is on disk.
     pub durable: Result<(), CoordinatorError>,
 }
 
 impl Replies {
-    /// Whether nobody waits for them.
+    /// Whether there is nothing to tell anybody.
     pub fn is_empty(&self) -> bool {
-        self.performed.is_empty() && self.reads.is_empty()
+        self.performed.is_empty() && self.reads.is_empty() && !self.changed
     }
 
-    /// Hands them out.
+    /// Answers all who wait.
     pub fn hand_out(self) {
         // A caller that went away is not an error.
         for (reply, delivery) in self.performed {

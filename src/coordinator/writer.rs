@@ -18,7 +18,7 @@ use tokio::sync::{oneshot, watch};
 use super::core::Core;
 use super::handle::{CoordinatorError, storage_error};
 use super::inbox::Inbox;
-use super::message::{Delivery, Handover, Message, Read, Replies};
+use super::message::{Deliver, Delivery, Handover, Message, Read, Replies};
 use super::{Answer, NextOutcome, Operation};
 use crate::domain::limits;
 use crate::store::{StoreError, write_snapshot};
@@ -48,6 +48,7 @@ pub(super) struct Writer {
     inbox: Arc<Inbox<Message>>,
     /// Of the task: there the callers wait.
     runtime: Handle,
+    changed: watch::Sender<u64>,
     /// `None` once it was stopped.
     state: Mutex<Option<State>>,
 }
@@ -59,7 +60,6 @@ struct State {
     waiting: VecDeque<Message>,
     /// Somebody wants the writer to end, which the thread does.
     stop: Option<oneshot::Sender<Result<(), CoordinatorError>>>,
-    changed: watch::Sender<u64>,
     pace: Pace,
     /// When the thread looks at the clock next.
     thread_wakes_at: Instant,
@@ -82,7 +82,7 @@ struct Lap {
     took: Duration,
     /// Whether the disk took part.
     synced: bool,
-    /// How many asked: those of the batch, and those who came meanwhile.
+    /// How many asked: those whom it answers, and what came meanwhile.
     callers: usize,
 }
 
@@ -111,7 +111,7 @@ impl Pace {
         } else if lap.synced {
             self.quick_until = lap.ended + QUICK_MEMORY;
         }
-        if lap.callers >= CROWD_MIN {
+        if lap.synced && lap.callers >= CROWD_MIN {
             self.crowd_until = lap.ended + CROWD_MEMORY;
         }
     }
@@ -135,13 +135,13 @@ impl Writer {
             core,
             waiting: VecDeque::new(),
             stop: None,
-            changed,
             pace: Pace::new(Instant::now()),
             thread_wakes_at: Instant::now(),
         };
         let writer = Self {
             inbox: inbox.clone(),
             runtime: Handle::current(),
+            changed,
             state: Mutex::new(Some(state)),
         };
         (Arc::new(writer), inbox)
@@ -170,29 +170,41 @@ impl Writer {
                 Err(TryLockError::WouldBlock) => None,
                 Err(TryLockError::Poisoned(_)) => return,
             };
-            let is_done = batch.as_ref().is_some_and(|(_, is_done)| *is_done);
-            if let Some((replies, _)) = batch {
-                replies.hand_out();
-            }
+            let is_done = match batch {
+                Some((replies, is_done)) => {
+                    self.hand_out(replies);
+                    is_done
+                }
+                // The thread may have taken all before the turn was over.
+                None => self.inbox.len() == 0,
+            };
             if !is_done {
                 self.inbox.ring();
             }
         }
     }
 
+    fn hand_out(&self, replies: Replies) {
+        if replies.changed {
+            self.changed.send_modify(|version| *version += 1);
+        }
+        replies.hand_out();
+    }
+
     /// The thread.
-    fn run(&self) {
+    fn run(self: &Arc<Self>) {
         let _close = CloseAtEnd(self.inbox.clone());
         while let Some(sleep) = self.locked(State::sleep)
             && self.inbox.wait(sleep)
         {
             // Outside of the lock, and before a snapshot is taken. By one task where the callers
-            // are: waking each of them from here would take a system call each.
+            // are: waking each of them from here would take a system call each. When the runtime has
+            // ended nobody waits any more.
             if let Some(replies) = self.locked(|state| state.batch(&self.inbox))
                 && !replies.is_empty()
             {
-                // A runtime that has ended drops them, and with them the grants that nobody takes.
-                self.runtime.spawn(async move { replies.hand_out() });
+                let writer = self.clone();
+                self.runtime.spawn(async move { writer.hand_out(replies) });
             }
             let rest = |state: &mut State| {
                 state.snapshot_if_due(&self.inbox);
@@ -261,8 +273,8 @@ impl State {
         if self.waiting.len() <= limits::COORDINATOR_BATCH_MAX {
             inbox.take(&mut self.waiting);
         }
-        let callers = self.waiting.len();
-        let mut performed = Vec::with_capacity(callers);
+        let mut performed =
+            Vec::with_capacity(self.waiting.len().min(limits::COORDINATOR_BATCH_MAX));
         let mut reads: Vec<Read> = Vec::new();
         let mut catalogue_changed = false;
         self.core.begin();
@@ -292,21 +304,19 @@ impl State {
         let result = self.core.finish();
         // Only now: what they see is durable, and they see it too when the batch could not be stored.
         let view = self.core.view();
-        let reads = reads.into_iter().map(|read| read(&view)).collect();
+        let reads: Vec<Deliver> = reads.into_iter().map(|read| read(&view)).collect();
         let ended = Instant::now();
         self.pace.note(&Lap {
             ended,
             took: ended - begun,
             synced: wrote && result.is_ok(),
-            callers: callers + inbox.len(),
+            callers: performed.len() + reads.len() + inbox.len(),
         });
         inbox.ring_early(self.pace.is_crowded(ended));
-        if wrote || catalogue_changed {
-            self.changed.send_modify(|version| *version += 1);
-        }
         Replies {
             performed,
             reads,
+            changed: wrote || catalogue_changed,
             durable: result.map_err(|error| storage_error(&error)),
         }
     }

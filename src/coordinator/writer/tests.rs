@@ -8,9 +8,11 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::claim::{Command, EligibilityRules, Grant, LeasePolicy, Outcome};
+use crate::claim::{Command, EligibilityRules, Grant, LeasePolicy, Outcome, Status};
 use crate::coordinator::catalogue::tests::issue;
-use crate::coordinator::{Catalogue, CatalogueUpdate, Coordinator, CoreSettings, RepoUpdate};
+use crate::coordinator::{
+    Catalogue, CatalogueUpdate, Coordinator, CoreSettings, NextQuery, RepoUpdate,
+};
 use crate::domain::{ClaimId, Host, IssueKey, IssueState, ManualClock};
 use crate::store::{Disk, DiskFile, FileId, FolderDisk, StateFiles, recover, recover_check};
 
@@ -407,6 +409,45 @@ async fn who_asked_before_the_end_is_served_and_who_asked_after_it_is_told() {
             "{late}, {errors:?}"
         );
         assert_eq!(stage.stored(), granted + 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_grant_whose_caller_went_away_is_taken_back() {
+    in_time(async {
+        let (mut stage, release, first) = Stage::with_a_sync_under_way().await;
+        let coordinator = stage.coordinator.clone();
+        let query = NextQuery {
+            new_claim_id: ClaimId(uuid::Uuid::from_u128(1 << 64)),
+            agent_id: "gone".parse().unwrap(),
+            session: None,
+            request_id: None,
+            within: Vec::new(),
+            repo: None,
+            labels: Vec::new(),
+            milestone: None,
+            except: Vec::new(),
+            except_repos: Vec::new(),
+        };
+        let asked = tokio::spawn(async move { coordinator.next(query).await });
+        turn().await;
+        asked.abort();
+        drop(release);
+        assert_eq!(results(first).await.0, 1);
+        // Later than the grant, and than its withdrawal.
+        for _ in 0..2 {
+            assert_eq!(results(stage.callers(1)).await.0, 1);
+        }
+        let seen = stage.coordinator.read(|view| {
+            let of_gone = view
+                .ledger
+                .ended()
+                .find(|(_, claim)| claim.agent_id.as_str() == "gone");
+            of_gone.map(|(_, claim)| claim.status)
+        });
+        assert_eq!(seen.await.unwrap(), Some(Status::Released));
+        stage.coordinator.stop().await.unwrap();
     })
     .await;
 }
