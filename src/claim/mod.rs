@@ -14,7 +14,9 @@ mod eligibility;
 mod image;
 mod lease;
 mod ledger;
+mod moves;
 mod record;
+mod sessions;
 mod status;
 
 #[cfg(test)]

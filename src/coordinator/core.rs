@@ -1,25 +1,26 @@
 //! The state of the owner and what it does with one batch of requests. No thread and no channel
 //! here: the simulation drives it by hand, with a clock and a disk of its own.
 
+mod snapshots;
+mod view;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use self::snapshots::SnapshotFailure;
+pub use self::view::View;
 use super::catalogue::Cursors;
 use super::feed::Feed;
 use super::next::{NextGrant, NextOutcome, NextQuery, choose};
 use super::{Answer, Catalogue, CatalogueUpdate, ClaimAnswer, Operation};
 use crate::claim::{
-    Candidate, Change, Claim, Command, EligibilityRules, GitHubFact, Grant, Ledger, Outcome,
-    Recorded, Undo,
+    Change, Claim, Command, EligibilityRules, GitHubFact, Grant, Ledger, Outcome, Recorded, Undo,
 };
-use crate::domain::{
-    Clock, Host, IssueKey, IssueSummary, RepoName, RepoPattern, SessionRef, limits,
-};
+use crate::domain::{Clock, Host, IssueKey, RepoPattern, SessionRef};
 use crate::store::{
-    Disk, HistoryPosition, HistoryReader, Journal, Recovered, SnapshotJob, StateFiles, StoreError,
-    write_snapshot,
+    Disk, HistoryPosition, Journal, Recovered, SnapshotJob, StateFiles, StoreError,
 };
 
 /// What the core is built with.
@@ -47,11 +48,6 @@ pub struct CoreSettings {
 const SESSION_RETURN: Duration = Duration::from_secs(3);
 /// Pause before leases are looked at again after the disk failed.
 const DISK_PAUSE: Duration = Duration::from_secs(1);
-/// Pause before a snapshot that failed is tried again. It doubles with each failure.
-const SNAPSHOT_PAUSE: Duration = Duration::from_secs(1);
-/// Longest such pause.
-const SNAPSHOT_PAUSE_MAX: Duration = Duration::from_secs(60);
-
 /// The owner's state.
 pub struct Core {
     settings: CoreSettings,
@@ -76,16 +72,6 @@ pub struct Core {
     push_error: Option<StoreError>,
 }
 
-/// The last snapshot could not be written.
-struct SnapshotFailure {
-    problem: StorageProblem,
-    pause: Duration,
-    retry_at: Timestamp,
-    /// What is tried again, unless it failed before it was taken. Its journal is set aside already:
-    /// a new one would set another aside for each try.
-    job: Option<SnapshotJob>,
-}
-
 /// Why something could not be stored, in words.
 #[derive(Clone, Debug)]
 pub struct StorageProblem {
@@ -101,63 +87,6 @@ impl StorageProblem {
             what: error.to_string(),
             mend: error.suggestion(),
         }
-    }
-}
-
-/// What readers see: the state between two batches.
-pub struct View<'a> {
-    /// Claims.
-    pub ledger: &'a Ledger,
-    /// Repositories and issues.
-    pub catalogue: &'a Catalogue,
-    /// Rules of choice.
-    pub rules: &'a EligibilityRules,
-    /// GitHub instance.
-    pub host: &'a Host,
-    /// Login in use.
-    pub viewer: Option<&'a str>,
-    /// The present.
-    pub now: Timestamp,
-    /// Why the last change or the last snapshot could not be stored.
-    pub storage_problem: Option<&'a StorageProblem>,
-    allowed: &'a [RepoPattern],
-    core: &'a Core,
-}
-
-impl View<'_> {
-    /// Whether ALLOWED_REPOS lets this repository in.
-    pub fn is_allowed(&self, repo: &RepoName) -> bool {
-        RepoPattern::let_in(self.allowed, repo)
-    }
-
-    /// The issue's key on this host.
-    pub fn key(&self, repo: &RepoName, number: u64) -> IssueKey {
-        IssueKey {
-            host: self.host.clone(),
-            repo: repo.clone(),
-            number,
-        }
-    }
-
-    /// An issue with what else decides about it.
-    pub fn candidate<'b>(&'b self, issue: &'b IssueSummary, key: &'b IssueKey) -> Candidate<'b> {
-        let linked = self.catalogue.linked_pull(&key.repo, key.number);
-        Candidate {
-            issue,
-            key,
-            linked_pull_request: linked.map(|(_, number)| *number),
-            viewer: self.viewer,
-        }
-    }
-
-    /// A reader of ended claims that are no longer in memory.
-    pub fn history(&self) -> HistoryReader {
-        let settings = &self.core.settings;
-        HistoryReader::new(
-            settings.disk.clone(),
-            settings.files.clone(),
-            self.core.history,
-        )
     }
 }
 
@@ -540,103 +469,9 @@ impl Core {
         Some(Duration::try_from(next.duration_since(self.now())).unwrap_or_default())
     }
 
-    /// Whether it is time for a snapshot.
-    pub fn snapshot_is_due(&self) -> bool {
-        if self.snapshot_under_way.is_some() {
-            return false;
-        }
-        if let Some(failure) = &self.snapshot_failure {
-            return failure.retry_at <= self.now();
-        }
-        let journal_max = self.settings.journal_bytes_max.max(2 * self.snapshot_bytes);
-        self.journal.len() >= journal_max
-            || self.ledger.ended_count() >= limits::ENDED_IN_MEMORY_MAX
-    }
-
-    /// Sets the journal aside and takes what a snapshot needs, when it is time for one. What the
-    /// last snapshot failed to write comes first, as it was.
-    pub fn snapshot_job(&mut self) -> Option<SnapshotJob> {
-        if !self.snapshot_is_due() {
-            return None;
-        }
-        let unwritten = self.snapshot_failure.as_mut().and_then(|it| it.job.take());
-        if unwritten.is_some() {
-            self.snapshot_under_way.clone_from(&unwritten);
-            return unwritten;
-        }
-        let old_name = self.settings.files.old_journal(self.journal.first_seq());
-        if let Err(error) = self.journal.rotate(&old_name) {
-            tracing::warn!(%error, "the journal could not be cut; it goes on growing");
-            self.snapshot_failed(&error, None);
-            return None;
-        }
-        Some(self.make_job())
-    }
-
-    fn make_job(&mut self) -> SnapshotJob {
-        let mut ended: Vec<_> = self
-            .ledger
-            .ended()
-            .map(|(_, claim)| claim.clone())
-            .collect();
-        ended.reverse();
-        let job = SnapshotJob {
-            image: Arc::new(self.ledger.image()),
-            ended,
-            history: self.history,
-        };
-        self.snapshot_under_way = Some(job.clone());
-        job
-    }
-
     /// Where a snapshot is written.
     pub fn storage(&self) -> (Arc<dyn Disk>, StateFiles) {
         (self.settings.disk.clone(), self.settings.files.clone())
-    }
-
-    /// Takes note of a written snapshot.
-    pub fn snapshot_done(&mut self, result: Result<(HistoryPosition, u64), StoreError>) {
-        let job = self.snapshot_under_way.take();
-        match result {
-            Ok((history, bytes)) => {
-                self.history = history;
-                self.snapshot_bytes = bytes;
-                self.snapshot_failure = None;
-                let ended_through = job.map_or(0, |job| job.image.ended_total);
-                self.ledger.forget_ended(ended_through);
-            }
-            Err(error) => {
-                // The cut journal stays, so nothing is lost.
-                tracing::warn!(%error, "the snapshot could not be written");
-                self.snapshot_failed(&error, job);
-            }
-        }
-    }
-
-    fn snapshot_failed(&mut self, error: &StoreError, job: Option<SnapshotJob>) {
-        let before = self.snapshot_failure.take();
-        let pause = before.as_ref().map_or(SNAPSHOT_PAUSE, |before| {
-            (before.pause * 2).min(SNAPSHOT_PAUSE_MAX)
-        });
-        self.snapshot_failure = Some(SnapshotFailure {
-            problem: StorageProblem::of(error),
-            pause,
-            retry_at: crate::domain::later(self.now(), pause),
-            job: job.or(before.and_then(|before| before.job)),
-        });
-    }
-
-    /// A last snapshot at a clean end, so that the next start reads one file.
-    pub fn shut_down(&mut self) -> Result<(), StoreError> {
-        let unchanged = self.journal.is_empty() && self.snapshot_failure.is_none();
-        if unchanged || self.snapshot_under_way.is_some() {
-            return self.journal.trim();
-        }
-        let old_name = self.settings.files.old_journal(self.journal.first_seq());
-        self.journal.rotate(&old_name)?;
-        let job = self.make_job();
-        let result = write_snapshot(&*self.settings.disk, &self.settings.files, job);
-        result.map(|done| self.snapshot_done(Ok(done)))
     }
 
     /// The catalogue, to be stored.

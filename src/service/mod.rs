@@ -5,11 +5,13 @@
 mod allowed;
 mod arguments;
 mod ci_watch;
+mod claim_lists;
 mod claims;
 mod conflicts;
 mod desk;
 mod discovery;
 mod health;
+mod issue_details;
 mod new_pull_request;
 mod next;
 mod pull_requests;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::*;
 use crate::claim::LeasePolicy;
 use crate::domain::ManualClock;
-use crate::store::{FolderDisk, recover};
+use crate::store::{FolderDisk, recover, write_snapshot};
 
 const POLICY: LeasePolicy = LeasePolicy {
     claim_timeout: Duration::from_secs(7_200),
