@@ -1,4 +1,5 @@
-//! The rules: what follows from a command in the present state. Nothing here changes anything.
+//! The rules: what follows from a command, or from time alone, in the present state. Nothing is
+//! changed here but by the caller's `commit`.
 
 use std::sync::Arc;
 
@@ -448,7 +449,7 @@ impl Ledger {
     }
 
     /// The refusal for an id that is not, or no longer, active.
-    pub fn lost(&self, claim_id: ClaimId) -> Refusal {
+    fn lost(&self, claim_id: ClaimId) -> Refusal {
         let ended = self.ended_claim(claim_id).cloned();
         let now_held_by = ended.as_ref().and_then(|claim| self.holder(&claim.key()));
         Refusal::ClaimLost {

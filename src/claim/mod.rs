@@ -1,7 +1,7 @@
 //! Floor 1: the claim core, a pure state machine.
 //!
-//! [`Ledger::decide`] looks at the state, a [`Command`] and the time, and answers with the
-//! [`Change`]s that would follow and an [`Outcome`]; nothing moves. [`Ledger::apply`] performs a
+//! [`Ledger::execute`] decides a [`Command`] by the state and the time, hands the [`Change`]s that
+//! follow to whoever puts them on disk, and answers with an [`Outcome`]. [`Ledger::apply`] performs a
 //! change, and [`Ledger::undo`] takes it back when it could not be made durable.
 //!
 //! Invariant: this folder reads no clock, no file and no environment, and cannot fail other than

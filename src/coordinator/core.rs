@@ -48,6 +48,7 @@ pub struct CoreSettings {
 const SESSION_RETURN: Duration = Duration::from_secs(3);
 /// Pause before leases are looked at again after the disk failed.
 const DISK_PAUSE: Duration = Duration::from_secs(1);
+
 /// The owner's state.
 pub struct Core {
     settings: CoreSettings,
@@ -152,22 +153,6 @@ impl Core {
     /// Sets the login in use.
     pub fn set_viewer(&mut self, viewer: Option<Arc<str>>) {
         self.viewer = viewer;
-    }
-
-    /// What readers see.
-    pub fn view(&self) -> View<'_> {
-        let snapshot_problem = self.snapshot_failure.as_ref().map(|it| &it.problem);
-        View {
-            ledger: &self.ledger,
-            catalogue: &self.catalogue,
-            rules: &self.settings.rules,
-            host: &self.settings.host,
-            viewer: self.viewer.as_deref(),
-            now: self.batch_time,
-            storage_problem: self.storage_problem.as_ref().or(snapshot_problem),
-            allowed: &self.settings.allowed,
-            core: self,
-        }
     }
 
     /// Begins a batch: what is due by now happens first.
@@ -467,11 +452,6 @@ impl Core {
         let snapshot = snapshot.filter(|_| self.snapshot_under_way.is_none());
         let next = next.into_iter().chain(snapshot).min()?;
         Some(Duration::try_from(next.duration_since(self.now())).unwrap_or_default())
-    }
-
-    /// Where a snapshot is written.
-    pub fn storage(&self) -> (Arc<dyn Disk>, StateFiles) {
-        (self.settings.disk.clone(), self.settings.files.clone())
     }
 
     /// The catalogue, to be stored.

@@ -204,10 +204,12 @@ impl Coordinator {
         self.changed.clone()
     }
 
-    /// Writes a last snapshot and ends the thread.
+    /// Writes a last snapshot and ends the thread. What is asked in the same moment may come too late:
+    /// who stops others first, and reads once, has all they gave back taken in.
     pub async fn stop(&self) -> Result<(), CoordinatorError> {
         let (reply, done) = oneshot::channel();
-        self.inbox.send_urgent(Message::Stop(reply));
+        // A closed queue drops it, and with it the reply.
+        let _ = self.inbox.send_urgent(Message::Stop(reply));
         let result = done.await.unwrap_or(Err(CoordinatorError::Stopped));
         let thread = self
             .thread

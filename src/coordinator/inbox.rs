@@ -1,8 +1,7 @@
 //! The queue in front of the one writer.
 //!
-//! Messages that tasks of the runtime send in one turn are taken together: the first one asks the
-//! bell to ring, the bell is a task itself, and so it rings after all the tasks that were ready
-//! before it. What other threads send meanwhile goes along. One sync on the disk then carries all
+//! Messages that tasks of the runtime send in one turn are taken together: the first one wakes the
+//! task that ends the turn, which has its own turn after all the tasks that were ready before it. What other threads send meanwhile goes along. One sync on the disk then carries all
 //! their changes. Waking somebody for each message would make batches of one, and a sync and two
 //! context switches for each.
 //!
@@ -92,14 +91,16 @@ impl<M> Inbox<M> {
         Ok(())
     }
 
-    /// Queues a message whatever the queue's length, for the thread. For what cannot wait for a
-    /// turn of the runtime.
-    pub fn send_urgent(&self, message: M) {
+    /// Queues a message whatever the queue's length, for the thread: what cannot wait for a turn of
+    /// the runtime, and what must not be refused. `false`: the queue is closed.
+    pub fn send_urgent(&self, message: M) -> bool {
         let mut state = self.state();
-        if state.open {
+        let open = state.open;
+        if open {
             state.messages.push_back(message);
             self.wake(state);
         }
+        open
     }
 
     /// A thread that was told already is not told again, which takes a system call.
@@ -188,13 +189,14 @@ mod tests {
             assert_eq!(inbox.send(number), Ok(()));
         }
         assert_eq!(inbox.send(99), Err(Refused::Full));
+        assert!(inbox.send_urgent(4), "what must not be refused");
         assert!(inbox.turn_over().await);
         let mut taken = VecDeque::new();
         inbox.take(&mut taken);
-        assert_eq!(taken, [1, 2, 3]);
-        assert_eq!(inbox.send(4), Ok(()));
-        inbox.take(&mut taken);
         assert_eq!(taken, [1, 2, 3, 4]);
+        assert_eq!(inbox.send(5), Ok(()));
+        inbox.take(&mut taken);
+        assert_eq!(taken, [1, 2, 3, 4, 5]);
     }
 
     #[test]
@@ -227,11 +229,12 @@ mod tests {
             inbox.wait(Duration::ZERO),
             "nobody rang again: time is over"
         );
-        inbox.send_urgent(8);
+        assert!(inbox.send_urgent(8));
         assert!(inbox.wait(minute));
         inbox.close();
         assert!(!inbox.wait(minute));
         assert_eq!(inbox.send(9), Err(Refused::Closed));
+        assert!(!inbox.send_urgent(10));
         assert!(!inbox.turn_over().await);
         let mut taken = VecDeque::new();
         inbox.take(&mut taken);

@@ -54,7 +54,8 @@ impl Handover {
         };
         let command = Operation::Command(Command::Withdraw { claim_id, why });
         let message = Message::Perform(Box::new(command), None);
-        if self.inbox.send(message).is_err() {
+        // Also when the queue is full: there is one of these at most for each request let in.
+        if !self.inbox.send_urgent(message) {
             tracing::warn!(%claim_id, "a grant that did not arrive could not be taken back");
         }
     }
@@ -90,7 +91,7 @@ impl Replies {
     }
 
     /// Answers all who wait.
-    pub fn hand_out(self) {
+    pub fn answer(self) {
         // A caller that went away is not an error.
         for (reply, delivery) in self.performed {
             let _ = reply.send(self.durable.clone().map(|()| delivery));

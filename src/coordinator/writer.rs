@@ -82,7 +82,7 @@ struct Lap {
     took: Duration,
     /// Whether the disk took part.
     synced: bool,
-    /// How many asked: those whom it answers, and what came meanwhile.
+    /// How many asked: those whom it answers, and the messages that came meanwhile.
     callers: usize,
 }
 
@@ -188,7 +188,7 @@ impl Writer {
         if replies.changed {
             self.changed.send_modify(|version| *version += 1);
         }
-        replies.hand_out();
+        replies.answer();
     }
 
     /// The thread.
@@ -329,7 +329,8 @@ impl State {
         let inbox = inbox.clone();
         let write = move || {
             let result = write_snapshot(&*disk, &files, job);
-            inbox.send_urgent(Message::SnapshotDone(Box::new(result)));
+            // Where the queue is closed nobody needs it: a last snapshot tells for itself.
+            let _ = inbox.send_urgent(Message::SnapshotDone(Box::new(result)));
         };
         let thread = std::thread::Builder::new()
             .name("snapshot".to_owned())

@@ -67,8 +67,8 @@ pub(super) struct NameWithOwner {
 }
 
 #[derive(Deserialize)]
-pub(super) struct Login {
-    pub login: Arc<str>,
+struct Login {
+    login: Arc<str>,
 }
 
 #[derive(Deserialize)]
@@ -105,7 +105,7 @@ pub(super) struct IssueNode {
     title: Arc<str>,
     state: String,
     created_at: Timestamp,
-    pub updated_at: Timestamp,
+    updated_at: Timestamp,
     #[serde(default)]
     labels: Option<Nodes<LabelName>>,
     #[serde(default)]

@@ -1,4 +1,4 @@
-//! Verbs about single issues and pull requests.
+//! Verbs about issues and pull requests, one by one or in lists.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

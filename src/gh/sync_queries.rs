@@ -118,7 +118,7 @@ pub struct SyncedPullRequest {
     pub merged_at: Option<Timestamp>,
 }
 
-/// What came of one request; `None` in place of a page means that GitHub did not tell.
+/// What came of one request. Requests of which GitHub did not tell have no page.
 #[derive(Clone, Debug)]
 pub struct DeltaPage {
     /// Which repository.

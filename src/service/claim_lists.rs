@@ -232,7 +232,7 @@ impl Parts {
     }
 }
 
-/// Reads files away from the threads that serve requests.
+/// Reads files away from the thread that serves requests.
 pub(super) async fn blocking<R: Send + 'static>(
     read: impl FnOnce() -> Result<R, crate::store::StoreError> + Send + 'static,
 ) -> Result<R, ApiError> {

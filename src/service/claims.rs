@@ -1,4 +1,4 @@
-//! The claim tools.
+//! The tools that claim, move and give back.
 
 use std::sync::Arc;
 

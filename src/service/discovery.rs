@@ -1,4 +1,4 @@
-//! The discovery tools: repositories and issues.
+//! Lists of repositories and of issues.
 
 use std::sync::Arc;
 

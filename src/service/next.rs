@@ -108,20 +108,31 @@ impl Parts {
             except_repos: Vec::new(),
         };
         let mut changes = self.coordinator.changes();
+        let mut is_last = false;
         loop {
             changes.mark_unchanged();
             let nothing = match self.try_next(&mut query).await? {
                 Ok(reply) => return Ok(reply),
                 Err(nothing) => nothing,
             };
+            if is_last {
+                return self.nothing(nothing).await;
+            }
             self.check_known(query.repo.as_ref()).await?;
             let tick = Instant::now() + PROGRESS_EVERY;
             let woken = tokio::time::timeout_at(deadline.min(tick), changes.changed());
             let woken = self.unless_closing(woken).await?;
-            if Instant::now() >= deadline {
+            // What woke it at the last moment may be an issue.
+            is_last = Instant::now() >= deadline;
+            if woken.is_ok() {
+                continue;
+            }
+            if is_last {
                 return self.nothing(nothing).await;
             }
-            if let (Err(_), Some(progress)) = (woken, &progress) {
+            // What was found unfit is the catalogue's knowledge by now, and may have changed again.
+            query.except.clear();
+            if let Some(progress) = &progress {
                 let waited = started.elapsed().as_secs_f64();
                 progress(waited, "waiting for an issue".to_owned());
             }

@@ -47,7 +47,17 @@ fn written_end(journal: &[u8]) -> usize {
 
 #[test]
 fn acknowledged_claims_survive_a_kill_in_the_middle_of_work() {
-    let place = Place::with_issues(400);
+    survive_a_kill(6, 400);
+}
+
+/// So many that the writer's thread stores while others are read and answered.
+#[test]
+fn acknowledged_claims_of_a_crowd_survive_a_kill() {
+    survive_a_kill(48, 1_000);
+}
+
+fn survive_a_kill(agents: usize, issues: usize) {
+    let place = Place::with_issues(issues);
     let server = place.serve_synced();
     let (address, pid) = (server.address.clone(), server.process.rustix_pid());
     let (granted, next, stop) = (
@@ -56,7 +66,7 @@ fn acknowledged_claims_survive_a_kill_in_the_middle_of_work() {
         AtomicBool::new(false),
     );
     thread::scope(|scope| {
-        for agent in 0..6 {
+        for agent in 0..agents {
             let (address, granted, next, stop) = (&address, &granted, &next, &stop);
             scope.spawn(move || {
                 let mut connection = Connection::open(address);

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::{Core, StorageProblem};
 use crate::domain::limits;
-use crate::store::{HistoryPosition, SnapshotJob, StoreError, write_snapshot};
+use crate::store::{Disk, HistoryPosition, SnapshotJob, StateFiles, StoreError, write_snapshot};
 
 /// Pause before a snapshot that failed is tried again. It doubles with each failure.
 const SNAPSHOT_PAUSE: Duration = Duration::from_secs(1);
@@ -72,6 +72,11 @@ impl Core {
         };
         self.snapshot_under_way = Some(job.clone());
         job
+    }
+
+    /// Where a snapshot is written.
+    pub fn storage(&self) -> (Arc<dyn Disk>, StateFiles) {
+        (self.settings.disk.clone(), self.settings.files.clone())
     }
 
     /// Takes note of a written snapshot.

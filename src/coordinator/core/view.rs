@@ -24,8 +24,8 @@ pub struct View<'a> {
     pub now: Timestamp,
     /// Why the last change or the last snapshot could not be stored.
     pub storage_problem: Option<&'a StorageProblem>,
-    pub(super) allowed: &'a [RepoPattern],
-    pub(super) core: &'a Core,
+    allowed: &'a [RepoPattern],
+    core: &'a Core,
 }
 
 impl View<'_> {
@@ -62,5 +62,23 @@ impl View<'_> {
             settings.files.clone(),
             self.core.history,
         )
+    }
+}
+
+impl Core {
+    /// What readers see.
+    pub fn view(&self) -> View<'_> {
+        let snapshot_problem = self.snapshot_failure.as_ref().map(|it| &it.problem);
+        View {
+            ledger: &self.ledger,
+            catalogue: &self.catalogue,
+            rules: &self.settings.rules,
+            host: &self.settings.host,
+            viewer: self.viewer.as_deref(),
+            now: self.batch_time,
+            storage_problem: self.storage_problem.as_ref().or(snapshot_problem),
+            allowed: &self.settings.allowed,
+            core: self,
+        }
     }
 }
