@@ -27,12 +27,13 @@ pub fn run(bench: &Bench) -> Result<Report> {
         "release p50 ms",
         "restart ms",
         "resident MB",
-        "files KB",
+        "snapshot and journals KB",
+        "history KB",
     ];
     let mut report = Report::new("growth", bench.machine.clone(), &header);
     report.note(format!(
         "claim + release cycles through HTTP, {CLIENTS} clients; latency at 1 client over the last \
-         {SAMPLE} claims; restart = kill -9, start, until /api/health answers 200 (median of \
+         {SAMPLE} claims; restart = kill -9, start, until /api/claims answers 200 (median of \
          {RESTARTS})"
     ));
     let prepared = tempfile::tempdir_in(&bench.folder)?;
@@ -54,10 +55,12 @@ pub fn run(bench: &Bench) -> Result<Report> {
         }
         let restart_ms = median(restarts).unwrap_or(f64::NAN);
         let sizes = issuecommand::state_sizes(folder.path())?;
-        let files: Vec<String> = sizes
-            .iter()
-            .map(|(name, bytes)| format!("{name} {}", grouped(*bytes as f64 / 1e3)))
-            .collect();
+        let size_of = |is_wanted: fn(&str) -> bool| {
+            let wanted = sizes.iter().filter(|(name, _)| is_wanted(name));
+            let bytes: u64 = wanted.map(|(_, bytes)| bytes).sum();
+            grouped(bytes as f64 / 1e3)
+        };
+        let is_state = |name: &str| name == "state.json" || name.contains(".journal");
         progress(format!(
             "{level} ended claims: claim {claim_ms:.2} ms, restart {restart_ms:.1} ms"
         ));
@@ -68,7 +71,8 @@ pub fn run(bench: &Bench) -> Result<Report> {
                 format!("{release_ms:.2}"),
                 format!("{restart_ms:.1}"),
                 format!("{resident:.1}"),
-                files.join(", "),
+                size_of(is_state),
+                size_of(|name| name.contains(".history")),
             ],
             json!({
                 "ended_claims": level, "claim_p50_ms": claim_ms, "release_p50_ms": release_ms,

@@ -194,7 +194,7 @@ pub struct Server {
     pub address: String,
     /// The process; dropping it kills the server.
     pub process: Process,
-    /// From spawn until `/api/health` answered 200.
+    /// From spawn until it told its claims. `/api/health` may wait for gh.
     pub started_in: Duration,
 }
 
@@ -206,7 +206,7 @@ pub fn start_fresh(offline: &Offline, state: &Path) -> Result<Server> {
     Ok(server)
 }
 
-/// Starts a server on what lies in `state`; returns when `/api/health` answers 200.
+/// Starts a server on what lies in `state`; returns when it tells its claims.
 pub fn start(offline: &Offline, state: &Path) -> Result<Server> {
     let begun = Instant::now();
     let mut command = offline.command(state, &["serve"]);
@@ -215,7 +215,7 @@ pub fn start(offline: &Offline, state: &Path) -> Result<Server> {
     let pid = process.pid();
     let address = process.wait_ready(START_LIMIT, || {
         let address = owner_address(state, pid)?;
-        let (status, _) = http::get(&address, "/api/health").ok()?;
+        let (status, _) = http::get(&address, "/api/claims?limit=1").ok()?;
         (status == 200).then_some(address)
     })?;
     Ok(Server {

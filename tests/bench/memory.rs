@@ -19,6 +19,8 @@ use crate::{Bench, Result, fail, progress};
 const ACTIVE_CLAIMS: usize = 1_000;
 const CACHED_ISSUES: u64 = 10_000;
 const READERS: usize = 1_000;
+/// MB of the owner with all those, at most.
+const OWNER_BAR: f64 = 40.0;
 /// MB of a forwarding `mcp` process, at most.
 const FORWARDER_BAR: f64 = 10.0;
 /// MB that the readers may add to the owner.
@@ -67,6 +69,12 @@ pub fn run(bench: &Bench) -> Result<Report> {
     let name = format!("owner, with {} SSE readers", readers.len());
     add_row(&mut report, &name, listening);
 
+    report.bar(Bar::new(
+        "owner with claims and issues, MB",
+        Some(working),
+        Side::AtMost,
+        OWNER_BAR,
+    ));
     report.bar(Bar::new(
         "forwarder, MB",
         Some(forwarding),
