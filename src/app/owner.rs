@@ -208,7 +208,7 @@ impl Owner {
         if let Some(http) = self.http.lock().await.take() {
             http.stop().await;
         }
-        // It reads through the writer: grants that requests cut above gave back are taken in by then.
+        // It reads through the writer: grants that cut requests gave back are taken in by then.
         if let Err(error) = self.syncer.store().await {
             tracing::warn!(%error, "the catalogue was not stored; the next start fetches it");
         }

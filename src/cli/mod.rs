@@ -173,8 +173,8 @@ fn configuration(overrides: &flags::Overrides) -> Result<Config, ApiError> {
 }
 
 /// A runtime for a command. One thread does everything and, while few ask and the disk is quick,
-/// stores claims: one busy thread beats two that wake each other. What the writer does of long
-/// batches and of those of many callers, snapshots and file reads have threads of their own.
+/// stores claims: one busy thread beats two that wake each other. Long batches and those of many
+/// callers, snapshots and file reads have threads of their own.
 fn runtime() -> Result<tokio::runtime::Runtime, ApiError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

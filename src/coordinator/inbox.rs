@@ -1,9 +1,9 @@
 //! The queue in front of the one writer.
 //!
 //! Messages that tasks of the runtime send in one turn are taken together: the first one wakes the
-//! task that ends the turn, which has its own turn after all the tasks that were ready before it. What other threads send meanwhile goes along. One sync on the disk then carries all
-//! their changes. Waking somebody for each message would make batches of one, and a sync and two
-//! context switches for each.
+//! task that ends the turn, which comes after all the tasks that were ready before it. What other
+//! threads send meanwhile goes along. One sync on the disk then carries all their changes. Waking
+//! somebody for each message would make batches of one, and a sync and two context switches for each.
 //!
 //! While a crowd asks, the thread is woken before the turn is over: it stores the first messages
 //! while the runtime reads the rest.

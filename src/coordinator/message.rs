@@ -69,6 +69,7 @@ impl Drop for Handover {
 
 /// Gives the result of a read away.
 pub(super) type Deliver = Box<dyn FnOnce() + Send>;
+
 /// Looks at the state after a batch.
 pub(super) type Read = Box<dyn FnOnce(&View<'_>) -> Deliver + Send>;
 

@@ -115,6 +115,22 @@ impl Page {
         self.items.push(json);
         Ok(true)
     }
+
+    /// Adds items, each with its position in the list, until one does not fit: the position of the
+    /// last that did, where a cursor for the rest begins. `None` when there is no rest.
+    pub fn fill<P>(
+        &mut self,
+        items: impl IntoIterator<Item = (P, impl Serialize)>,
+    ) -> Result<Option<P>, ApiError> {
+        let mut last = None;
+        for (position, item) in items {
+            if !self.push(&item)? {
+                return Ok(last);
+            }
+            last = Some(position);
+        }
+        Ok(None)
+    }
 }
 
 #[cfg(test)]
@@ -149,5 +165,14 @@ mod tests {
         let item = "x".repeat(3_000);
         assert!(page.push(&item).unwrap() && page.push(&item).unwrap());
         assert!(!page.push(&item).unwrap());
+        let mut page = Page::new(2);
+        let items = [('a', 1), ('b', 2), ('c', 3)];
+        assert_eq!(
+            page.fill(items).unwrap(),
+            Some('b'),
+            "the rest begins after it"
+        );
+        assert_eq!(page.items.len(), 2);
+        assert_eq!(Page::new(3).fill(items).unwrap(), None, "no rest");
     }
 }

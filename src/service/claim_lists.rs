@@ -133,19 +133,12 @@ impl Parts {
             claims
         });
         let mut page = Page::new(limit);
-        let mut last = None;
-        let mut next_cursor = None;
-        for claim in matching.await? {
-            if !page.push(&claim)? {
-                next_cursor = last
-                    .map(|id: ClaimId| cursor::make("get_all_claims", &filters, &id.to_string()));
-                break;
-            }
-            last = Some(claim.claim_id);
-        }
+        let matching = matching.await?.into_iter();
+        let last = page.fill(matching.map(|claim| (claim.claim_id, claim)))?;
+        let make = |id: ClaimId| cursor::make("get_all_claims", &filters, &id.to_string());
         Reply::new(&ClaimsPage {
             claims: page.items,
-            next_cursor,
+            next_cursor: last.map(make),
         })
     }
 
@@ -214,20 +207,11 @@ impl Parts {
             );
         }
         let mut page = Page::new(limit);
-        let mut last = None;
-        let mut next_cursor = None;
-        for (at, claim) in found {
-            if !page.push(&claim)? {
-                next_cursor = last.map(|last: u64| {
-                    cursor::make("get_claim_history", &filters, &last.to_string())
-                });
-                break;
-            }
-            last = Some(at);
-        }
+        let last = page.fill(found)?;
+        let make = |at: u64| cursor::make("get_claim_history", &filters, &at.to_string());
         Reply::new(&ClaimsPage {
             claims: page.items,
-            next_cursor,
+            next_cursor: last.map(make),
         })
     }
 }

@@ -101,18 +101,11 @@ impl Parts {
             })
             .await?;
         let mut page = Page::new(limit);
-        let mut last: Option<RepoName> = None;
-        let mut next_cursor = None;
-        for row in rows {
-            if !page.push(&row)? {
-                next_cursor = last.map(|last| cursor::make("list_repos", &filters, last.as_str()));
-                break;
-            }
-            last = Some(row.repo);
-        }
+        let last = page.fill(rows.into_iter().map(|row| (row.repo.clone(), row)))?;
+        let make = |repo: RepoName| cursor::make("list_repos", &filters, repo.as_str());
         Reply::new(&ReposPage {
             repos: page.items,
-            next_cursor,
+            next_cursor: last.map(make),
             warnings: self.age_warning(synced_at, now).into_iter().collect(),
         })
     }
@@ -207,18 +200,13 @@ impl Parts {
             return Err(self.unknown_repo(&repo).await);
         };
         let mut page = Page::new(limit);
-        let mut next_cursor = None;
-        for row in &rows {
-            if !page.push(row)? {
-                let position = (skip + page.items.len()).to_string();
-                next_cursor = Some(cursor::make(tool, filters, &position));
-                break;
-            }
-        }
+        // The position of a page is how many issues came before it.
+        let last = page.fill(rows.iter().enumerate())?;
+        let make = |index: usize| cursor::make(tool, filters, &(skip + index + 1).to_string());
         Reply::new(&IssuesPage {
             issues: page.items,
             total: Some(total),
-            next_cursor,
+            next_cursor: last.map(make),
             warnings: self.age_warning(Some(synced_at), now).into_iter().collect(),
         })
     }
